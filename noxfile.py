@@ -1,0 +1,76 @@
+"""Everything that this project checks, one session each: `nox -l` lists them.
+
+Sessions run on the Python that runs nox. Tests and demo use the installed package, never the working tree.
+"""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+# `tests-3.12` and `tests-3.13` are for machines that have those; elsewhere nox says "skipped: interpreter not found",
+# also when CI is set.
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests", "lint", "types", "docs"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+# The folders that hold Python written by hand.
+SOURCES = ["supervisor", "actors", "tests", "docs", "noxfile.py"]
+# Keeps the current directory off sys.path, so that `import supervisor` can only mean the installed wheel;
+# tests/test_packaging.py checks that it does.
+INSTALLED_ONLY = {"PYTHONSAFEPATH": "1", "UNBLINKING_TEST_INSTALLED": "1"}
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package, as a user would, and the tools of some dependency groups."""
+    session.install(".", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the example bot through faults against the embedded exchange; `-- ARGS` go to `unblinking demo`."""
+    session.install(".")
+    session.run("unblinking", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests against the installed package; `-- ARGS` go to pytest."""
+    install(session, "tests")
+    session.run("pytest", *session.posargs, env=INSTALLED_ONLY)
+
+
+@nox.session(name="tests-3.12", python="3.12")
+def tests_312(session: nox.Session) -> None:
+    """Run the tests on Python 3.12, where that is installed."""
+    tests(session)
+
+
+@nox.session(name="tests-3.13", python="3.13")
+def tests_313(session: nox.Session) -> None:
+    """Run the tests on Python 3.13, where that is installed."""
+    tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, asynchronous pitfalls and the direction of imports."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+    session.run("flake8", "--select", "ASYNC", *SOURCES)
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check both packages strictly, and the public API as a user's program sees it."""
+    install(session, "types")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")

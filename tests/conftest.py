@@ -1,0 +1,24 @@
+"""What every test shares: the certainty of which code is under test."""
+
+import os
+from pathlib import Path
+
+import pytest
+import supervisor
+
+import actors
+
+TREE = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> list[str]:
+    """Say where the packages under test come from."""
+    return [f"supervisor: {supervisor.__file__}", f"actors: {actors.__file__}"]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse to test the working tree where the installed package was promised (see noxfile.py)."""
+    if "UNBLINKING_TEST_INSTALLED" in os.environ:
+        for package in (supervisor, actors):
+            if Path(str(package.__file__)).parent.parent == TREE:
+                raise pytest.UsageError(f"{package.__name__} was imported from the working tree, not from the wheel")
