@@ -1,0 +1,84 @@
+"""A tree's events as log lines: one line an event, with path and incarnation."""
+
+import datetime
+from typing import Any, Literal
+
+import structlog
+
+from supervisor import Ended, Event, Unstoppable
+
+from ._output import Lines
+
+LogFormat = Literal["text", "json"]
+
+
+class _LineLogger:
+    """What structlog calls at the end of its chain."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def msg(self, message: str) -> None:
+        self._lines.put(message)
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def configure(lines: Lines, log_format: LogFormat, *, colors: bool) -> None:
+    """Send everything that is logged with structlog, by us and by the user's actors, to these lines.
+
+    Args:
+        lines: Where to; a slow reader costs lines, never the tree's time.
+        log_format: Aligned text for people, or one JSON object a line.
+        colors: Whether text may be coloured: on a terminal.
+    """
+    render: Any = (
+        structlog.processors.JSONRenderer(default=str)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=10, sort_keys=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            _stamp,
+            render,
+        ],
+        logger_factory=lambda *_: _LineLogger(lines),
+        cache_logger_on_first_use=False,
+    )
+
+
+def log(event: Event) -> None:
+    """Write one event to the log."""
+    fields = {key: value for key, value in event.to_dict().items() if value not in (None, "")}
+    kind = fields.pop("event")
+    fields["incarnation"] = fields.pop("generation")
+    fields["timestamp"] = _iso(fields.pop("wall"))
+    # Places in time and in the stream matter to programs, and only crowd a line for people: `at` and `seq` go last.
+    fields["at"], fields["seq"] = fields.pop("at"), fields.pop("seq")
+    structlog.get_logger().log(_level(event), kind, **fields)
+
+
+def _level(event: Event) -> int:
+    """Errors are what somebody must look at; warnings are failures that the tree deals with."""
+    if isinstance(event, Unstoppable):
+        return 40
+    if isinstance(event, Ended):
+        if event.decision.action in ("park", "escalate"):
+            return 40
+        if event.end.failed or event.end.masked:
+            return 30
+    return 20
+
+
+def _stamp(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Give lines from the user's own actors the time that events bring along."""
+    fields.setdefault("timestamp", _iso(datetime.datetime.now(datetime.UTC).timestamp()))
+    return fields
+
+
+def _iso(wall: float) -> str:
+    """Return seconds since the epoch as UTC, to the millisecond."""
+    return datetime.datetime.fromtimestamp(wall, datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
