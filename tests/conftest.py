@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-import supervisor
 
 import actors
+import supervisor
 
 TREE = Path(__file__).resolve().parent.parent
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 import click
 
@@ -22,9 +23,9 @@ class BadInput(click.ClickException):
 
     exit_code = 2
 
-    def show(self, file: object = None) -> None:
+    def show(self, file: IO[str] | None = None) -> None:
         """Print it without decoration: programs and people look for the path that stands first."""
-        click.echo(self.message, err=True)
+        click.echo(self.message, file=file, err=True)
 
 
 def load_tree(target: str) -> Supervisor:

@@ -9,7 +9,18 @@ from collections.abc import Callable, Sequence
 import structlog
 import trio
 
-from actors import AccountItem, AccountState, FeedItem, FeedState, Gap, OrderUpdate, Secret, Venue, binance, binance_usdm
+from actors import (
+    AccountItem,
+    AccountState,
+    FeedItem,
+    FeedState,
+    Gap,
+    OrderUpdate,
+    Secret,
+    Venue,
+    binance,
+    binance_usdm,
+)
 from supervisor import Limit, Mailbox, Me, Supervisor, actor
 
 log = structlog.get_logger()
@@ -25,17 +36,18 @@ async def strategy(
 ) -> None:
     """Follow the market and the own orders. Yours would trade here, but only while everything it looks at is live."""
     live: dict[str, bool] = {}
+    say = log.bind(path=me.path)
 
     async def follow(mailbox: Mailbox[FeedItem] | Mailbox[AccountItem]) -> None:
         async for item in mailbox:
             match item:
                 case FeedState() | AccountState():
                     live[f"{item.venue} {getattr(item, 'symbol', 'account')}"] = item.live
-                    log.info("trading" if all(live.values()) else "waiting", because=item.reason)
+                    say.info("trading" if all(live.values()) else "waiting", because=item.reason)
                 case Gap():
-                    log.warning("trades are lost", symbol=item.symbol, count=item.count, reason=item.reason)
+                    say.warning("trades are lost", symbol=item.symbol, count=item.count, reason=item.reason)
                 case OrderUpdate(fill=fill) if fill is not None:
-                    log.info("filled", side=fill.side, quantity=str(fill.quantity), price=str(fill.price))
+                    say.info("filled", side=fill.side, quantity=str(fill.quantity), price=str(fill.price))
             journal(item)
 
     async with trio.open_nursery() as nursery:
