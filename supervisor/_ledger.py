@@ -1,0 +1,82 @@
+"""All failures of a tree: exact counts, bounded samples."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+
+import attrs
+
+from ._events import Ended
+from ._outcome import FAILURES
+
+_PATHS = 10_000
+"""Paths counted one by one. Dynamic children can have any number of names; older ones move to `Ledger.OTHERS`."""
+
+
+@attrs.frozen
+class PathCount:
+    """Totals of one child over all its incarnations."""
+
+    ends: int = 0
+    failures: int = 0
+    restarts: int = 0
+
+    def plus(self, event: Ended) -> PathCount:
+        """Return the totals with one more end."""
+        restarted = event.decision.action in ("restart", "planned_restart")
+        return PathCount(self.ends + 1, self.failures + event.end.failed, self.restarts + restarted)
+
+
+class Ledger:
+    """Keeps every `Ended` record in counts, and the first and the last ones whole.
+
+    Attributes:
+        by_kind: How many ends of each kind.
+        by_action: How many decisions of each kind. Its total equals that of `by_kind` (law L1).
+        recent: The last records.
+        first_failures: The first failures; what started the trouble is often more telling than what came last.
+    """
+
+    OTHERS = "(others)"
+
+    def __init__(self, samples: int = 256) -> None:
+        self.by_kind: Counter[str] = Counter()
+        self.by_action: Counter[str] = Counter()
+        self.recent: deque[Ended] = deque(maxlen=samples)
+        self.first_failures: list[Ended] = []
+        self._samples = samples
+        self._by_path: OrderedDict[str, PathCount] = OrderedDict()
+
+    @property
+    def ends(self) -> int:
+        """How many incarnations have ended."""
+        return self.by_kind.total()
+
+    @property
+    def failures(self) -> int:
+        """How many of the ends were failures."""
+        return sum(self.by_kind[kind] for kind in FAILURES)
+
+    @property
+    def restarts(self) -> int:
+        """How many decisions were to start the child again."""
+        return self.by_action["restart"] + self.by_action["planned_restart"]
+
+    def of(self, path: str) -> PathCount:
+        """Return the totals of one child."""
+        return self._by_path.get(path, PathCount())
+
+    def record(self, event: Ended) -> None:
+        """Take one record in."""
+        self.by_kind[event.end.kind] += 1
+        self.by_action[event.decision.action] += 1
+        self.recent.append(event)
+        if event.end.failed and len(self.first_failures) < self._samples:
+            self.first_failures.append(event)
+        self._by_path[event.path] = self._by_path.pop(event.path, PathCount()).plus(event)
+        if len(self._by_path) > _PATHS:
+            old = self._by_path.pop(next(path for path in self._by_path if path != self.OTHERS))
+            others = self._by_path.pop(self.OTHERS, PathCount())
+            self._by_path[self.OTHERS] = PathCount(
+                others.ends + old.ends, others.failures + old.failures, others.restarts + old.restarts
+            )

@@ -1,0 +1,97 @@
+"""What an actor gets of its supervisor: `Me`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from ._events import Note
+
+if TYPE_CHECKING:
+    from ._machine import Machine
+    from ._runtime import Runtime
+    from ._state import Slot
+
+
+class Me:
+    """One incarnation of an actor, seen from inside. Handed to the actor; not constructed by users.
+
+    Attributes:
+        path: Its place in the tree: ``bot/btc/connection``.
+        generation: Which incarnation this is, 1 for the first.
+    """
+
+    __slots__ = ("_cleanups", "_cut", "_machine", "_random", "_runtime", "_slot", "generation", "path")
+
+    def __init__(self, slot: Slot, machine: Machine, runtime: Runtime) -> None:
+        self._slot = slot
+        self._machine = machine
+        self._runtime = runtime
+        self._random: Random | None = None
+        self._cleanups: list[trio.CancelScope] = []
+        self._cut = False
+        self.path = slot.path
+        self.generation = slot.generation
+
+    def __repr__(self) -> str:
+        return f"<Me {self.path}#{self.generation}>"
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self._slot.spec.name
+
+    @property
+    def random(self) -> Random:
+        """A random generator of this incarnation's own, fixed by the tree's seed."""
+        if self._random is None:
+            self._random = self._runtime.random_for(f"{self.path}#{self.generation}")
+        return self._random
+
+    def ready(self) -> None:
+        """Say that the actor is usable: the next child starts, health is told. Further calls do nothing."""
+        if self._slot.generation == self.generation:
+            self._machine.ready(self._slot, trio.current_time())
+
+    def beat(self) -> None:
+        """Give a sign of life; needed within the declared ``silence``. Costs well under a microsecond."""
+        if self._slot.generation == self.generation:
+            self._slot.last_beat = trio.current_time()
+
+    def note(self, what: str, /, **fields: Any) -> None:
+        """Put a `Note` into the tree's event stream: something worth telling that is not a failure.
+
+        Args:
+            what: A short constant name, such as ``backfilled``.
+            fields: Plain values for JSON. Never a secret.
+        """
+        now = trio.current_time()
+        self._runtime.publish(Note(self.path, self.generation, now, what=what, fields=fields))
+
+    @contextmanager
+    def cleanup(self) -> Iterator[trio.CancelScope]:
+        """Shield cleanup from the cancellation that ends the actor, for what is left of its grace.
+
+        Use it in ``finally``: without it, Trio cuts asynchronous cleanup at its first ``await``. When the grace is over
+        the cleanup is cut off, and a `Note` says so.
+        """
+        now = trio.current_time()
+        start = self._slot.since if self._slot.state == "stopping" else now
+        deadline = now if self._cut else start + self._slot.policy.grace
+        with trio.CancelScope(deadline=deadline, shield=True) as scope:
+            self._cleanups.append(scope)
+            try:
+                yield scope
+            finally:
+                self._cleanups.remove(scope)
+        if scope.cancelled_caught:
+            self.note("cleanup_cut_off", grace=self._slot.policy.grace)
+
+    def _cut_cleanups(self, reason: str) -> None:
+        self._cut = True
+        for scope in self._cleanups:
+            scope.cancel(reason)

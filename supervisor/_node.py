@@ -1,0 +1,183 @@
+"""The Trio side of one supervisor: runs what its machine orders, and reports every end back to it.
+
+Rules of this file
+------------------
+* Each incarnation runs in a task of the supervisor's nursery, inside a scope of its own that is shielded: a cancellation
+  from above hits the supervisor alone, which then stops its children one by one.
+* Nothing that a child raises reaches the nursery. `_live` catches everything, and asks the scope, never the exception,
+  whether the supervisor had cancelled.
+* All calls into the machine are synchronous. If one of them raises, that is a bug of ours: the supervisor ends with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from ._errors import SupervisorError
+from ._events import Event
+from ._machine import Machine
+from ._me import Me
+from ._outcome import sort_caught
+from ._runtime import Runtime
+from ._spec import Child, Supervisor
+from ._state import Slot
+from ._timers import Order, Timer
+
+_FRAMES = 12
+"""Innermost frames of a stuck actor that are reported."""
+
+
+class Life:
+    """What the Trio side keeps about a living incarnation."""
+
+    __slots__ = ("me", "node", "scope", "task")
+
+    def __init__(self, me: Me | None, node: Node | None) -> None:
+        self.scope = trio.CancelScope(shield=True)
+        self.me = me
+        self.node = node
+        self.task: trio.lowlevel.Task | None = None
+
+
+class Node:
+    """One incarnation of a supervisor. Implements `_machine.Port`."""
+
+    def __init__(
+        self, spec: Supervisor, path: str, order: Order, runtime: Runtime, generation: int, on_started: Callable[[], None]
+    ) -> None:
+        self._runtime = runtime
+        self._on_started = on_started
+        self._finished = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        rng = runtime.random_for(f"{path}#{generation}:jitter")
+        self.machine = Machine(spec, path, order, self, rng, trio.current_time())
+
+    async def run(self) -> None:
+        """Run the children until the machine has finished; raise its result.
+
+        Cancellation stops the children in reverse order, and takes effect when all have ended.
+        """
+        cancelled: trio.Cancelled | None = None
+        # Shielded but for the one wait below, so that a cancellation cannot surface anywhere else.
+        with trio.CancelScope(shield=True) as shield:
+            async with trio.open_nursery() as self._nursery:
+                self.machine.begin(trio.current_time())
+                shield.shield = False
+                try:
+                    await self._finished.wait()
+                except trio.Cancelled as caught:  # noqa: ASYNC103 - re-raised below, when the children have ended
+                    cancelled = caught
+                shield.shield = True
+                if cancelled is not None:
+                    self.machine.stop(_reason_of(cancelled), trio.current_time())
+                    await self._finished.wait()
+        if self.machine.result is not None:
+            raise self.machine.result
+        if cancelled is not None:
+            raise cancelled
+
+    # Orders of the machine -------------------------------------------------------------------------------------
+
+    def start(self, slot: Slot) -> None:
+        """Start the slot's next incarnation in a task of its own."""
+        assert self._nursery is not None, "the machine starts children only while the nursery is open"
+        spec = slot.spec
+        if isinstance(spec, Supervisor):
+            node = Node(spec, slot.path, slot.order, self._runtime, slot.generation, lambda: self._ready(slot))
+            life = Life(None, node)
+        else:
+            life = Life(Me(slot, self.machine, self._runtime), None)
+        slot.shell = life
+        self._nursery.start_soon(self._live, slot, life, spec, name=slot.path)
+
+    def cancel(self, slot: Slot, reason: str) -> None:
+        """Cancel the slot's incarnation."""
+        _life(slot).scope.cancel(reason)
+
+    def cut_cleanup(self, slot: Slot) -> None:
+        """Cut the shielded cleanup of the slot's incarnation."""
+        life = _life(slot)
+        if life.node is not None:
+            life.node.machine.hurry(trio.current_time())
+        elif life.me is not None:
+            life.me._cut_cleanups(f"the grace of {slot.path} is over")
+
+    def stack(self, slot: Slot) -> tuple[str, ...]:
+        """Return where the slot's incarnation is waiting, outermost frame first."""
+        task = _life(slot).task
+        if task is None:
+            return ()
+        frames = [
+            f"{frame.f_code.co_filename}:{line} {frame.f_code.co_qualname}" for frame, line in task.iter_await_frames()
+        ]
+        return tuple(frames[1:][-_FRAMES:])
+
+    def at(self, deadline: float, order: Order, callback: Callable[[float], None]) -> Timer:
+        """Arrange a call at the deadline."""
+        return self._runtime.timers.at(deadline, order, callback)
+
+    def take_back(self, timer: Timer) -> None:
+        """Forget a timer."""
+        self._runtime.timers.cancel(timer)
+
+    def publish(self, event: Event) -> None:
+        """Put an event into the tree's stream."""
+        self._runtime.publish(event)
+
+    def started(self) -> None:
+        """Tell whoever started this supervisor that its first starts are done."""
+        self._on_started()
+
+    def finished(self) -> None:
+        """Let `run` return."""
+        self._finished.set()
+
+    # Lives -----------------------------------------------------------------------------------------------------
+
+    async def _live(self, slot: Slot, life: Life, spec: Child | Supervisor) -> None:
+        error: BaseException | None = None
+        life.task = trio.lowlevel.current_task()
+        with life.scope:
+            try:
+                if life.node is not None:
+                    await life.node.run()
+                else:
+                    assert isinstance(spec, Child) and life.me is not None, "a child that is no supervisor"
+                    if slot.policy.ready_within is None:
+                        self.machine.ready(slot, trio.current_time())
+                    await self._runtime.with_open_mailboxes(spec.actor).run(life.me)
+            except GeneratorExit:
+                raise  # The event loop is gone; there is nobody to report to.
+            except BaseException as caught:  # noqa: ASYNC103, BLE001 - this is the place where every end is recorded
+                error = caught
+        try:
+            self.machine.ended(
+                slot, sort_caught(error), cancel_called=life.scope.cancel_called, now=trio.current_time()
+            )
+        except Exception as bug:  # noqa: BLE001 - must not take the siblings down in disorder
+            self._fail(bug)
+
+    def _ready(self, slot: Slot) -> None:
+        self.machine.ready(slot, trio.current_time())
+
+    def _fail(self, bug: Exception) -> None:
+        """End this supervisor because its own code failed."""
+        error = SupervisorError(f"bug in the supervisor {self.machine.path}, please report it: {bug!r}")
+        error.__cause__ = bug
+        self.machine.result = error
+        self.machine.phase = "finished"
+        for slot in self.machine.slots:
+            if isinstance(slot.shell, Life):
+                slot.shell.scope.cancel("bug in the supervisor")
+        self._finished.set()
+
+
+def _life(slot: Slot) -> Life:
+    assert isinstance(slot.shell, Life), f"{slot.path} has never been started"
+    return slot.shell
+
+
+def _reason_of(cancelled: trio.Cancelled) -> str:
+    return cancelled.reason or f"cancelled by {cancelled.source}"

@@ -1,0 +1,251 @@
+"""An open tree: starting and stopping the root, signals, and the handle that the embedding program holds."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import trio
+
+from ._errors import SupervisorError
+from ._events import Ended, Ready, Started
+from ._ledger import Ledger
+from ._mailbox import Mailbox, MailboxStatistics
+from ._node import Life, Node
+from ._outcome import Decision, classify, sort_caught
+from ._runtime import Runtime, Subscription
+from ._spec import Supervisor
+from ._state import Slot
+from ._status import Status
+
+T = TypeVar("T")
+
+
+class Running:
+    """A tree that is open. From ``async with tree.open() as running:`` or ``await nursery.start(tree.run)``.
+
+    Attributes:
+        tree: The definition.
+        ledger: Exact counts of all ends and decisions, with samples.
+        seed: What fixes the jitter; give it to `Supervisor.open` to repeat a run.
+    """
+
+    def __init__(self, tree: Supervisor, seed: int | None) -> None:
+        self.tree = tree
+        self._runtime = Runtime(seed)
+        self.seed = self._runtime.seed
+        self.ledger: Ledger = self._runtime.ledger
+        self._since = self._started_at = trio.current_time()
+        self._ready_at: float | None = None
+        self._started_or_ended = trio.Event()
+        self._ended = trio.Event()
+        self._error: BaseException | None = None
+        self._body: trio.CancelScope | None = None
+        self._root = Node(tree, tree.name, (), self._runtime, 1, self._on_started)
+
+    # For the embedding program ---------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Return the whole tree as it is now."""
+        if self._ended.is_set():
+            state = "down"
+        elif self._root.machine.phase != "running":
+            state = "stopping"
+        else:
+            state = "starting" if self._ready_at is None else "ready"
+        return Status(
+            path=self.tree.name,
+            kind="supervisor",
+            state=state,  # type: ignore[arg-type]
+            generation=1,
+            restarts=0,
+            failures=0,
+            since=self._since,
+            next_at=None,
+            beat_age=None,
+            children=self._statuses(self._root),
+        )
+
+    def events(self, capacity: int = 1000) -> Subscription:
+        """Return a reader of all events from now on; ``async for event in running.events():`` ends with the tree."""
+        return self._runtime.subscribe(capacity)
+
+    def mailbox(self, declared: Mailbox[T]) -> Mailbox[T]:
+        """Return the open mailbox of this tree for a declared one, for use outside of actors."""
+        return self._runtime.mailbox(declared)
+
+    def mailboxes(self) -> list[MailboxStatistics]:
+        """Return the counters of every mailbox."""
+        return [mailbox.statistics() for mailbox in self._runtime.mailboxes()]
+
+    def stop(self, reason: str = "asked to stop") -> None:
+        """Stop all children in reverse order; returns at once, see `wait_stopped`. A second call does nothing."""
+        self._since = trio.current_time()
+        self._root.machine.stop(reason, self._since)
+
+    def hurry(self) -> None:
+        """Stop, and give no more grace: whatever cleans up is cut off now."""
+        self._root.machine.hurry(trio.current_time())
+
+    async def wait_stopped(self) -> None:
+        """Wait until the tree has ended. Cancellation does not stop it."""
+        await self._ended.wait()
+
+    # The rest of this file -------------------------------------------------------------------------------------
+
+    def _statuses(self, node: Node) -> tuple[Status, ...]:
+        return tuple(
+            self._status_of(slot)
+            for slot in node.machine.slots
+            if not (slot.policy.restart == "temporary" and slot.state == "down" and slot.generation)
+        )
+
+    def _status_of(self, slot: Slot) -> Status:
+        below = slot.shell.node if isinstance(slot.shell, Life) else None
+        waiting = slot.state == "waiting" and slot.group is not None
+        now = trio.current_time()
+        last = slot.last
+        return Status(
+            path=slot.path,
+            kind="supervisor" if slot.is_supervisor else "actor",
+            state=slot.state,
+            generation=slot.generation,
+            restarts=slot.restarts,
+            failures=slot.failures,
+            since=slot.since,
+            next_at=slot.group.due if waiting and slot.group is not None and slot.group.due > now else None,
+            beat_age=now - slot.last_beat if slot.policy.silence is not None and slot.state == "ready" else None,
+            last_end=None if last is None else last.end,
+            last_decision=None if last is None else last.decision,
+            children=() if below is None else self._statuses(below),
+        )
+
+    def _on_started(self) -> None:
+        if self._ready_at is None:
+            self._ready_at = self._since = trio.current_time()
+            self._runtime.publish(Ready(self.tree.name, 1, self._ready_at))
+            self._started_or_ended.set()
+
+    async def _live(self) -> None:
+        """Run the root. It has no supervisor above it, so its one record is written here."""
+        self._runtime.publish(Started(self.tree.name, 1, self._started_at))
+        error: BaseException | None = None
+        try:
+            await self._root.run()
+        except GeneratorExit:
+            raise
+        except BaseException as caught:  # noqa: ASYNC103, BLE001 - raised by `open_tree`, outside of the nursery
+            error = caught
+        now = trio.current_time()
+        end = classify(
+            sort_caught(error),
+            cancel_called=error is None,
+            cause=None,
+            cause_kind=None,
+            started_at=self._started_at,
+            ended_at=now,
+            ready_at=self._ready_at,
+        )
+        if error is None:
+            decision = Decision("stop", "the tree was stopped")
+        else:
+            decision = Decision("escalate", "the root has no supervisor; the embedding program gets the error")
+        self._error, self._since = end.exception, now
+        self._runtime.publish(Ended(self.tree.name, 1, now, end=end, decision=decision))
+        self._runtime.close()
+        self._ended.set()
+        self._started_or_ended.set()
+        if error is not None and self._body is not None:
+            self._body.cancel("the tree has given up")
+
+    async def _keep_time(self) -> None:
+        try:
+            await self._runtime.timers.run()
+        except Exception as bug:  # noqa: BLE001 - without timers nothing is bounded any more
+            error = SupervisorError(f"bug in a timer of the supervisor, please report it: {bug!r}")
+            error.__cause__ = bug
+            self._root.machine.result = error
+            self.hurry()
+
+    async def _watch_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+            asked = False
+            async for number in received:
+                if asked:
+                    self.hurry()
+                else:
+                    self.stop(signal.Signals(number).name)
+                asked = True
+
+
+@asynccontextmanager
+async def open_tree(
+    tree: Supervisor, *, seed: int | None = None, signals: bool = False
+) -> AsyncGenerator[Running, None]:
+    """See `Supervisor.open`."""
+    tree.check()
+    running = Running(tree, seed)
+    body_error: BaseException | None = None
+    # The tasks below outlive a cancellation from outside: the root stops in order first. Only the block itself feels it.
+    with trio.CancelScope(shield=True) as shield:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(running._keep_time, name=f"{tree.name}: timers")
+            nursery.start_soon(running._live, name=tree.name)
+            if signals:
+                nursery.start_soon(running._watch_signals, name=f"{tree.name}: signals")
+            shield.shield = False
+            try:
+                await running._started_or_ended.wait()
+                if running._error is None:
+                    with trio.CancelScope() as running._body:
+                        yield running
+            except BaseException as caught:  # noqa: ASYNC103, BLE001 - re-raised below, when the tree has ended
+                body_error = caught
+            shield.shield = True
+            running.stop("cancelled" if isinstance(body_error, trio.Cancelled) else "its block has ended")
+            await running.wait_stopped()
+            nursery.cancel_scope.cancel("the tree has ended")
+    _raise(running._error, body_error)
+
+
+def _raise(tree_error: BaseException | None, body_error: BaseException | None) -> None:
+    """Raise what came out of the tree or of the block; both, when both failed."""
+    if tree_error is not None and body_error is not None and not isinstance(body_error, trio.Cancelled):
+        if isinstance(tree_error, KeyboardInterrupt | SystemExit):
+            raise tree_error from body_error
+        raise BaseExceptionGroup("the tree and the block that it was opened for both failed", [tree_error, body_error])
+    if tree_error is not None:
+        raise tree_error
+    if body_error is not None:
+        raise body_error
+
+
+async def run_tree(
+    tree: Supervisor,
+    *,
+    seed: int | None = None,
+    signals: bool = False,
+    task_status: trio.TaskStatus[Running] | None = None,
+) -> None:
+    """See `Supervisor.run`."""
+    async with open_tree(tree, seed=seed, signals=signals) as running:
+        if task_status is not None:
+            task_status.started(running)
+        await running.wait_stopped()
+
+
+def run(tree: Supervisor, *, seed: int | None = None) -> None:
+    """Run a tree as a whole program, until SIGTERM or SIGINT, or until the root gives up.
+
+    Raises:
+        BadTree: The definition is wrong.
+        GaveUp: The root has given up.
+    """
+    tree.check()
+
+    async def main() -> None:
+        await run_tree(tree, seed=seed, signals=True)
+
+    trio.run(main)

@@ -1,0 +1,123 @@
+"""What all supervisors of one open tree share: timers, the event stream, the ledger, mailboxes, the seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any, TypeVar
+
+import attrs
+
+from ._events import Ended, Event
+from ._ledger import Ledger
+from ._mailbox import Mailbox, OpenMailbox
+from ._timers import Timers
+
+T = TypeVar("T")
+
+
+class Subscription:
+    """The tree's events from now on. A slow reader loses the oldest ones, which are counted, and never slows the tree."""
+
+    def __init__(self, mailbox: OpenMailbox[Event]) -> None:
+        self._mailbox = mailbox
+
+    @property
+    def dropped(self) -> int:
+        """How many events this reader was too slow for."""
+        return self._mailbox.statistics().dropped
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._mailbox
+
+    async def receive_many(self) -> list[Event]:
+        """Return all events that wait, at least one. Cancellation loses nothing.
+
+        Raises:
+            trio.EndOfChannel: The tree has ended and every event was read.
+        """
+        return await self._mailbox.receive_many()
+
+    def receive_nowait(self) -> list[Event]:
+        """Return all events that wait, perhaps none."""
+        return self._mailbox.receive_many_nowait()
+
+
+class Runtime:
+    """Shared by the supervisors of one open tree.
+
+    Attributes:
+        seed: Fixes the jitter of the whole tree (law L8).
+    """
+
+    def __init__(self, seed: int | None, wall_clock: Callable[[], float] = time.time) -> None:
+        self.seed = Random().getrandbits(32) if seed is None else seed
+        self.timers = Timers()
+        self.ledger = Ledger()
+        self._wall_clock = wall_clock
+        self._seq = 0
+        self._subscribers: list[OpenMailbox[Event]] = []
+        # Keyed by identity; the declaration is kept so that its id stays taken.
+        self._mailboxes: dict[int, tuple[Mailbox[Any], OpenMailbox[Any]]] = {}
+
+    def random_for(self, name: str) -> Random:
+        """Return a generator that depends on the seed and the name alone, not on what others drew."""
+        return Random(f"{self.seed}:{name}")
+
+    def publish(self, event: Event) -> None:
+        """Stamp an event and hand it to the ledger and to every subscriber."""
+        self._seq += 1
+        # Stamped before anyone else has seen it; frozen from here on.
+        object.__setattr__(event, "seq", self._seq)
+        object.__setattr__(event, "wall", self._wall_clock())
+        if isinstance(event, Ended):
+            self.ledger.record(event)
+        for mailbox in self._subscribers:
+            mailbox.send_nowait(event)
+
+    def subscribe(self, capacity: int) -> Subscription:
+        """Return a reader of the events from now on."""
+        mailbox: OpenMailbox[Event] = OpenMailbox(Mailbox("events", capacity=capacity, overflow="drop_oldest"))
+        self._subscribers.append(mailbox)
+        return Subscription(mailbox)
+
+    def close(self) -> None:
+        """End every subscription and mailbox: readers get what is left, and then the end."""
+        for mailbox in self._subscribers:
+            mailbox.close()
+        for _, opened in self._mailboxes.values():
+            opened.close()
+
+    def mailbox(self, declared: Mailbox[T]) -> OpenMailbox[T]:
+        """Return the open mailbox of a declaration, opening it at the first request."""
+        if isinstance(declared, OpenMailbox):
+            return declared
+        found = self._mailboxes.get(id(declared))
+        if found is None:
+            found = self._mailboxes[id(declared)] = (declared, OpenMailbox(declared))
+        return found[1]
+
+    def mailboxes(self) -> list[OpenMailbox[Any]]:
+        """Return the mailboxes that are open, in the order in which they were first used."""
+        return [opened for _, opened in self._mailboxes.values()]
+
+    def with_open_mailboxes(self, value: Any) -> Any:
+        """Return an actor, or one of its arguments, with declared mailboxes replaced by the open ones.
+
+        Looks into tuples, and into the fields of frozen attrs classes.
+        """
+        if isinstance(value, Mailbox):
+            return self.mailbox(value)
+        if isinstance(value, tuple) and type(value) is tuple:
+            return tuple(self.with_open_mailboxes(item) for item in value)
+        if attrs.has(type(value)):
+            changed = {}
+            for field in attrs.fields(type(value)):
+                if field.init:
+                    before = getattr(value, field.name)
+                    after = self.with_open_mailboxes(before)
+                    if after is not before:
+                        changed[field.alias] = after
+            return attrs.evolve(value, **changed) if changed else value
+        return value

@@ -1,0 +1,351 @@
+"""The tree as an immutable value: `Child`, `Supervisor`, and the `@actor` decorator that carries default policies.
+
+A definition is checked when it is built. A `Supervisor` whose children have problems raises `BadTree` with every
+problem and its path. The path starts at the supervisor being built; inside `collecting_problems` (the command uses it)
+nothing is raised until the root asks, so that every path starts at the root.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+
+import attrs
+
+from ._errors import BadTree, Problem
+from ._policy import POLICY_OPTIONS, Limit, Policy, PolicyOptions
+from ._strategy import STRATEGIES, Strategy
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    import trio
+
+    from ._me import Me
+    from ._running import Running
+
+P = ParamSpec("P")
+C = TypeVar("C")
+
+_collecting: ContextVar[bool] = ContextVar("collecting_problems", default=False)
+
+
+@contextmanager
+def collecting_problems() -> Iterator[None]:
+    """Let definitions with problems be built; `Supervisor.check` then reports all of them with their full paths."""
+    token = _collecting.set(True)
+    try:
+        yield
+    finally:
+        _collecting.reset(token)
+
+
+class ActorObject(Protocol):
+    """What a child can run: a frozen value with an async method ``run``."""
+
+    async def run(self, me: Me, /) -> None:
+        """Live one incarnation. Return: normal end. Raise: failure."""
+
+
+@attrs.frozen
+class Call:
+    """An async function with its arguments, as an actor."""
+
+    function: Callable[..., Awaitable[None]]
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+    async def run(self, me: Me, /) -> None:
+        """Call the function for one incarnation."""
+        await self.function(me, *self.args, **dict(self.kwargs))
+
+    def __str__(self) -> str:
+        return f"{getattr(self.function, '__qualname__', self.function)}()"
+
+
+def with_options(policy: Policy, options: PolicyOptions) -> tuple[Policy, list[str]]:
+    """Return the policy with the options changed, and what is wrong with them."""
+    problems, known = [], {}
+    for name, value in options.items():
+        if name in POLICY_OPTIONS:
+            known[name] = value
+        else:
+            problems.append(unknown_option(name))
+    changed = attrs.evolve(policy, **known)
+    return changed, problems + [found for found in changed.problems() if found not in policy.problems()]
+
+
+def unknown_option(name: str, known: Sequence[str] = POLICY_OPTIONS) -> str:
+    """Say that an option does not exist, and which one was probably meant."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(known)}"
+    return f"unknown option {name!r}; {hint}"
+
+
+@attrs.frozen
+class Child:
+    """One child of a supervisor: what it runs, and its policy. Made by `child` or by ``some_actor.child(...)``."""
+
+    name: str
+    actor: ActorObject
+    policy: Policy = Policy()
+    wrong: tuple[str, ...] = ()
+    """What is wrong with it, without its path; reported by the supervisor that it is given to."""
+
+    def with_(self, **options: Unpack[PolicyOptions]) -> Child:
+        """Return the same child with some options of its policy changed."""
+        policy, wrong = with_options(self.policy, options)
+        return attrs.evolve(self, policy=policy, wrong=self.wrong + tuple(wrong))
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with this child."""
+        return [Problem(str(self.name), message) for message in (*_wrong_name(self.name), *self.wrong)]
+
+    def __str__(self) -> str:
+        from ._render import render
+
+        return render(self)
+
+
+@attrs.frozen(init=False)
+class Supervisor:
+    """A supervisor and its children: an immutable value, and itself a child like any other.
+
+    Args:
+        name: Its name; a child's path is the names from the root down, joined by ``/``.
+        children: In start order. They stop in reverse.
+        strategy: ``one_for_one``: only the child that failed restarts; ``one_for_all``: all do;
+            ``rest_for_one``: it and those after it do.
+        limit: Restarts allowed in a window, and what happens at the limit.
+        options: The supervisor's own policy as a child of another one, see `Policy`.
+
+    Raises:
+        BadTree: Something is wrong with it or with anything below it.
+    """
+
+    name: str
+    children: tuple[Child | Supervisor, ...]
+    strategy: Strategy
+    limit: Limit
+    policy: Policy
+    wrong: tuple[str, ...] = attrs.field(repr=False)
+
+    def __init__(
+        self,
+        name: str,
+        children: Sequence[Child | Supervisor] = (),
+        *,
+        strategy: Strategy = "one_for_one",
+        limit: Limit = Limit(),  # noqa: B008 - an immutable value
+        **options: Unpack[PolicyOptions],
+    ) -> None:
+        policy, wrong = with_options(Policy(), options)
+        wrong += _inapplicable(options)
+        if strategy not in STRATEGIES:
+            wrong.append(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}")
+        wrong += limit.problems() if isinstance(limit, Limit) else [f"limit must be a Limit(...), not {limit!r}"]
+        listed, misplaced = _sorted_out(children)
+        self.__attrs_init__(name, listed, strategy, limit, policy, (*wrong, *misplaced))  # type: ignore[attr-defined]
+        if not _collecting.get():
+            self.check()
+
+    def with_(self, **options: Unpack[PolicyOptions]) -> Supervisor:
+        """Return the same supervisor with some options of its own policy changed."""
+        policy, wrong = with_options(self.policy, options)
+        changed = object.__new__(Supervisor)
+        wrong = [*self.wrong, *wrong, *_inapplicable(options)]
+        changed.__attrs_init__(self.name, self.children, self.strategy, self.limit, policy, tuple(wrong))  # type: ignore[attr-defined]
+        if not _collecting.get():
+            changed.check()
+        return changed
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong in this whole tree, with paths from here."""
+        own = [*_wrong_name(self.name), *self.wrong]
+        names = [child.name for child in self.children]
+        own += [f"two children are named {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
+        found = [Problem(str(self.name), message) for message in own]
+        for child in self.children:
+            found += [problem.under(str(self.name)) for problem in child.problems()]
+        return found
+
+    def check(self) -> None:
+        """Raise `BadTree` if anything is wrong in this tree."""
+        problems = self.problems()
+        if problems:
+            raise BadTree(problems)
+
+    def open(self, *, seed: int | None = None) -> AbstractAsyncContextManager[Running]:
+        """Start the tree inside any Trio program: ``async with tree.open() as running:``.
+
+        Entering returns when every first start is done, in order. Leaving stops the children in reverse order, also
+        under cancellation. When the root gives up, the block is cancelled and `GaveUp` comes out of it.
+
+        Args:
+            seed: For jitter. The same seed on the same schedule gives the same run.
+        """
+        from ._running import open_tree
+
+        return open_tree(self, seed=seed)
+
+    async def run(
+        self,
+        *,
+        seed: int | None = None,
+        signals: bool = False,
+        task_status: trio.TaskStatus[Running] | None = None,
+    ) -> None:
+        """Run the tree until it ends, for ``running = await nursery.start(tree.run)``.
+
+        Cancellation stops the children in reverse order before it takes effect.
+
+        Args:
+            seed: As in `open`.
+            signals: Whether SIGTERM and SIGINT stop the tree in order; a second one hurries.
+            task_status: Trio's; the `Running` is handed over when every first start is done.
+        """
+        from ._running import run_tree
+
+        await run_tree(self, seed=seed, signals=signals, task_status=task_status)
+
+    def __str__(self) -> str:
+        from ._render import render
+
+        return render(self)
+
+
+Node = Child | Supervisor
+
+
+def _wrong_name(name: object) -> list[str]:
+    if isinstance(name, str) and name and "/" not in name and name.isprintable():
+        return []
+    return [f"a name must be printable text without '/', not {name!r}"]
+
+
+_NOT_FOR_SUPERVISORS = {
+    "ready_within": "a supervisor is ready when its children are; set it on them",
+    "silence": "a supervisor gives no beats; set it on its children",
+    "grace": "a supervisor stops within the times of its children; set it on them",
+    "bound": "a supervisor stops within the times of its children; set it on them",
+}
+
+
+def _inapplicable(options: PolicyOptions) -> list[str]:
+    return [f"{name}: {why}" for name, why in _NOT_FOR_SUPERVISORS.items() if name in options]
+
+
+def _sorted_out(children: Sequence[Any]) -> tuple[tuple[Node, ...], list[str]]:
+    """Part the children into real ones and messages about what else was in the list."""
+    listed: list[Node] = []
+    wrong: list[str] = []
+    for place, found in enumerate(children):
+        if isinstance(found, Child | Supervisor):
+            listed.append(found)
+        elif isinstance(found, Actor):
+            wrong.append(f"child {place} is the actor {found!r} itself; write {found.__name__}.child('name', ...)")
+        elif hasattr(found, "run"):
+            wrong.append(f"child {place} is {type(found).__name__}(...); write child('name', {type(found).__name__}(...))")
+        else:
+            wrong.append(f"child {place} must be a Child or a Supervisor, not {found!r}")
+    return tuple(listed), wrong
+
+
+class Actor(Generic[P]):
+    """An async function that can be a child; what ``@actor(...)`` makes of a function.
+
+    It can still be called as the function that it is.
+    """
+
+    def __init__(self, function: Callable[Concatenate[Me, P], Awaitable[None]], policy: Policy, wrong: list[str]) -> None:
+        self._function = function
+        self._policy = policy
+        self._wrong = tuple(wrong)
+        self.__name__ = getattr(function, "__name__", repr(function))
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    def __repr__(self) -> str:
+        return f"<actor {self.__qualname__}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Actor) and (self._function, self._policy) == (other._function, other._policy)
+
+    def __hash__(self) -> int:
+        return hash(self._function)
+
+    def __call__(self, me: Me, *args: P.args, **kwargs: P.kwargs) -> Awaitable[None]:
+        """Call the function itself."""
+        return self._function(me, *args, **kwargs)
+
+    def child(self, name: str, /, *args: P.args, **kwargs: P.kwargs) -> Child:
+        """Return a child that calls the function with these arguments; change its policy with ``.with_(...)``."""
+        wrong = list(self._wrong)
+        try:
+            inspect.signature(self._function).bind(None, *args, **kwargs)
+        except TypeError as mismatch:
+            wrong.append(f"{self.__name__}(): {mismatch}")
+        return Child(name, Call(self._function, args, tuple(kwargs.items())), self._policy, tuple(wrong))
+
+
+class _ActorDecorator:
+    """What ``@actor(...)`` returns: works on async functions and on classes with ``async def run(self, me)``."""
+
+    def __init__(self, options: PolicyOptions) -> None:
+        self._policy, self._wrong = with_options(Policy(), options)
+
+    @overload
+    def __call__(self, target: type[C], /) -> type[C]: ...
+    @overload
+    def __call__(self, target: Callable[Concatenate[Me, P], Awaitable[None]], /) -> Actor[P]: ...
+    def __call__(self, target: Any, /) -> Any:
+        if not isinstance(target, type):
+            return Actor(target, self._policy, self._wrong)
+        target_class = cast(Any, target)
+        target_class.__policy__, target_class.__policy_wrong__ = self._policy, tuple(self._wrong)
+        return target
+
+
+def actor(**options: Unpack[PolicyOptions]) -> _ActorDecorator:
+    """Declare the default policy of an actor.
+
+    Decorates an async function ``async def f(me, ...)``, which then has ``.child(name, ...)``; or a frozen attrs class
+    with ``async def run(self, me)``, whose instances go into `child`. Nothing else about the class changes.
+
+    Args:
+        options: See `Policy`. The place of use overrides them with ``with_``.
+    """
+    return _ActorDecorator(options)
+
+
+def child(name: str, what: ActorObject | Callable[[Me], Awaitable[None]], /, **options: Unpack[PolicyOptions]) -> Child:
+    """Return a child that runs an actor object, or an async function that takes only ``me``.
+
+    Args:
+        name: Unique among its siblings.
+        what: A frozen value with ``async def run(self, me)``, or an async function.
+        options: Override the defaults that the actor's class carries, see `Policy`.
+    """
+    policy: Policy = getattr(what, "__policy__", Policy())
+    wrong = list(getattr(what, "__policy_wrong__", ()))
+    if isinstance(what, type):
+        wrong.append(f"{what.__name__} is a class; an instance is wanted: {what.__name__}(...)")
+        runs: ActorObject = Call(what)
+    elif isinstance(what, Actor):
+        made = what.child(name)
+        runs, policy, wrong = made.actor, made.policy, list(made.wrong)
+    elif hasattr(what, "run"):
+        runs = what
+        if not inspect.iscoroutinefunction(what.run):
+            wrong.append(f"{type(what).__name__}.run must be 'async def run(self, me)'")
+    else:
+        runs = Call(what)
+        if not inspect.iscoroutinefunction(what):
+            wrong.append(f"{what!r} is neither an async function nor an object with 'async def run(self, me)'")
+    return Child(name, runs, policy, tuple(wrong)).with_(**options)

@@ -1,0 +1,145 @@
+"""The states of a child, the moves between them, and the mutable record of one child. Pure.
+
+The table is the truth: the machine refuses a move that is not in it, and the picture in the docs is drawn from it.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Literal
+
+from ._errors import SupervisorError
+from ._events import Ended
+from ._outcome import EndKind
+from ._policy import Policy
+from ._spec import Node, Supervisor
+from ._timers import Order, Timer
+
+ChildState = Literal["down", "waiting", "starting", "ready", "stopping", "parked"]
+
+TRANSITIONS: dict[ChildState, dict[ChildState, str]] = {
+    "down": {"waiting": "to be started"},
+    "waiting": {"starting": "its time has come", "down": "stopped", "parked": "parked"},
+    "starting": {
+        "ready": "ready()",
+        "stopping": "asked to end, or not ready in time",
+        "waiting": "failed, backing off",
+        "down": "ended for good",
+        "parked": "failed, not to be retried",
+    },
+    "ready": {
+        "stopping": "asked to end, or silent for too long",
+        "waiting": "failed, backing off",
+        "down": "ended for good",
+        "parked": "failed, not to be retried",
+    },
+    "stopping": {
+        "waiting": "ended, to be started again",
+        "down": "ended for good",
+        "parked": "failed, not to be retried",
+    },
+    "parked": {"waiting": "unparked", "down": "stopped"},
+}
+
+ACTIVE: frozenset[ChildState] = frozenset({"starting", "ready"})
+"""States in which an incarnation lives that nobody has asked to end."""
+
+Asked = Literal["group", "shutdown", "failure"]
+"""Why the supervisor asked an incarnation to end: its group restarts, all stops, or it was stuck."""
+
+
+class Slot:
+    """One child of a running supervisor, over all its incarnations."""
+
+    __slots__ = (
+        "asked", "cause", "cause_kind", "failures", "generation", "group", "hung", "index", "last", "last_beat", "order", "path",
+        "ready_at", "ready_once", "restarts", "shell", "since", "spec", "start_timer", "started_at", "state", "stop_timer", "watch_timer",
+    )  # fmt: skip
+
+    def __init__(self, index: int, spec: Node, parent_path: str, parent_order: Order, now: float) -> None:
+        self.index = index
+        self.spec = spec
+        self.path = f"{parent_path}/{spec.name}"
+        self.order: Order = (*parent_order, index)
+        self.state: ChildState = "down"
+        self.since = now
+        self.generation = 0
+        self.failures = 0
+        """Consecutive failures without a healthy time between."""
+        self.restarts = 0
+        self.last: Ended | None = None
+        """The record of the last incarnation's end."""
+        self.ready_once = False
+        self.group: Group | None = None
+        """The group it is to be started with; None while it runs, or stays down."""
+        self.asked: Asked | None = None
+        self.cause: BaseException | None = None
+        self.cause_kind: EndKind | None = None
+        self.hung = False
+        self.started_at = now
+        self.ready_at: float | None = None
+        self.last_beat = now
+        self.start_timer: Timer | None = None
+        self.stop_timer: Timer | None = None
+        self.watch_timer: Timer | None = None
+        self.shell: object = None
+        """What the Trio side keeps about the living incarnation; the machine never looks into it."""
+
+    @property
+    def policy(self) -> Policy:
+        """The child's declared policy."""
+        return self.spec.policy
+
+    @property
+    def is_supervisor(self) -> bool:
+        """Whether this child is a supervisor."""
+        return isinstance(self.spec, Supervisor)
+
+    def move(self, state: ChildState, now: float) -> None:
+        """Go to another state, or refuse."""
+        if state not in TRANSITIONS[self.state]:
+            raise SupervisorError(f"{self.path}: no way from {self.state} to {state}; this is a bug, please report it")
+        self.state = state
+        self.since = now
+
+
+class Group:
+    """Children that are stopped, wait and start together: the unit of every start.
+
+    A one_for_one restart is a group of one; the first start is a group of all.
+    """
+
+    __slots__ = ("due", "lead", "members", "next_start", "next_stop", "timer")
+
+    def __init__(self, lead: Slot, members: list[Slot], due: float) -> None:
+        self.lead = lead
+        """Whose failure made the group; its order decides between equal deadlines."""
+        self.members = members
+        """In start order. A member whose `Slot.group` is another one has left."""
+        self.due = due
+        """When starting begins, seconds on Trio's clock."""
+        self.next_stop = len(members) - 1
+        self.next_start = 0
+        self.timer: Timer | None = None
+
+    def join(self) -> None:
+        """Make this the group of all its members."""
+        for slot in self.members:
+            slot.group = self
+
+
+def longest_due(lead: Slot, delay: float, others: list[Slot], now: float, rng: Random | None) -> float:
+    """Return when a group may start: the longest of its members' delays (OTP's EEP 57).
+
+    A member that already waits brings what is left of its wait; a running one draws from its own backoff, unless there
+    is no generator because the end was planned.
+    """
+    due = now + delay
+    for slot in others:
+        if slot is lead:
+            continue
+        if slot.group is not None and slot.state == "waiting":
+            due = max(due, slot.group.due)
+        elif slot.state in ACTIVE and rng is not None:
+            due = max(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))
+    return due

@@ -1,0 +1,74 @@
+"""The live tree as frozen values, for people, tests and endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import attrs
+import trio
+
+from ._outcome import Decision, End
+from ._state import ChildState
+
+
+@attrs.frozen
+class Status:
+    """One child at one moment. Times are seconds on Trio's clock."""
+
+    path: str
+    kind: Literal["actor", "supervisor"]
+    state: ChildState
+    generation: int
+    """Incarnations so far."""
+    restarts: int
+    """Decisions so far to start it again."""
+    failures: int
+    """Failures in a row, without a healthy time between."""
+    since: float
+    """When it came into its state."""
+    next_at: float | None
+    """While waiting: when the next try is due. None: not waiting, or held by a parked sibling."""
+    beat_age: float | None
+    """Seconds since the last beat; None where no silence is declared, or while it is not ready."""
+    last_end: End | None = None
+    last_decision: Decision | None = None
+    children: tuple[Status, ...] = ()
+
+    def walk(self) -> Iterator[Status]:
+        """Yield this one and all below it, in start order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def find(self, path: str) -> Status:
+        """Return the child with this full path, or raise `KeyError`."""
+        for status in self.walk():
+            if status.path == path:
+                return status
+        raise KeyError(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        own = {field.name: getattr(self, field.name) for field in attrs.fields(Status)}
+        own["last_end"] = None if self.last_end is None else self.last_end.summary()
+        own["last_decision"] = None if self.last_decision is None else str(self.last_decision)
+        own["children"] = [child.to_dict() for child in self.children]
+        return own
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines("", "", trio.current_time()))
+
+    def _lines(self, first: str, rest: str, now: float) -> list[str]:
+        parts = [f"{first}{self.path.rpartition('/')[2]}", f"{self.state} {now - self.since:.1f} s", f"#{self.generation}"]
+        if self.restarts:
+            parts.append(f"{self.restarts} restarts")
+        if self.next_at is not None:
+            parts.append(f"next try in {max(0.0, self.next_at - now):.1f} s")
+        if self.last_end is not None and self.last_end.failed:
+            parts.append(f"last: {self.last_end.summary()}")
+        lines = ["  ".join(parts)]
+        for place, child in enumerate(self.children):
+            last = place == len(self.children) - 1
+            lines += child._lines(rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "), now)
+        return lines
