@@ -1,0 +1,50 @@
+"""The embedded exchange: Binance spot and USD-M over their real protocols, with faults on a script.
+
+It keeps a true record of what it published, so that a bot's view can be compared with it, and it shares no code with
+the client: an error there is not mirrored here. Layout: `_exchange` (the object), `_serve` (sockets, memory),
+`_ws_server` and `_http_server` (thin shells), `_session`, `_rest`, `_market`, `_accounts` (pure), `_faults`, `_replay`.
+"""
+
+from ._exchange import Exchange as Exchange
+from ._faults import Fault as Fault
+from ._faults import FaultScript as FaultScript
+from ._record import AppliedFault as AppliedFault
+from ._record import Attempt as Attempt
+from ._record import ConnectionRecord as ConnectionRecord
+from ._record import OrderEvent as OrderEvent
+from ._record import PublishedTrade as PublishedTrade
+from ._record import TrueRecord as TrueRecord
+from ._record import Violation as Violation
+from ._replay import RecordedMessage as RecordedMessage
+from ._replay import Recording as Recording
+from ._rules import RULES as RULES
+from ._rules import Rules as Rules
+from ._serve import Address as Address
+from ._serve import Network as Network
+from ._serve import open_network as open_network
+from ._serve import serve as serve
+from ._streams import MemoryStream as MemoryStream
+from ._streams import memory_stream_pair as memory_stream_pair
+
+__all__ = [
+    "RULES",
+    "Address",
+    "AppliedFault",
+    "Attempt",
+    "ConnectionRecord",
+    "Exchange",
+    "Fault",
+    "FaultScript",
+    "MemoryStream",
+    "Network",
+    "OrderEvent",
+    "PublishedTrade",
+    "RecordedMessage",
+    "Recording",
+    "Rules",
+    "TrueRecord",
+    "Violation",
+    "memory_stream_pair",
+    "open_network",
+    "serve",
+]

@@ -1,0 +1,321 @@
+"""The embedded exchange: one object that holds the markets, the accounts, the connections and the true record.
+
+Theory of operation. Everything that changes state is synchronous: a trade is printed, remembered, recorded and queued
+to every subscriber before anything else runs. `run` is one task with one heap of what is due next, in which markets,
+order flows and the fault script take turns; equal times go in the order of their creation. What is due is done as of
+the second at which it was due, not at which the task woke up. So a seed fixes every trade, every order event and
+every fault, whatever the clients do and however the tasks are scheduled.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Literal
+
+import trio
+
+from ._accounts import Account, ListenKeys, OrderFlow
+from ._clock import ExchangeClock
+from ._faults import Fault, FaultScript
+from ._http_server import serve_http
+from ._hub import Hub
+from ._market import Printed, Tape
+from ._messages import agg_trade_event, order_event, trade_event
+from ._record import RECORD_LIMIT, AppliedFault, OrderEvent, Side, TrueRecord
+from ._replay import Recording, replay_into
+from ._rest import Reply, Request, RestDesk
+from ._rest_account import AccountDesk
+from ._rules import RULES, SPOT, USDM, Rules
+from ._ws_server import serve_ws
+
+_ORDER_IDS_PER_ACCOUNT = 1_000_000_000
+
+
+class Exchange:
+    """A small world of Binance spot ("binance") and USD-M ("binance-usdm").
+
+    It publishes while `run` or `replay` runs, and whenever a method is called that prints or changes something.
+    Connections come by `serve` (real sockets), by `open_network` (in memory), or by `handle_ws` and `handle_http`.
+
+    Args:
+        seed: fixes trades, orders and keys.
+        symbols: by venue, upper case.
+        trades_per_second: of each symbol: trade ids per second. Zero: only what is printed by hand or replayed.
+        keys: API key to secret, of the USD-M accounts. The secrets are never shown.
+        orders_per_second: new orders that each account places by itself, on average.
+        epoch: seconds since 1970 at which the exchange begins. Without it: a fixed date in memory, the wall clock's
+            over real sockets.
+        rules: by venue, instead of the documented `RULES`.
+        record_limit: entries kept per log of the record, which is also the history that REST gives.
+
+    Raises:
+        ValueError: an unknown venue, or a rate below zero.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        symbols: Mapping[str, Sequence[str]] | None = None,
+        trades_per_second: float = 20.0,
+        keys: Mapping[str, str] | None = None,
+        *,
+        orders_per_second: float = 0.5,
+        epoch: float | None = None,
+        rules: Mapping[str, Rules] | None = None,
+        record_limit: int = RECORD_LIMIT,
+    ) -> None:
+        wanted = {SPOT: ["BTCUSDT"], USDM: ["BTCUSDT"]} if symbols is None else symbols
+        unknown = sorted({*wanted, *(rules or ())} - {*RULES})
+        if unknown:
+            raise ValueError(f"unknown venue {unknown[0]!r}; there are {', '.join(RULES)}")
+        if trades_per_second < 0 or orders_per_second < 0:
+            raise ValueError("a rate cannot be below zero")
+        self.seed = seed
+        self.trades_per_second = trades_per_second
+        self.orders_per_second = orders_per_second
+        self.clock = ExchangeClock(epoch)
+        self.record = TrueRecord(record_limit)
+        self.rules = {venue: (rules or {}).get(venue, RULES[venue]) for venue in RULES if venue in wanted}
+        self.hub = Hub(self.clock, self.record, self.rules)
+        self.tapes: dict[str, dict[str, Tape]] = {venue: {} for venue in self.rules}
+        self._secrets = dict(keys or {})
+        life = (self.rules.get(USDM) or RULES[USDM]).listen_key_life
+        self.listen_keys = ListenKeys(Random(f"{seed}/listen keys"), life)
+        self.accounts = {
+            key: Account(
+                key,
+                Random(f"{seed}/account/{number}"),
+                (number + 1) * _ORDER_IDS_PER_ACCOUNT,
+                self.record.orders[USDM, key],
+            )
+            for number, key in enumerate(self._secrets)
+        }
+        self._desks = {venue: RestDesk(venue, self.rules[venue], self.tapes[venue]) for venue in self.rules}
+        if USDM in self._desks:
+            AccountDesk(self._desks[USDM], self._secrets, self.accounts, self.listen_keys)
+        for venue, names in wanted.items():
+            for name in names:
+                self.add_symbol(venue, name)
+
+    def __repr__(self) -> str:
+        shown = {venue: list(tapes) for venue, tapes in self.tapes.items()}
+        return f"Exchange(seed={self.seed}, symbols={shown}, accounts={len(self.accounts)})"
+
+    @property
+    def api_keys(self) -> Sequence[str]:
+        """The accounts."""
+        return list(self.accounts)
+
+    def add_symbol(self, venue: str, symbol: str, *, live: bool = True) -> Tape:
+        """List a symbol; it is in `exchangeInfo` at once, and trades by itself in the next `run` if it is live.
+
+        Raises:
+            ValueError: it is listed already, or the venue is not here.
+        """
+        if venue not in self.tapes:
+            raise ValueError(f"there is no venue {venue!r} in this exchange")
+        if symbol in self.tapes[venue]:
+            raise ValueError(f"{symbol} is listed on {venue} already")
+        trades, aggregates = self.record.trades[venue, symbol], self.record.agg_trades[venue, symbol]
+        tape = Tape(venue, symbol, Random(f"{self.seed}/{venue}/{symbol}"), trades, aggregates, live=live)
+        self.tapes[venue][symbol] = tape
+        return tape
+
+    # Things that happen now.
+
+    def print_trade(
+        self,
+        venue: str,
+        symbol: str,
+        *,
+        side: Side | None = None,
+        quantity: str | None = None,
+        price: str | None = None,
+        raw_count: int | None = None,
+    ) -> Printed:
+        """Print and publish one taker order now; what is not given is drawn from the seed.
+
+        Raises:
+            KeyError: the symbol is not listed.
+        """
+        tape = self.tapes[venue][symbol]
+        at = self.clock.now()
+        printed = tape.print(at, self.clock.ms(at), side=side, quantity=quantity, price=price, raw_count=raw_count)
+        self.publish(venue, symbol, printed)
+        return printed
+
+    def publish(self, venue: str, symbol: str, printed: Printed) -> None:
+        """Send a printed taker order to the subscribers of its streams."""
+        name = symbol.lower()
+        if venue == SPOT:
+            for trade in printed.raw:
+                self.hub.publish(venue, f"{name}@trade", trade_event(symbol, trade))
+        payload = agg_trade_event(venue, symbol, printed.aggregate)
+        self.hub.publish(venue, f"{name}@aggTrade", payload)
+
+    def place_order(self, api_key: str, symbol: str, side: Side, quantity: str, price: str) -> OrderEvent:
+        """Place a resting limit order now."""
+        at = self.clock.now()
+        event = self.accounts[api_key].place(symbol, side, quantity, price, at, self.clock.ms(at))
+        return self._tell(api_key, event)
+
+    def fill_order(self, api_key: str, order_id: int, quantity: str | None = None) -> OrderEvent:
+        """Fill a part, or all that is left, now; the fill is a public trade as well.
+
+        Raises:
+            ValueError: the order is not open, or less than that is left.
+        """
+        return self._fill(api_key, order_id, quantity, self.clock.now())
+
+    def cancel_order(self, api_key: str, order_id: int) -> OrderEvent:
+        """Cancel what is left of an order now."""
+        return self._finish(api_key, order_id, "CANCELED", self.clock.now())
+
+    def expire_order(self, api_key: str, order_id: int) -> OrderEvent:
+        """Let what is left of an order expire now."""
+        return self._finish(api_key, order_id, "EXPIRED", self.clock.now())
+
+    def inject(self, fault: Fault) -> AppliedFault:
+        """Apply one fault now.
+
+        Raises:
+            ValueError: its venue is not in this exchange.
+        """
+        if fault.venue is not None and fault.venue not in self.rules:
+            raise ValueError(f"there is no venue {fault.venue!r} in this exchange")
+        applied = AppliedFault(self.clock.now(), str(fault), tuple(fault.apply(self)))
+        self.record.faults.append(applied)
+        return applied
+
+    def _fill(self, api_key: str, order_id: int, quantity: str | None, at: float) -> OrderEvent:
+        account, time = self.accounts[api_key], self.clock.ms(at)
+        order = account.orders[order_id]
+        amount = quantity if quantity is not None else str(order.quantity - order.filled)
+        tape = self.tapes[USDM][order.symbol]
+        taker: Side = "sell" if order.side == "buy" else "buy"
+        printed = tape.print(at, time, side=taker, quantity=amount, price=order.price)
+        self.publish(USDM, order.symbol, printed)
+        return self._tell(api_key, account.fill(order_id, amount, printed.aggregate, at, time))
+
+    def _finish(self, api_key: str, order_id: int, how: Literal["CANCELED", "EXPIRED"], at: float) -> OrderEvent:
+        return self._tell(api_key, self.accounts[api_key].end(order_id, how, at, self.clock.ms(at)))
+
+    def _tell(self, api_key: str, event: OrderEvent) -> OrderEvent:
+        key = self.listen_keys.active_key(api_key, self.clock.now())
+        if key is not None:
+            self.hub.publish_user(USDM, key.value, "ORDER_TRADE_UPDATE", order_event(event))
+        return event
+
+    # Things that happen by themselves.
+
+    async def run(
+        self, script: FaultScript | None = None, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Trade, let the accounts trade, and follow the script, until cancelled; cancellation is safe at any point.
+
+        Args:
+            script: its seconds count from now.
+            task_status: started once everything is scheduled.
+        """
+        began = self.clock.now()
+        agenda: list[tuple[float, int, Callable[[float], float | None]]] = []
+        for at, fault in script or ():
+            agenda.append((began + at, len(agenda), self._inject_once(fault)))
+        for tapes in self.tapes.values():
+            for tape in tapes.values():
+                if tape.live and self.trades_per_second > 0:
+                    first = began + tape.next_delay(self.trades_per_second)
+                    agenda.append((first, len(agenda), self._trade_on(tape)))
+        if self.tapes.get(USDM) and self.orders_per_second > 0:
+            for account in self.accounts.values():
+                live = [tape for tape in self.tapes[USDM].values() if tape.live]
+                if live:
+                    flow = OrderFlow(account, live, self.orders_per_second)
+                    agenda.append((began + flow.next_delay(), len(agenda), self._step_on(flow)))
+        heapq.heapify(agenda)
+        task_status.started()
+        while agenda:
+            due, index, action = agenda[0]
+            await self.clock.sleep_until(due)
+            next_due = action(due)
+            if next_due is None:
+                heapq.heappop(agenda)
+            else:
+                heapq.heapreplace(agenda, (next_due, index, action))
+        await trio.sleep_forever()
+
+    def _inject_once(self, fault: Fault) -> Callable[[float], float | None]:
+        def act(_due: float) -> None:
+            self.inject(fault)
+
+        return act
+
+    def _trade_on(self, tape: Tape) -> Callable[[float], float | None]:
+        def act(due: float) -> float:
+            self.publish(tape.venue, tape.symbol, tape.print(due, self.clock.ms(due)))
+            return due + tape.next_delay(self.trades_per_second)
+
+        return act
+
+    def _step_on(self, flow: OrderFlow) -> Callable[[float], float | None]:
+        account = flow.account
+
+        def act(due: float) -> float:
+            step, key = flow.next_step(), account.api_key
+            if step.action == "place":
+                tape = account.random.choice(flow.tapes)
+                side: Side = "buy" if account.random.random() < 0.5 else "sell"
+                quantity = f"0.{account.random.randint(2, 999):03d}"
+                event = account.place(tape.symbol, side, quantity, tape.price, due, self.clock.ms(due))
+                self._tell(key, event)
+            elif step.action == "fill":
+                self._fill(key, step.order_id, flow.part_of(account.orders[step.order_id]), due)
+            elif step.action == "finish":
+                self._fill(key, step.order_id, None, due)
+            else:
+                self._finish(key, step.order_id, "CANCELED" if step.action == "cancel" else "EXPIRED", due)
+            return due + flow.next_delay()
+
+        return act
+
+    async def replay(self, recording: Recording, venue: str, speed: float = 1.0) -> int:
+        """Publish a recording with its recorded spacing, and return how many messages that were.
+
+        Its symbols are listed first (those that trade live are refused). Recorded trades enter history and record;
+        everything else goes to the subscribers of its stream as it was recorded. Cancellation stops in between.
+
+        Raises:
+            ValueError: a symbol of the recording is live here, or the speed is not above zero.
+        """
+        return await replay_into(self, recording, venue, speed)
+
+    # Connections.
+
+    def knows_stream(self, venue: str, stream: str) -> bool:
+        """Whether live data can come on a stream."""
+        symbol, _, kind = stream.partition("@")
+        listed = symbol == symbol.lower() and symbol.upper() in self.tapes[venue]
+        return listed and kind in (("trade", "aggTrade") if venue == SPOT else ("aggTrade",))
+
+    def answer(self, venue: str, request: Request) -> Reply:
+        """Answer one REST request."""
+        now = self.clock.now()
+        return self._desks[venue].handle(request, now, self.clock.ms(now))
+
+    async def handle_ws(self, venue: str, stream: trio.abc.Stream) -> None:
+        """Serve one WebSocket connection over any stream, and close it; cancellation closes at once."""
+        if self.hub.refuses(venue, "ws"):
+            self.hub.note_attempt(venue, "ws", "refused")
+            await trio.aclose_forcefully(stream)
+            return
+        await serve_ws(self.hub, self.listen_keys, venue, lambda name: self.knows_stream(venue, name), stream)
+
+    async def handle_http(self, venue: str, stream: trio.abc.Stream) -> None:
+        """Serve one HTTP connection over any stream, and close it; cancellation closes at once."""
+        if self.hub.refuses(venue, "rest"):
+            self.hub.note_attempt(venue, "rest", "refused")
+            await trio.aclose_forcefully(stream)
+            return
+        await serve_http(self.hub, venue, lambda request: self.answer(venue, request), stream)

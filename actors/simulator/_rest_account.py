@@ -1,0 +1,186 @@
+"""The USD-M account over REST: listen keys, and the signed requests about orders and fills. Pure.
+
+Sources: USD-M user data streams pages, 2026-05-28; binance-connector-python docstrings, 2026-08-21; the signature
+recipe and the time window of binance-spot-api-docs rest-api.md, 2026-07-21.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from ._accounts import Account, ListenKeys, Order
+from ._messages import fill_row, order_row
+from ._rest import ApiError, Handler, Params, Request, RestDesk, Route
+
+_WEEK_MS = 7 * 86_400_000
+
+
+class AccountDesk:
+    """Adds the account's endpoints to a venue's REST desk.
+
+    Args:
+        desk: of the venue.
+        secrets: by API key.
+        accounts: by API key.
+        keys: the venue's listen keys.
+    """
+
+    def __init__(
+        self, desk: RestDesk, secrets: Mapping[str, str], accounts: Mapping[str, Account], keys: ListenKeys
+    ) -> None:
+        self._desk = desk
+        self._secrets = secrets
+        self._accounts = accounts
+        self._keys = keys
+        routes = desk.routes
+        routes["POST", "/fapi/v1/listenKey"] = Route(1, self._create_key)
+        routes["PUT", "/fapi/v1/listenKey"] = Route(1, self._extend_key)
+        routes["DELETE", "/fapi/v1/listenKey"] = Route(1, self._delete_key)
+        routes["GET", "/fapi/v1/allOrders"] = Route(5, self._signed(self._all_orders))
+        routes["GET", "/fapi/v1/openOrders"] = Route(
+            lambda params: 1 if params.has("symbol") else 40, self._signed(self._open_orders)
+        )
+        routes["GET", "/fapi/v1/order"] = Route(1, self._signed(self._order))
+        routes["GET", "/fapi/v1/userTrades"] = Route(5, self._signed(self._user_trades))
+
+    # Listen keys: the API key header alone, no signature.
+
+    def _api_key(self, request: Request) -> str:
+        key = request.headers.get("x-mbx-apikey", "")
+        if not key:
+            raise ApiError(401, -2014, "API-key format invalid.")
+        if key not in self._secrets:
+            raise ApiError(401, -2015, "Invalid API-key, IP, or permissions for action.")
+        return key
+
+    def _create_key(self, request: Request, _params: Params, now: float, _now_ms: int) -> Any:
+        return {"listenKey": self._keys.create(self._api_key(request), now).value}
+
+    def _extend_key(self, request: Request, _params: Params, now: float, _now_ms: int) -> Any:
+        key = self._keys.extend(self._api_key(request), now)
+        if key is None:
+            raise ApiError(400, -1125, "This listenKey does not exist.")
+        return {"listenKey": key.value}
+
+    def _delete_key(self, request: Request, _params: Params, now: float, _now_ms: int) -> Any:
+        self._keys.delete(self._api_key(request), now)
+        return {}
+
+    # Signed requests.
+
+    def _signed(self, handler: Handler) -> Handler:
+        def check(request: Request, params: Params, now: float, now_ms: int) -> Any:
+            api_key = self._api_key(request)
+            check_time(params, now_ms)
+            check_signature(self._secrets[api_key], request, params)
+            return handler(request, params, now, now_ms)
+
+        return check
+
+    def _account(self, request: Request) -> Account:
+        return self._accounts[self._api_key(request)]
+
+    def _all_orders(self, request: Request, params: Params, _now: float, now_ms: int) -> Any:
+        symbol, limit = self._desk.tape(params).symbol, params.limit()
+        start, end = _window(params, now_ms)
+        from_id = params.number("orderId")
+        # With an order id and no times there is no default week.
+        timed = from_id is None or params.has("startTime", "endTime")
+        found = [
+            order
+            for order in self._account(request).orders.values()
+            if order.symbol == symbol
+            and (from_id is None or order.order_id >= from_id)
+            and (not timed or start <= order.created <= end)
+        ]
+        page = found[:limit] if from_id is not None or params.has("startTime") else found[-limit:]
+        return [order_row(order) for order in page]
+
+    def _open_orders(self, request: Request, params: Params, _now: float, _now_ms: int) -> Any:
+        symbol = self._desk.tape(params).symbol if params.has("symbol") else None
+        orders = self._account(request).open_orders()
+        return [order_row(order) for order in orders if symbol in (None, order.symbol)]
+
+    def _order(self, request: Request, params: Params, _now: float, _now_ms: int) -> Any:
+        symbol = self._desk.tape(params).symbol
+        number = params.number("orderId")
+        if number is None and not params.has("origClientOrderId"):
+            raise ApiError(400, -1102, "Either 'origClientOrderId' or 'orderId' must be sent.")
+        orders = self._account(request).orders
+        order: Order | None
+        if number is not None:
+            order = orders.get(number)
+        else:
+            wanted = params.text("origClientOrderId")
+            order = next((candidate for candidate in orders.values() if candidate.client_id == wanted), None)
+        if order is None or order.symbol != symbol:
+            raise ApiError(400, -2013, "Order does not exist.")
+        return order_row(order)
+
+    def _user_trades(self, request: Request, params: Params, _now: float, now_ms: int) -> Any:
+        symbol, limit = self._desk.tape(params).symbol, params.limit()
+        from_id, order_id = params.number("fromId"), params.number("orderId")
+        if from_id is not None and params.has("startTime", "endTime"):
+            raise ApiError(400, -1128, "Combination of optional parameters invalid.")
+        start, end = _window(params, now_ms)
+        found = [
+            fill
+            for fill in self._account(request).fills
+            if fill.symbol == symbol
+            and (order_id is None or fill.order_id == order_id)
+            and (fill.trade_id >= from_id if from_id is not None else start <= fill.time <= end)
+        ]
+        oldest_first = from_id is not None or params.has("startTime")
+        return [fill_row(fill) for fill in (found[:limit] if oldest_first else found[-limit:])]
+
+
+def _window(params: Params, now_ms: int) -> tuple[int, int]:
+    """Start and end in milliseconds, both inclusive: at most seven days, by default the last seven."""
+    start, end = params.number("startTime"), params.number("endTime")
+    if start is None:
+        end = now_ms if end is None else end
+        start = end - _WEEK_MS
+    elif end is None:
+        end = start + _WEEK_MS
+    if end - start > _WEEK_MS:
+        raise ApiError(400, -4166, "Search window is restricted to recent 7 days only.")
+    return start, end
+
+
+def check_time(params: Params, now_ms: int) -> None:
+    """Check `timestamp` and `recvWindow` (default 5000 ms, at most 60000) against the server's time.
+
+    Raises:
+        ApiError: -1021 outside of the window, -1102 without a timestamp, -1131 with too wide a window.
+    """
+    params.text("timestamp")
+    timestamp = params.number("timestamp") or 0
+    window = params.number("recvWindow")
+    window = 5000 if window is None else window
+    if not 0 < window <= 60_000:
+        raise ApiError(400, -1131, "recvWindow must be less than 60000")
+    if timestamp >= now_ms + 1000:
+        raise ApiError(400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+    if now_ms - timestamp > window:
+        raise ApiError(400, -1021, "Timestamp for this request is outside of the recvWindow.")
+
+
+def check_signature(secret: str, request: Request, params: Params) -> None:
+    """Check the HMAC over query string and body exactly as sent, percent-encoded, without the signature itself.
+
+    Raises:
+        ApiError: -1022 when it does not match, -1102 without one.
+    """
+    signature = params.text("signature")
+    payload = "".join(_unsigned(part) for part in (request.query, request.body))
+    expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    # As bytes: compare_digest takes text only while it is ASCII, and this text is the client's.
+    if not hmac.compare_digest(expected.encode(), signature.lower().encode()):
+        raise ApiError(400, -1022, "Signature for this request is not valid.")
+
+
+def _unsigned(part: str) -> str:
+    return "&".join(pair for pair in part.split("&") if not pair.startswith("signature="))
