@@ -80,14 +80,14 @@ class GaveUp(ExceptionGroup[Exception]):
         return GaveUp(self.path, self.reason, excs, self.total)
 
 
-class PlannedEnd(Exception):  # noqa: N818 - an announcement, not an error
+class PlannedEnd(Exception):
     """Raise this in an actor whose end was expected: a server's notice, the 24 h limit of a connection.
 
     The actor is started again at once. Nothing is counted as a failure.
     """
 
 
-class StopActor(Exception):  # noqa: N818 - an announcement, not an error
+class StopActor(Exception):
     """Raise this in an actor to end it on purpose, with a reason, from any depth. The same as returning."""
 
 

@@ -24,7 +24,7 @@ from typing import Literal, Protocol
 
 from ._errors import GaveUp, StaleActor, StartTimeout, SupervisorError
 from ._events import Ended, Event, Ready, Started, StopRequested, Unstoppable
-from ._outcome import Caught, Decision, End, classify, verdict
+from ._outcome import Caught, Decision, DecisionAction, End, classify, verdict
 from ._policy import Action, Window
 from ._spec import Supervisor
 from ._state import ACTIVE, Asked, Group, Slot, longest_due
@@ -267,8 +267,8 @@ class Machine:
         others = self._group_members(slot)
         due = longest_due(slot, delay, others, now, self._rng if action == "restart" else None)
         slot.move("waiting", now)
-        name = "restart" if action == "restart" else "planned_restart"
-        self._publish(slot, end, Decision(name, reason, at=due, delay=delay, failures=slot.failures), now)
+        decided: DecisionAction = "restart" if action == "restart" else "planned_restart"
+        self._publish(slot, end, Decision(decided, reason, at=due, delay=delay, failures=slot.failures), now)
         self._regroup(slot, others, due, now)
 
     def _group_members(self, slot: Slot) -> list[Slot]:

@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from ._errors import SupervisorError
+from ._policy import is_name, is_whole
 
 T = TypeVar("T")
 Overflow = Literal["block", "drop_oldest", "drop_newest", "conflate", "fail"]
@@ -74,9 +75,9 @@ class Mailbox(Generic[T]):
         overflow: Overflow = "block",
         key: Callable[[T], Hashable] | None = None,
     ) -> None:
-        if not name or not isinstance(name, str):
-            raise ValueError(f"a mailbox needs a name, not {name!r}")
-        if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1:
+        if not is_name(name):
+            raise ValueError(f"a mailbox needs a printable name, not {name!r}")
+        if not is_whole(capacity, least=1):
             raise ValueError(f"mailbox {name!r}: capacity must be a whole number >= 1, not {capacity!r}")
         if overflow not in OVERFLOWS:
             raise ValueError(f"mailbox {name!r}: overflow must be one of {', '.join(OVERFLOWS)}, not {overflow!r}")
@@ -194,12 +195,21 @@ class _WaitingSender(Generic[T]):
 class OpenMailbox(Mailbox[T]):
     """A mailbox that is part of an open tree. Not constructed by users."""
 
-    __slots__ = ("_closed", "_dropped", "_items", "_keyed", "_peak", "_received", "_receivers", "_senders", "_sent", "_writers")
+    __slots__ = (
+        "_closed",
+        "_dropped",
+        "_items",
+        "_keyed",
+        "_peak",
+        "_received",
+        "_receivers",
+        "_senders",
+        "_sent",
+        "_writers",
+    )
 
     def __init__(self, declared: Mailbox[T]) -> None:
-        super().__init__(
-            declared.name, capacity=declared.capacity, overflow=declared.overflow, key=declared.key
-        )
+        super().__init__(declared.name, capacity=declared.capacity, overflow=declared.overflow, key=declared.key)
         self._items: deque[T] = deque()
         # Conflating mailboxes keep their items here instead: replacing keeps the place of the key.
         self._keyed: OrderedDict[Hashable, T] = OrderedDict()
@@ -238,8 +248,7 @@ class OpenMailbox(Mailbox[T]):
 
     def _wake_receivers(self) -> None:
         used = len(self)
-        if used > self._peak:
-            self._peak = used
+        self._peak = max(self._peak, used)
         if self._receivers:
             self._receivers.unpark(count=used)
 

@@ -45,7 +45,13 @@ class Node:
     """One incarnation of a supervisor. Implements `_machine.Port`."""
 
     def __init__(
-        self, spec: Supervisor, path: str, order: Order, runtime: Runtime, generation: int, on_started: Callable[[], None]
+        self,
+        spec: Supervisor,
+        path: str,
+        order: Order,
+        runtime: Runtime,
+        generation: int,
+        on_started: Callable[[], None],
     ) -> None:
         self._runtime = runtime
         self._on_started = on_started
@@ -67,7 +73,7 @@ class Node:
                 shield.shield = False
                 try:
                     await self._finished.wait()
-                except trio.Cancelled as caught:  # noqa: ASYNC103 - re-raised below, when the children have ended
+                except trio.Cancelled as caught:
                     cancelled = caught
                 shield.shield = True
                 if cancelled is not None:

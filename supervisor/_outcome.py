@@ -152,7 +152,9 @@ def classify(
     """
     exception, masked = caught.exception, caught.masked
     kind: EndKind
-    exits = [leaf for found in (exception, *masked) if found is not None for leaf in iter_leaves(found) if _is_exit(leaf)]
+    exits = [
+        leaf for found in (exception, *masked) if found is not None for leaf in iter_leaves(found) if _is_exit(leaf)
+    ]
     if exits:
         kind = "exit"
         masked += () if exception is None or exception is exits[0] else (exception,)

@@ -80,7 +80,7 @@ class Limit:
     def problems(self) -> list[str]:
         """Say what is wrong with the numbers."""
         found = []
-        if not isinstance(self.restarts, int) or isinstance(self.restarts, bool) or self.restarts < 0:
+        if not is_whole(self.restarts, least=0):
             found.append(f"limit.restarts must be a whole number >= 0, not {self.restarts!r}")
         if not is_seconds(self.within) or self.within == 0:
             found.append(f"limit.within must be a number of seconds > 0, not {self.within!r}")
@@ -168,10 +168,10 @@ class Policy:
     def problems(self) -> list[str]:
         """Say what is wrong or contradicts itself."""
         found = [f"{name} {message}" for name, message in self._wrong_values()]
-        if not isinstance(self.backoff, Backoff):
-            found.append(f"backoff must be a Backoff(...), not {self.backoff!r}")
-        else:
-            found += self.backoff.problems()
+        backoff: object = self.backoff
+        found += (
+            backoff.problems() if isinstance(backoff, Backoff) else [f"backoff must be a Backoff(...), not {backoff!r}"]
+        )
         if self.restart == "temporary":
             restarting = [key.__name__ for key, action in self._on_pairs() if action in ("restart", "restart_now")]
             if restarting:
@@ -181,9 +181,8 @@ class Policy:
         return found
 
     def _on_pairs(self) -> list[tuple[type[BaseException], Action]]:
-        if not isinstance(self.on, tuple):
-            return []
-        return [(key, action) for key, action in self.on if isinstance(key, type)]
+        on: object = self.on
+        return [(key, action) for key, action in on if isinstance(key, type)] if isinstance(on, tuple) else []
 
     def _wrong_values(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
@@ -201,17 +200,21 @@ class Policy:
         for name, optional in (("ready_within", self.ready_within), ("silence", self.silence)):
             if optional is not None and (not is_seconds(optional) or optional == 0):
                 found.append((name, f"must be a number of seconds > 0, or None, not {optional!r}"))
-        if self.max_failures is not None and not _is_count(self.max_failures):
+        if self.max_failures is not None and not is_whole(self.max_failures, least=1):
             found.append(("max_failures", f"must be a whole number >= 1, or None, not {self.max_failures!r}"))
-        if not isinstance(self.on, tuple):
-            found.append(("on", f"must map exception classes to actions, not {self.on!r}"))
-        else:
-            for key, action in self.on:
-                if not (isinstance(key, type) and issubclass(key, BaseException)):
-                    found.append(("on", f"must have exception classes as keys, not {key!r}"))
-                if action not in ACTIONS_BY_SEVERITY:
-                    found.append(("on", f"must map to one of {', '.join(ACTIONS_BY_SEVERITY)}, not {action!r}"))
-        return found
+        return found + [("on", message) for message in _wrong_mapping(self.on)]
+
+
+def _wrong_mapping(on: object) -> list[str]:
+    if not isinstance(on, tuple):
+        return [f"must map exception classes to actions, not {on!r}"]
+    found = []
+    for key, action in on:
+        if not (isinstance(key, type) and issubclass(key, BaseException)):
+            found.append(f"must have exception classes as keys, not {key!r}")
+        if action not in ACTIONS_BY_SEVERITY:
+            found.append(f"must map to one of {', '.join(ACTIONS_BY_SEVERITY)}, not {action!r}")
+    return found
 
 
 POLICY_OPTIONS: tuple[str, ...] = tuple(field.name for field in attrs.fields(Policy))
@@ -222,5 +225,11 @@ def is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def is_whole(value: object, *, least: int) -> bool:
+    """Say whether the value is a whole number, and not below the least."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_name(value: object) -> bool:
+    """Say whether the value is printable text."""
+    return isinstance(value, str) and bool(value) and value.isprintable()

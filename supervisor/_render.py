@@ -29,11 +29,7 @@ def _lines(node: Node, first: str, rest: str) -> list[str]:
 
 
 def _describe(node: Node) -> str:
-    if hasattr(node, "children"):
-        parts = [node.strategy, str(node.limit)]
-    else:
-        parts = [str(node.actor) if hasattr(node.actor, "function") else type(node.actor).__name__]
-    return ", ".join(parts + describe_policy(node.policy))
+    return ", ".join(node.describe() + describe_policy(node.policy))
 
 
 def describe_policy(policy: Policy) -> list[str]:

@@ -199,7 +199,7 @@ async def open_tree(
             try:
                 await running._started_or_ended.wait()
                 if running._error is None:
-                    with trio.CancelScope() as running._body:
+                    with trio.CancelScope() as running._body:  # noqa: ASYNC100 - the caller's block is in it
                         yield running
             except BaseException as caught:  # noqa: ASYNC103, BLE001 - re-raised below, when the tree has ended
                 body_error = caught

@@ -12,12 +12,24 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 import attrs
 
 from ._errors import BadTree, Problem
-from ._policy import POLICY_OPTIONS, Limit, Policy, PolicyOptions
+from ._policy import POLICY_OPTIONS, Limit, Policy, PolicyOptions, is_name
 from ._strategy import STRATEGIES, Strategy
 
 if TYPE_CHECKING:
@@ -69,7 +81,8 @@ class Call:
 
 def with_options(policy: Policy, options: PolicyOptions) -> tuple[Policy, list[str]]:
     """Return the policy with the options changed, and what is wrong with them."""
-    problems, known = [], {}
+    problems: list[str] = []
+    known: dict[str, Any] = {}
     for name, value in options.items():
         if name in POLICY_OPTIONS:
             known[name] = value
@@ -104,6 +117,10 @@ class Child:
     def problems(self) -> list[Problem]:
         """Return what is wrong with this child."""
         return [Problem(str(self.name), message) for message in (*_wrong_name(self.name), *self.wrong)]
+
+    def describe(self) -> list[str]:
+        """Return what it is, without its policy, for the printed tree."""
+        return [str(self.actor) if isinstance(self.actor, Call) else type(self.actor).__name__]
 
     def __str__(self) -> str:
         from ._render import render
@@ -140,16 +157,16 @@ class Supervisor:
         children: Sequence[Child | Supervisor] = (),
         *,
         strategy: Strategy = "one_for_one",
-        limit: Limit = Limit(),  # noqa: B008 - an immutable value
+        limit: Limit = Limit(),
         **options: Unpack[PolicyOptions],
     ) -> None:
         policy, wrong = with_options(Policy(), options)
         wrong += _inapplicable(options)
         if strategy not in STRATEGIES:
             wrong.append(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}")
-        wrong += limit.problems() if isinstance(limit, Limit) else [f"limit must be a Limit(...), not {limit!r}"]
+        wrong += _wrong_limit(limit)
         listed, misplaced = _sorted_out(children)
-        self.__attrs_init__(name, listed, strategy, limit, policy, (*wrong, *misplaced))  # type: ignore[attr-defined]
+        self.__attrs_init__(name, listed, strategy, limit, policy, (*wrong, *misplaced))
         if not _collecting.get():
             self.check()
 
@@ -158,7 +175,7 @@ class Supervisor:
         policy, wrong = with_options(self.policy, options)
         changed = object.__new__(Supervisor)
         wrong = [*self.wrong, *wrong, *_inapplicable(options)]
-        changed.__attrs_init__(self.name, self.children, self.strategy, self.limit, policy, tuple(wrong))  # type: ignore[attr-defined]
+        changed.__attrs_init__(self.name, self.children, self.strategy, self.limit, policy, tuple(wrong))
         if not _collecting.get():
             changed.check()
         return changed
@@ -179,6 +196,10 @@ class Supervisor:
         if problems:
             raise BadTree(problems)
 
+    def describe(self) -> list[str]:
+        """Return what it is, without its policy, for the printed tree."""
+        return [self.strategy, str(self.limit)]
+
     def open(self, *, seed: int | None = None) -> AbstractAsyncContextManager[Running]:
         """Start the tree inside any Trio program: ``async with tree.open() as running:``.
 
@@ -192,7 +213,7 @@ class Supervisor:
 
         return open_tree(self, seed=seed)
 
-    async def run(
+    async def run(  # noqa: ASYNC128 - run_tree calls started()
         self,
         *,
         seed: int | None = None,
@@ -218,11 +239,15 @@ class Supervisor:
         return render(self)
 
 
-Node = Child | Supervisor
+Node: TypeAlias = Child | Supervisor
+
+
+def _wrong_limit(limit: object) -> list[str]:
+    return limit.problems() if isinstance(limit, Limit) else [f"limit must be a Limit(...), not {limit!r}"]
 
 
 def _wrong_name(name: object) -> list[str]:
-    if isinstance(name, str) and name and "/" not in name and name.isprintable():
+    if is_name(name) and "/" not in str(name):
         return []
     return [f"a name must be printable text without '/', not {name!r}"]
 
@@ -249,7 +274,9 @@ def _sorted_out(children: Sequence[Any]) -> tuple[tuple[Node, ...], list[str]]:
         elif isinstance(found, Actor):
             wrong.append(f"child {place} is the actor {found!r} itself; write {found.__name__}.child('name', ...)")
         elif hasattr(found, "run"):
-            wrong.append(f"child {place} is {type(found).__name__}(...); write child('name', {type(found).__name__}(...))")
+            wrong.append(
+                f"child {place} is {type(found).__name__}(...); write child('name', {type(found).__name__}(...))"
+            )
         else:
             wrong.append(f"child {place} must be a Child or a Supervisor, not {found!r}")
     return tuple(listed), wrong
@@ -261,7 +288,9 @@ class Actor(Generic[P]):
     It can still be called as the function that it is.
     """
 
-    def __init__(self, function: Callable[Concatenate[Me, P], Awaitable[None]], policy: Policy, wrong: list[str]) -> None:
+    def __init__(
+        self, function: Callable[Concatenate[Me, P], Awaitable[None]], policy: Policy, wrong: list[str]
+    ) -> None:
         self._function = function
         self._policy = policy
         self._wrong = tuple(wrong)
@@ -300,8 +329,9 @@ class _ActorDecorator:
     def __init__(self, options: PolicyOptions) -> None:
         self._policy, self._wrong = with_options(Policy(), options)
 
+    # A class is callable, too, so that the overloads overlap; the first one that fits is meant.
     @overload
-    def __call__(self, target: type[C], /) -> type[C]: ...
+    def __call__(self, target: type[C], /) -> type[C]: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, target: Callable[Concatenate[Me, P], Awaitable[None]], /) -> Actor[P]: ...
     def __call__(self, target: Any, /) -> Any:

@@ -57,18 +57,20 @@ class Status:
         return own
 
     def __str__(self) -> str:
-        return "\n".join(self._lines("", "", trio.current_time()))
+        return "\n".join(_lines(self, "", "", trio.current_time()))
 
-    def _lines(self, first: str, rest: str, now: float) -> list[str]:
-        parts = [f"{first}{self.path.rpartition('/')[2]}", f"{self.state} {now - self.since:.1f} s", f"#{self.generation}"]
-        if self.restarts:
-            parts.append(f"{self.restarts} restarts")
-        if self.next_at is not None:
-            parts.append(f"next try in {max(0.0, self.next_at - now):.1f} s")
-        if self.last_end is not None and self.last_end.failed:
-            parts.append(f"last: {self.last_end.summary()}")
-        lines = ["  ".join(parts)]
-        for place, child in enumerate(self.children):
-            last = place == len(self.children) - 1
-            lines += child._lines(rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "), now)
-        return lines
+
+def _lines(status: Status, first: str, rest: str, now: float) -> list[str]:
+    parts = [f"{first}{status.path.rpartition('/')[2]}", f"{status.state} {now - status.since:.1f} s"]
+    parts.append(f"#{status.generation}")
+    if status.restarts:
+        parts.append(f"{status.restarts} restarts")
+    if status.next_at is not None:
+        parts.append(f"next try in {max(0.0, status.next_at - now):.1f} s")
+    if status.last_end is not None and status.last_end.failed:
+        parts.append(f"last: {status.last_end.summary()}")
+    lines = ["  ".join(parts)]
+    for place, child in enumerate(status.children):
+        last = place == len(status.children) - 1
+        lines += _lines(child, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "), now)
+    return lines
