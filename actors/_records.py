@@ -1,0 +1,160 @@
+"""What a bot gets from the exchange side: trades, gaps, order updates, and whether they are to be relied on.
+
+Prices and quantities are `decimal.Decimal`, with the digits that the venue sent: ``format(price, "f")`` prints them
+as they came. Times of the venue are whole milliseconds since 1970, UTC, by the venue's clock; ``received`` is the same
+by the local clock.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal, Protocol, TypeAlias
+
+import attrs
+
+Side: TypeAlias = Literal["buy", "sell"]
+OrderStatus: TypeAlias = Literal["new", "partially_filled", "filled", "canceled", "rejected", "expired"]
+UpdateSource: TypeAlias = Literal["stream", "reconcile"]
+
+CLOSED: frozenset[OrderStatus] = frozenset({"filled", "canceled", "rejected", "expired"})
+"""The states of an order in which nothing more happens to it."""
+
+
+class Trade(Protocol):
+    """One public trade, or one aggregate of trades where the venue numbers those.
+
+    Each venue has its own struct with these attributes, decoded straight from the wire.
+    """
+
+    @property
+    def venue(self) -> str:
+        """The venue's name: ``binance``."""
+
+    @property
+    def symbol(self) -> str:
+        """The venue's own name of what was traded: ``BTCUSDT``."""
+
+    @property
+    def id(self) -> int:
+        """Consecutive for one venue and symbol."""
+
+    @property
+    def price(self) -> Decimal:
+        """In units of the quote asset."""
+
+    @property
+    def quantity(self) -> Decimal:
+        """In units of the base asset, or in contracts."""
+
+    @property
+    def side(self) -> Side:
+        """The taker's side."""
+
+    @property
+    def time(self) -> int:
+        """When it happened: milliseconds since 1970 by the venue's clock."""
+
+    @property
+    def received(self) -> int:
+        """When its batch was decoded: milliseconds since 1970 by the local clock."""
+
+
+@attrs.frozen
+class Gap:
+    """Trades that were published and could not be had: they are missing at exactly this place of the sequence."""
+
+    venue: str
+    symbol: str
+    first_id: int
+    last_id: int
+    """The last one missing, itself included."""
+    after_time: int | None
+    """Time of the last trade before the gap; None when there was none."""
+    before_time: int | None
+    """Time of the first trade after the gap; None when it is not known yet."""
+    reason: str
+    received: int
+
+    @property
+    def count(self) -> int:
+        """How many ids are missing."""
+        return self.last_id - self.first_id + 1
+
+
+@attrs.frozen
+class FeedState:
+    """Whether a feed is live. Sent whenever that changes, in its place among the trades."""
+
+    venue: str
+    symbol: str
+    live: bool
+    """True: connected, subscribed, and complete up to here. False: what follows may be late."""
+    reason: str
+    received: int
+
+
+FeedItem: TypeAlias = Trade | Gap | FeedState
+"""What arrives in the mailbox of a feed."""
+
+
+@attrs.frozen
+class Fill:
+    """One execution of an own order. ``(venue, symbol, id)`` identifies it."""
+
+    symbol: str
+    order_id: int
+    id: int
+    price: Decimal
+    quantity: Decimal
+    side: Side
+    maker: bool
+    commission: Decimal
+    commission_asset: str
+    time: int
+
+
+@attrs.frozen
+class OrderUpdate:
+    """The state of an own order after something happened to it. ``(venue, symbol, order_id)`` identifies the order."""
+
+    venue: str
+    account: str
+    symbol: str
+    order_id: int
+    client_id: str
+    side: Side
+    type: str
+    """The venue's own word: ``LIMIT``."""
+    status: OrderStatus
+    price: Decimal
+    """The order's price; zero for market orders."""
+    quantity: Decimal
+    filled: Decimal
+    """Filled so far, this update included."""
+    fill: Fill | None
+    """The execution that this update reports; None when something else happened."""
+    time: int
+    source: UpdateSource
+    """stream: told live; reconcile: found by asking, because the live event was or may have been missed."""
+    received: int
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will happen to the order."""
+        return self.status in CLOSED
+
+
+@attrs.frozen
+class AccountState:
+    """Whether the order updates are complete. Sent whenever that changes, in its place among them."""
+
+    venue: str
+    account: str
+    live: bool
+    """True: connected and reconciled. False: orders may have changed without an update so far."""
+    reason: str
+    received: int
+
+
+AccountItem: TypeAlias = OrderUpdate | AccountState
+"""What arrives in the mailbox of an account."""

@@ -1,0 +1,257 @@
+"""What Binance's spot and futures protocols share: signing, error codes, acknowledgements, envelopes.
+
+Sources: binance-spot-api-docs rest-api.md, errors.md and web-socket-streams.md, 2026-07-21; the USD-M pages of
+developers.binance.com, 2026-05-28. Both products answer with the same shapes and codes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._records import Side, Trade
+from .._secret import Secret
+from .._source import Closing, Control, Frame, HttpReply, HttpRequest, Ignored, Listed, ListenKeyExpired, Refused
+
+UNAUTHORIZED: Final = frozenset({-1022, -2014, -2015})
+"""Bad signature, bad format of the API key, rejected key or IP or permission (errors.md)."""
+UNKNOWN_OUTCOME: Final = frozenset({-1006, -1007})
+"""Unexpected response, timeout: "execution status unknown" (errors.md)."""
+TOO_MANY_REQUESTS: Final = -1003
+INVALID_TIMESTAMP: Final = -1021
+INVALID_LISTEN_KEY: Final = -1125
+
+_DEFAULT_WAIT: Final = {429: 60.0, 418: 120.0}
+"""Seconds, where the answer has no Retry-After: a weight interval, and the shortest ban (rest-api.md)."""
+_LIST_ID: Final = 1
+
+
+class _ErrorBody(msgspec.Struct, frozen=True):
+    code: int | None = None
+    msg: str = ""
+
+
+class AggTrade(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="aggTrade",
+    rename={
+        "id": "a",
+        "price": "p",
+        "quantity": "q",
+        "time": "T",
+        "buyer_is_maker": "m",
+        "first_trade_id": "f",
+        "last_trade_id": "l",
+        "symbol": "s",
+    },
+):
+    """One aggregate trade, from the stream or from a REST row, which lacks only the symbol and the tag."""
+
+    venue: ClassVar[str] = ""
+
+    id: int
+    price: Decimal
+    quantity: Decimal
+    time: int
+    buyer_is_maker: bool
+    first_trade_id: int
+    last_trade_id: int
+    symbol: str = ""
+    received: int = 0
+
+    @property
+    def side(self) -> Side:
+        """The taker's side."""
+        return "sell" if self.buyer_is_maker else "buy"
+
+    def __post_init__(self) -> None:
+        finite(self.price, self.quantity)
+
+
+_error_body = msgspec.json.Decoder(_ErrorBody)
+_anything = msgspec.json.Decoder()
+
+
+def symbol(name: str) -> str:
+    """Return a symbol as REST and the records have it: upper case."""
+    # It becomes part of addresses; delivery contracts (BTCUSDT_260327) have an underscore.
+    if not name.replace("_", "").isalnum():
+        raise ValueError(f"not a symbol: {name!r}")
+    return name.upper()
+
+
+def query(parameters: Mapping[str, str | int]) -> str:
+    """Percent-encode parameters in their order."""
+    return urlencode({name: str(value) for name, value in parameters.items()})
+
+
+def signature(payload: str, secret: str) -> str:
+    """Return the HMAC SHA256 of a percent-encoded query as hexadecimal text (rest-api.md, "SIGNED endpoints")."""
+    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+
+
+def signed(
+    path: str, parameters: Mapping[str, str | int], *, key: Secret, secret: Secret, now: int, window: int
+) -> HttpRequest:
+    """Return a signed GET.
+
+    Args:
+        path: Of the endpoint.
+        parameters: Without time and signature.
+        key: The API key; goes into a header.
+        secret: What signs.
+        now: The venue's time, milliseconds.
+        window: How old the request may be when the venue gets it, milliseconds; at most 60000.
+
+    Raises:
+        SecretMissing: The key or the secret cannot be read.
+    """
+    payload = query({**parameters, "recvWindow": window, "timestamp": now})
+    return HttpRequest(
+        "GET", path, f"{payload}&signature={signature(payload, secret.reveal())}", with_key(key)
+    )
+
+
+def with_key(key: Secret) -> tuple[tuple[str, str], ...]:
+    """Return the header that carries the API key.
+
+    Raises:
+        SecretMissing: The key cannot be read.
+    """
+    return (("X-MBX-APIKEY", key.reveal()),)
+
+
+def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
+    """Return the error that a reply means, or None for success."""
+    if 200 <= reply.status < 300:
+        return None
+    try:
+        body = _error_body.decode(reply.body)
+    except msgspec.DecodeError:
+        # Proxies and the WAF answer in HTML.
+        body = _ErrorBody()
+    where, status, code = str(request), reply.status, body.code
+    reason = body.msg[:200] or "no explanation"
+    if status in (418, 429) or code == TOO_MANY_REQUESTS:
+        wait = retry_after(reply.headers.get("retry-after"), _DEFAULT_WAIT.get(status, 60.0))
+        return RateLimited(where, reason, retry_after=wait, status=status, code=code)
+    if status == 401 or code in UNAUTHORIZED:
+        return Unauthorized(where, reason, status=status, code=code)
+    if status >= 500 or code in UNKNOWN_OUTCOME:
+        return UnknownOutcome(where, reason, status=status, code=code)
+    return HttpFailure(where, reason, status=status, code=code)
+
+
+def retry_after(text: str | None, default: float) -> float:
+    """Read a Retry-After header, which Binance's REST gives in seconds."""
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return default
+    # NaN compares false with everything, and so falls out here too.
+    return seconds if 0 < seconds < float("inf") else default
+
+
+def list_request() -> str:
+    """Return the frame that asks which streams this connection has (web-socket-streams.md)."""
+    return f'{{"method":"LIST_SUBSCRIPTIONS","id":{_LIST_ID}}}'
+
+
+def finite(*values: Decimal) -> None:
+    """Refuse NaN and infinities, which are valid decimals and no valid prices."""
+    for value in values:
+        if not value.is_finite():
+            raise ValueError("a price or quantity is not finite")
+
+
+def stamp(trades: Sequence[Trade], received: int) -> None:
+    """Write the local time, milliseconds since 1970, into freshly decoded trades that nobody else has seen yet."""
+    for trade in trades:
+        msgspec.structs.force_setattr(trade, "received", received)  # type: ignore[arg-type]
+
+
+def ascending(trades: list[Any], symbol: str) -> list[Trade]:
+    """Complete REST rows with the symbol that was asked for, and sort them by id."""
+    for trade in trades:
+        msgspec.structs.force_setattr(trade, "symbol", symbol)
+    return sorted(trades, key=lambda trade: trade.id)
+
+
+def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: bool) -> Control:
+    """Read a frame that is not data: an acknowledgement, a notice, or something of which nothing is used.
+
+    Args:
+        frame: The whole frame.
+        known: Kinds that may come and are not used.
+        data: Kinds that the caller decodes itself; one of these here means that it could not.
+        show: Whether an error may carry a sample of the frame.
+
+    Raises:
+        BadFrame: Not JSON, not an object, or a broken message of a kind in ``data``.
+    """
+    sample: Frame = frame if show else ""
+    try:
+        message = _anything.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadFrame("not JSON", sample) from None
+    if not isinstance(message, dict):
+        raise BadFrame("not a JSON object", sample)
+    inner = message.get("data", message)
+    # {"event":{...}} is the form of the WebSocket API, seen for the shutdown notice (web-socket-api.md).
+    inner = inner.get("event", inner) if isinstance(inner, dict) else inner
+    if not isinstance(inner, dict):
+        # Arrays come on the `!...@arr` streams.
+        return Ignored(str(message.get("stream", "?"))[:40], known=False)
+    kind = inner.get("e")
+    if isinstance(kind, str):
+        return _event(kind, known, data, sample)
+    return _answer(message, inner)
+
+
+def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: Frame) -> Control:
+    if kind in data:
+        raise BadFrame(f"a {kind} message that is not one", sample)
+    if kind == "serverShutdown":
+        return Closing("serverShutdown")
+    if kind == "listenKeyExpired":
+        return ListenKeyExpired()
+    return Ignored(kind[:40], known=kind in known)
+
+
+def _answer(message: dict[str, Any], inner: dict[str, Any]) -> Control:
+    # The documented error is flat, the captured one is wrapped: both are read.
+    error = message.get("error", message)
+    if isinstance(error, dict) and isinstance(error.get("code"), int):
+        return Refused(error["code"], str(error.get("msg", ""))[:200])
+    if "result" in message:
+        streams = message["result"]
+        if isinstance(streams, list):
+            return Listed(tuple(str(name) for name in streams))
+        return Ignored("acknowledgement", known=True)
+    if "u" in inner and "b" in inner and "a" in inner:
+        return Ignored("bookTicker", known=True)
+    if "lastUpdateId" in inner:
+        return Ignored("partial depth", known=True)
+    return Ignored("no kind", known=False)
+
+
+def rows_of(decoder: msgspec.json.Decoder[Any], body: bytes, what: str) -> Any:
+    """Decode a REST body.
+
+    Raises:
+        BadFrame: It is not what was asked for.
+    """
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadFrame(f"{what}: {error}") from None

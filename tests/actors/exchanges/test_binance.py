@@ -1,0 +1,201 @@
+"""What both Binance products share: signatures, error classes, everything that is not data."""
+
+import json
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from actors._secret import Secret
+from actors._source import Closing, HttpReply, HttpRequest, Ignored, Listed, ListenKeyExpired, Refused
+from actors.exchanges import _binance
+
+# The key and secret of the official worked examples (rest-api.md, "SIGNED endpoint examples").
+KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
+SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
+REQUEST = HttpRequest("GET", "/x")
+NONE: frozenset[str] = frozenset()
+
+
+def test_the_official_signature_vector_of_an_ascii_request() -> None:
+    payload = _binance.query(
+        {
+            "symbol": "LTCBTC",
+            "side": "BUY",
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+            "quantity": 1,
+            "price": "0.1",
+            "recvWindow": 5000,
+            "timestamp": 1499827319559,
+        }
+    )
+    assert payload == (
+        "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559"
+    )
+    assert _binance.signature(payload, SECRET) == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+
+
+def test_the_official_signature_vector_of_a_request_that_must_be_percent_encoded() -> None:
+    payload = _binance.query(
+        {
+            "symbol": "１２３４５６",  # noqa: RUF001 - the official example has these digits
+            "side": "BUY",
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+            "quantity": 1,
+            "price": "0.1",
+            "recvWindow": 5000,
+            "timestamp": 1499827319559,
+        }
+    )
+    assert payload.startswith("symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96&side=BUY&")
+    assert _binance.signature(payload, SECRET) == "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3"
+
+
+def test_the_official_signature_vector_of_the_websocket_api() -> None:
+    payload = (
+        f"apiKey={KEY}&price=52000.00&quantity=0.01000000&recvWindow=100&side=SELL&symbol=BTCUSDT"
+        "&timeInForce=GTC&timestamp=1645423376532&type=LIMIT"
+    )
+    assert _binance.signature(payload, SECRET) == "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24"
+
+
+def test_a_signed_request_shows_neither_key_nor_signature() -> None:
+    request = _binance.signed(
+        "/p", {"symbol": "BTCUSDT"}, key=Secret.literal(KEY), secret=Secret.literal(SECRET), now=1, window=5000
+    )
+    fields = parse_qs(request.query)
+    assert list(fields) == ["symbol", "recvWindow", "timestamp", "signature"]
+    assert fields["signature"] == [_binance.signature(request.query.rpartition("&")[0], SECRET)]
+    assert request.headers == (("X-MBX-APIKEY", KEY),)
+    for text in (repr(request), str(request)):
+        assert KEY not in text
+        assert fields["signature"][0] not in text
+        assert "BTCUSDT" not in text
+
+
+def reply(status: int, body: object = None, headers: dict[str, str] | None = None) -> HttpReply:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return HttpReply(status, headers or {}, raw)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (reply(401, {"code": -2014, "msg": "API-key format invalid."}), Unauthorized),
+        (reply(401, b"<html>"), Unauthorized),
+        (reply(400, {"code": -2014, "msg": "API-key format invalid."}), Unauthorized),
+        (reply(400, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}), Unauthorized),
+        (reply(400, {"code": -1022, "msg": "Signature for this request is not valid."}), Unauthorized),
+        (reply(429, {"code": -1003, "msg": "Too many requests."}), RateLimited),
+        (reply(418, {"code": -1003, "msg": "IP banned until 1659146400000."}), RateLimited),
+        (reply(418, b"<html>banned</html>"), RateLimited),
+        (reply(400, {"code": -1003, "msg": "Too many requests."}), RateLimited),
+        (reply(500, b""), UnknownOutcome),
+        (reply(503, {"code": -1008, "msg": "Server is overloaded."}), UnknownOutcome),
+        (reply(400, {"code": -1006, "msg": "An unexpected response was received."}), UnknownOutcome),
+        (reply(408, {"code": -1007, "msg": "Timeout waiting for response."}), UnknownOutcome),
+        (reply(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}), HttpFailure),
+        (reply(400, {"code": -1125, "msg": "This listenKey does not exist."}), HttpFailure),
+        (reply(403, b"<html>WAF</html>"), HttpFailure),
+        (reply(404, [1, 2]), HttpFailure),
+        (reply(302, b""), HttpFailure),
+    ],
+)
+def test_each_answer_has_its_error_class(answer: HttpReply, kind: type[HttpFailure]) -> None:
+    error = _binance.failure(REQUEST, answer)
+    assert type(error) is kind
+    assert error is not None
+    assert error.status == answer.status
+
+
+def test_success_is_no_error() -> None:
+    assert _binance.failure(REQUEST, reply(200, {"code": -2014})) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "seconds"),
+    [(429, "7", 7.0), (418, "180", 180.0), (429, None, 60.0), (418, None, 120.0), (429, "soon", 60.0)]
+    + [(429, bad, 60.0) for bad in ("-1", "0", "nan", "inf", "")],
+)
+def test_retry_after_is_seconds_and_nonsense_is_replaced(status: int, header: str | None, seconds: float) -> None:
+    headers = {} if header is None else {"retry-after": header}
+    error = _binance.failure(REQUEST, reply(status, {"code": -1003}, headers))
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("frame", "meaning"),
+    [
+        ('{"result":["btcusdt@trade"],"id":1}', Listed(("btcusdt@trade",))),
+        ('{"result":[],"id":1}', Listed(())),
+        ('{"result":null,"id":1}', Ignored("acknowledgement", known=True)),
+        ('{"code": 2, "msg": "Invalid request: too many parameters"}', Refused(2, "Invalid request: too many parameters")),
+        ('{"error":{"code":2,"msg":"streams must be an array"},"id":5000001}', Refused(2, "streams must be an array")),
+        ('{"id":null,"status":400,"error":{"code":-1000,"msg":"Invalid JSON request."}}', Refused(-1000, "Invalid JSON request.")),
+        ('{"e":"serverShutdown","E":1770123456789}', Closing("serverShutdown")),
+        ('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}', Closing("serverShutdown")),
+        ('{"event":{"e":"serverShutdown","E":1770123456789}}', Closing("serverShutdown")),
+        ('{"e":"listenKeyExpired","E":"1736996475556","listenKey":"W"}', ListenKeyExpired()),
+        ('{"e":"listenKeyExpired","E":1736996475556,"listenKey":"W"}', ListenKeyExpired()),
+        ('{"u":400900217,"s":"BNBUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}', Ignored("bookTicker", known=True)),
+        ('{"stream":"x@depth5","data":{"lastUpdateId":160,"bids":[],"asks":[]}}', Ignored("partial depth", known=True)),
+        ('{"stream":"!ticker@arr","data":[{"e":"24hrTicker"}]}', Ignored("!ticker@arr", known=False)),
+        ('{"e":"newThing","E":1}', Ignored("newThing", known=False)),
+        ('{}', Ignored("no kind", known=False)),
+    ],
+)
+def test_what_is_not_data_is_read(frame: str, meaning: object) -> None:
+    for form in (frame, frame.encode()):
+        assert _binance.control(form, known=NONE, data=NONE, show=True) == meaning
+
+
+@pytest.mark.parametrize("frame", ["", "x", "{", '{"e":"trade"', "[1]", "1", "null", b"\xff\xfe", "\x00", '"text"'])
+def test_what_is_not_a_json_object_is_a_bad_frame(frame: str | bytes) -> None:
+    with pytest.raises(BadFrame):
+        _binance.control(frame, known=NONE, data=NONE, show=True)
+
+
+def test_the_sample_of_a_bad_frame_is_bounded_and_absent_for_private_streams() -> None:
+    garbage = "garbage" * 1000
+    with pytest.raises(BadFrame) as public:
+        _binance.control(garbage, known=NONE, data=NONE, show=True)
+    assert public.value.sample == garbage[:200]
+    assert len(str(public.value)) < 300
+    with pytest.raises(BadFrame) as private:
+        _binance.control(garbage, known=NONE, data=NONE, show=False)
+    assert "garbage" not in str(private.value)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+def test_no_frame_raises_anything_but_bad_frame(frame: str | bytes) -> None:
+    try:
+        _binance.control(frame, known=NONE, data=NONE, show=True)
+    except BadFrame:
+        pass
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["e", "data", "event", "stream", "result", "error", "code", "u", "b"]) | st.text(max_size=3), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(json_values)
+def test_no_json_raises_anything_but_bad_frame(value: object) -> None:
+    try:
+        _binance.control(json.dumps(value), known=NONE, data=NONE, show=True)
+    except BadFrame:
+        assert not isinstance(value, dict)
+
+
+@pytest.mark.parametrize("name", ["", "BTC/USDT", "btcusdt@trade", "a&b", "a b"])
+def test_what_cannot_be_a_symbol_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not a symbol"):
+        _binance.symbol(name)

@@ -1,0 +1,251 @@
+"""After reconciling, what was delivered equals what the exchange has; each fill once, in causal order."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors import _reconcile
+from actors._reconcile import Book, Inconsistent, OrderReport, differences, judge
+from actors._records import CLOSED, Fill, OrderStatus, OrderUpdate
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+
+@attrs.define
+class Truth:
+    """An exchange's side of an account: every event it has, and what REST would say after each."""
+
+    events: list[OrderUpdate] = attrs.Factory(list)
+    orders: dict[tuple[str, int], OrderReport] = attrs.Factory(dict)
+    fills: list[Fill] = attrs.Factory(list)
+    time: int = 1000
+
+    def happen(self, symbol: str, order_id: int, status: OrderStatus, quantity: Decimal = Decimal(0)) -> None:
+        key = (symbol, order_id)
+        self.time += 1
+        fill = None
+        if status == "new":
+            self.orders[key] = OrderReport(
+                symbol, order_id, "c", "buy", "LIMIT", "new", Decimal(10), Decimal(4), Decimal(0), self.time, self.time
+            )
+        if quantity:
+            fill = Fill(
+                symbol, order_id, len(self.fills) + 1, Decimal(10), quantity, "buy", True, Decimal(0), "USDT", self.time  # noqa: FBT003
+            )
+            self.fills.append(fill)
+        old = self.orders[key]
+        report = attrs.evolve(old, status=status, filled=old.filled + quantity, updated=self.time)
+        self.orders[key] = report
+        self.events.append(
+            OrderUpdate(
+                "v", "a", symbol, order_id, "c", "buy", "LIMIT", status, report.price, report.quantity, report.filled,
+                fill, self.time, "stream", 0,
+            )
+        )
+
+
+moves = st.lists(
+    st.tuples(st.sampled_from(SYMBOLS), st.integers(1, 4), st.sampled_from(["new", "fill", "cancel"])), max_size=25
+)
+
+
+def history(plan: Sequence[tuple[str, int, str]]) -> Truth:
+    truth = Truth()
+    for symbol, order_id, what in plan:
+        order = truth.orders.get((symbol, order_id))
+        if order is None:
+            truth.happen(symbol, order_id, "new")
+        elif order.status in CLOSED or what == "new":
+            continue
+        elif what == "cancel":
+            truth.happen(symbol, order_id, "canceled")
+        else:
+            truth.happen(symbol, order_id, "filled" if order.filled == 3 else "partially_filled", Decimal(1))
+    return truth
+
+
+def reconcile(book: Book, truth: Truth) -> list[OrderUpdate]:
+    return differences(book, truth.orders.values(), truth.fills, venue="v", account="a", received=0)
+
+
+def play(book: Book, events: Sequence[OrderUpdate]) -> list[OrderUpdate]:
+    """Deliver live events up to the first that shows a loss."""
+    out = []
+    for event in events:
+        verdict = judge(book, event)
+        if verdict == "incomplete":
+            break
+        if verdict == "news":
+            book.absorb(event)
+            out.append(event)
+    return out
+
+
+def absorb(book: Book, updates: Sequence[OrderUpdate]) -> list[OrderUpdate]:
+    for update in updates:
+        book.absorb(update)
+    return list(updates)
+
+
+def check_complete(out: Sequence[OrderUpdate], truth: Truth) -> None:
+    delivered = [u.fill.id for u in out if u.fill is not None]
+    assert sorted(delivered) == [f.id for f in truth.fills], "each fill once, none missing"
+    last: dict[tuple[str, int], OrderUpdate] = {}
+    for update in out:
+        key = (update.symbol, update.order_id)
+        before = last.get(key)
+        if before is None:
+            assert update.status == "new"
+        else:
+            assert before.status not in CLOSED, "nothing follows an order's end"
+            assert update.filled >= before.filled
+            if update.fill is not None:
+                assert update.filled == before.filled + update.fill.quantity
+        last[key] = update
+    assert {k: (u.status, u.filled) for k, u in last.items()} == {
+        k: (r.status, r.filled) for k, r in truth.orders.items()
+    }
+
+
+@given(moves, st.data())
+def test_any_lost_events_are_found_and_each_fill_goes_out_once(
+    plan: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    truth = history(plan)
+    seen = [event for event in truth.events if data.draw(st.booleans())]
+    book = Book()
+    out = play(book, seen)
+    out += absorb(book, reconcile(book, truth))
+    check_complete(out, truth)
+    assert reconcile(book, truth) == [], "reconciling again finds nothing"
+    assert play(book, truth.events) == [], "held live events bring nothing twice"
+
+
+@given(moves, st.data())
+def test_a_crash_in_the_middle_of_the_delivery_loses_and_repeats_nothing(
+    plan: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    truth = history(plan)
+    book = Book()
+    out = play(book, truth.events[: data.draw(st.integers(0, len(truth.events)))])
+    found = reconcile(book, truth)
+    out += absorb(book, found[: data.draw(st.integers(0, len(found)))])
+    out += absorb(book, reconcile(book, truth))
+    check_complete(out, truth)
+
+
+@given(moves, st.data())
+def test_a_live_stream_without_loss_needs_no_reconciling(
+    plan: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    truth = history(plan)
+    book = Book()
+    out = play(book, truth.events)
+    assert out == truth.events
+    assert reconcile(book, truth) == []
+
+
+@given(moves)
+def test_reconciled_updates_are_in_the_order_of_the_exchange(plan: list[tuple[str, int, str]]) -> None:
+    truth = history(plan)
+    found = reconcile(Book(), truth)
+    assert [u.time for u in found] == sorted(u.time for u in found)
+    assert all(u.source == "reconcile" for u in found)
+
+
+@given(moves, st.data())
+def test_a_rest_answer_that_lags_behind_the_stream_takes_nothing_back(
+    plan: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    truth = history(plan)
+    cut = data.draw(st.integers(0, len(plan)))
+    old = history(plan[:cut])
+    book = Book()
+    play(book, truth.events)
+    assert reconcile(book, old) == []
+
+
+def test_orders_and_fills_that_do_not_add_up_are_asked_for_again() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill")])
+    with pytest.raises(Inconsistent, match="do not add up"):
+        differences(Book(), truth.orders.values(), [], venue="v", account="a", received=0)
+    with pytest.raises(Inconsistent, match="the order is not"):
+        differences(Book(), [], truth.fills, venue="v", account="a", received=0)
+
+
+def test_an_open_order_from_before_the_history_is_told_with_what_was_filled_then() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill")])
+    book = Book()
+    book.since = truth.fills[0].time + 1
+    found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0)
+    assert [(u.status, u.filled, u.fill.id if u.fill else None) for u in found] == [
+        ("new", Decimal(1), None),
+        ("partially_filled", Decimal(2), 2),
+    ]
+
+
+def test_a_late_fill_of_an_order_from_before_the_history_still_goes_out_once() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill")])
+    for live in (True, False):
+        book = Book()
+        book.since = truth.fills[0].time + 1
+        # The second fill belongs to the history, but the answer for fills lags behind the one for orders.
+        absorb(book, differences(book, truth.orders.values(), [], venue="v", account="a", received=0))
+        if live:
+            assert judge(book, truth.events[2]) == "news"
+            book.absorb(truth.events[2])
+        else:
+            found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0)
+            assert [u.fill.id for u in absorb(book, found) if u.fill] == [2]
+        assert differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0) == []
+
+
+def test_a_live_event_that_skips_a_fill_shows_the_loss() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "cancel")])
+    book = Book()
+    book.absorb(truth.events[0])
+    assert judge(book, truth.events[2]) == "incomplete"
+    assert judge(book, truth.events[3]) == "incomplete"
+    assert judge(Book(), truth.events[1]) == "incomplete", "the order's beginning was missed"
+
+
+def test_an_amended_order_is_told_once() -> None:
+    truth = history([("BTCUSDT", 1, "new")])
+    book = Book()
+    play(book, truth.events)
+    amended = attrs.evolve(truth.orders["BTCUSDT", 1], price=Decimal(11), updated=truth.time + 5)
+    [update] = absorb(book, differences(book, [amended], [], venue="v", account="a", received=0))
+    assert (update.price, update.status) == (Decimal(11), "new")
+    assert differences(book, [amended], [], venue="v", account="a", received=0) == []
+    assert judge(book, attrs.evolve(truth.events[0], price=Decimal(12), time=truth.time + 9)) == "news"
+
+
+def test_a_rejected_order_has_no_beginning() -> None:
+    truth = history([("BTCUSDT", 1, "new")])
+    rejected = attrs.evolve(truth.orders["BTCUSDT", 1], status="rejected")
+    [update] = differences(Book(), [rejected], [], venue="v", account="a", received=0)
+    assert update.status == "rejected"
+
+
+def test_what_is_remembered_is_bounded_and_old_fills_stay_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_reconcile, "FILLS_KEPT", 3)
+    monkeypatch.setattr(_reconcile, "CLOSED_KEPT", 2)
+    truth = history([("BTCUSDT", i, what) for i in range(1, 5) for what in ("new", "fill", "fill", "fill", "fill")])
+    book = Book()
+    play(book, truth.events)
+    assert all(book.has_fill("BTCUSDT", fill.id) for fill in truth.fills)
+    assert not book.has_fill("BTCUSDT", len(truth.fills) + 1)
+    assert not book.has_fill("ETHUSDT", 1)
+    assert [book.get(("BTCUSDT", i)) is None for i in range(1, 5)] == [True, True, False, False]
+
+
+def test_open_orders_are_listed_by_symbol() -> None:
+    truth = history([("BTCUSDT", 2, "new"), ("BTCUSDT", 1, "new"), ("ETHUSDT", 3, "new"), ("BTCUSDT", 2, "cancel")])
+    book = Book()
+    play(book, truth.events)
+    assert book.open_orders("BTCUSDT") == [1]
+    assert book.open_orders("ETHUSDT") == [3]
