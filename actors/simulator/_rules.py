@@ -31,6 +31,8 @@ class Rules:
     listen_key_life: float = 3600.0
     agg_trade_history: float | None = None
     """How far back REST gives aggregate trades; None: as far as the exchange remembers."""
+    backlog: int = 8 * 1024 * 1024
+    """Unsent bytes above which a connection that reads too slowly is cut off. The venue's own figure is unknown."""
     lists_unknown: bool = True
     """Whether LIST_SUBSCRIPTIONS names streams that do not exist, as the acknowledgement suggests. Not documented."""
 

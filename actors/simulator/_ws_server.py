@@ -23,8 +23,6 @@ _HANDSHAKE_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
 """How long the peer's half of a closing handshake is waited for."""
 _LARGEST_REQUEST = 64 * 1024
-_BACKLOG_BYTES = 8 * 1024 * 1024
-"""Unsent bytes above which a reader is too slow and is cut off."""
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -128,7 +126,7 @@ class WsConnection:
         self._pending.append(frame)
         self._pending_bytes += len(frame)
         self._wake.set()
-        if self._pending_bytes > _BACKLOG_BYTES:
+        if self._pending_bytes > self._rules.backlog:
             self.reset("the client reads too slowly")
 
     async def _write(self) -> None:
