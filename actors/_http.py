@@ -1,0 +1,149 @@
+"""REST over httpx: one bounded request at a time, typed errors. The only file that imports httpx.
+
+The client layer of httpx is left out: it logs addresses with their queries, in which signatures stand, and it follows
+proxies from the environment, which the WebSocket side would not. What is used is its transport.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+# 0.28 is the last httpx that knows Trio. ASYNC127 recommends its fork httpx2, which has the same API: should httpx
+# fall behind, this import is the only line to change.
+import httpx  # noqa: ASYNC127
+import trio
+
+from ._errors import HttpFailure, RateLimited, UnknownOutcome
+from ._source import HttpReply, HttpRequest
+
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Bytes. A page of 1000 rows is about 200 kB; the largest documented answers, exchange information, are near 10 MB."""
+TIMEOUT: Final = 10.0
+"""Seconds for a whole request, connecting included."""
+
+Judge: TypeAlias = Callable[[HttpRequest, HttpReply], HttpFailure | None]
+"""Says what error a reply means; the venue's part of the knowledge, see `actors._source.Source.failure`."""
+Transport: TypeAlias = Callable[[], httpx.AsyncBaseTransport]
+"""Makes what carries the requests. Tests inject one that stays inside the process."""
+
+
+def _system_transport() -> httpx.AsyncBaseTransport:
+    # Idle connections are given up early: a venue that closes one just as it is reused costs a failed request.
+    limits = httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=15.0)
+    return httpx.AsyncHTTPTransport(verify=ssl.create_default_context(), trust_env=False, limits=limits)
+
+
+class Http:
+    """The REST side of one venue. Made by `open_http`.
+
+    After the venue has said when to come back, requests before that time raise `RateLimited` without being sent.
+    """
+
+    def __init__(
+        self, base: httpx.URL, transport: httpx.AsyncBaseTransport, judge: Judge, timeout: float, max_body: int
+    ) -> None:
+        self._base = base
+        self._transport = transport
+        self._judge = judge
+        self._timeout = timeout
+        self._max_body = max_body
+        self._closed_until = -float("inf")
+
+    async def request(self, request: HttpRequest) -> HttpReply:
+        """Send one request and return its successful reply.
+
+        Cancellation: the request may or may not have reached the venue; the connection is given up.
+
+        Raises:
+            Unauthorized: The venue refuses the credentials.
+            RateLimited: The venue refuses to answer for a while.
+            UnknownOutcome: The request was sent and not answered, or the answer does not tell.
+            HttpFailure: Everything else: not connected, refused, too large.
+        """
+        wait = self._closed_until - trio.current_time()
+        if wait > 0:
+            await trio.lowlevel.checkpoint()
+            raise RateLimited(str(request), "not sent", retry_after=wait)
+        with trio.move_on_after(self._timeout) as scope:
+            reply = await self._send(request)
+        if scope.cancelled_caught:
+            raise UnknownOutcome(str(request), f"no answer within {self._timeout:g} s")
+        failure = self._judge(request, reply)
+        if failure is None:
+            return reply
+        if isinstance(failure, RateLimited):
+            self._closed_until = trio.current_time() + failure.retry_after
+        raise failure
+
+    async def _send(self, request: HttpRequest) -> HttpReply:
+        url = self._base.copy_with(raw_path=_raw_path(self._base, request))
+        # Compressed answers would make the bound on the body's size a matter of trust.
+        headers = {"Accept-Encoding": "identity", **dict(request.headers)}
+        # The whole request is bounded above; one bound on each step below it would only add ways to fail.
+        extensions = {"timeout": httpx.Timeout(self._timeout).as_dict()}
+        sent = httpx.Request(request.method, url, headers=headers, content=b"", extensions=extensions)
+        try:
+            response = await self._transport.handle_async_request(sent)
+            try:
+                return await self._read(request, response)
+            finally:
+                await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            raise HttpFailure(str(request), f"not connected: {type(error).__name__} {error}".rstrip()) from None
+        except httpx.HTTPError as error:
+            raise UnknownOutcome(str(request), f"{type(error).__name__} {error}".rstrip()) from None
+
+    async def _read(self, request: HttpRequest, response: httpx.Response) -> HttpReply:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise HttpFailure(str(request), "a compressed answer, which was not asked for", status=response.status_code)
+        body = bytearray()
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream), "an asynchronous transport gives asynchronous streams"
+        async for chunk in stream:
+            body += chunk
+            if len(body) > self._max_body:
+                raise HttpFailure(
+                    str(request), f"an answer of more than {self._max_body} bytes", status=response.status_code
+                )
+        return HttpReply(response.status_code, dict(response.headers), bytes(body))
+
+
+def _raw_path(base: httpx.URL, request: HttpRequest) -> bytes:
+    # As it is: what was signed must not be encoded a second time.
+    path = base.path.rstrip("/") + request.path
+    return (f"{path}?{request.query}" if request.query else path).encode("ascii")
+
+
+@asynccontextmanager
+async def open_http(
+    base: str,
+    judge: Judge,
+    *,
+    transport: Callable[[], Any] | None = None,
+    timeout: float = TIMEOUT,
+    max_body: int = MAX_BODY,
+) -> AsyncGenerator[Http, None]:
+    """Open the REST side of a venue; nothing is connected before the first request.
+
+    Args:
+        base: ``https://api.binance.com``; plain ``http`` is for simulators.
+        judge: Says what error a reply means.
+        transport: Makes what carries the requests; None: the network, with certificate checks.
+        timeout: Seconds for a whole request.
+        max_body: Bytes of the largest answer.
+
+    Raises:
+        ValueError: The base address is none.
+    """
+    url = httpx.URL(base)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"not an http:// or https:// address: {base!r}")
+    carrier: httpx.AsyncBaseTransport = (transport or _system_transport)()
+    try:
+        yield Http(url, carrier, judge, timeout, max_body)
+    finally:
+        # httpcore closes sockets even where this is cut short by a cancellation.
+        await carrier.aclose()
