@@ -102,12 +102,16 @@ class Http:
         body = bytearray()
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream), "an asynchronous transport gives asynchronous streams"
-        async for chunk in stream:
-            body += chunk
-            if len(body) > self._max_body:
-                raise HttpFailure(
-                    str(request), f"an answer of more than {self._max_body} bytes", status=response.status_code
-                )
+        with trio.CancelScope() as scope:
+            async for chunk in stream:
+                body += chunk
+                if len(body) > self._max_body:
+                    # Raising here would leave the generators below us half-way; a cancellation unwinds them.
+                    scope.cancel("the answer is too long")
+        if len(body) > self._max_body:
+            raise HttpFailure(
+                str(request), f"an answer of more than {self._max_body} bytes", status=response.status_code
+            )
         return HttpReply(response.status_code, dict(response.headers), bytes(body))
 
 

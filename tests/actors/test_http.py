@@ -1,5 +1,7 @@
 """REST requests are bounded, and every failure has its class."""
 
+import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -180,6 +182,21 @@ async def test_over_a_real_socket_answers_and_disconnections_are_told_apart(capl
         with pytest.raises(UnknownOutcome, match="disconnected"):
             await http.request(request)
     assert "HIDDEN" not in caplog.text, "neither queries nor headers are logged"
+
+
+async def test_an_endless_answer_over_a_real_socket_is_cut_off() -> None:
+    async def script(stream: trio.SocketStream) -> None:
+        await stream.receive_some(4096)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(b"x" * 1000)
+
+    async with raw_server(script) as base, open_http(base, _binance.failure, max_body=100_000) as http:
+        for _ in range(2):
+            with trio.fail_after(3), pytest.raises(HttpFailure, match="more than"):
+                await http.request(GET)
+    gc.collect()
 
 
 async def test_a_closed_port_is_not_connected() -> None:
