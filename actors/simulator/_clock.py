@@ -24,7 +24,7 @@ class ExchangeClock:
         self._start: float | None = None
 
     def now(self) -> float:
-        """Seconds since the exchange was first asked for the time; needs a running Trio."""
+        """Seconds since the exchange was opened, or else first asked for the time; needs a running Trio."""
         current = trio.current_time()
         if self._start is None:
             self._start = current
@@ -40,5 +40,6 @@ class ExchangeClock:
 
     def follow_wall_clock(self) -> None:
         """Begin at the wall clock's date, unless an epoch was given."""
+        now = self.now()
         if not self._given:
-            self._epoch = time.time() - self.now()
+            self._epoch = time.time() - now

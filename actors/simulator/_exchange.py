@@ -183,11 +183,14 @@ class Exchange:
         Raises:
             ValueError: its venue is not in this exchange.
         """
-        if fault.venue is not None and fault.venue not in self.rules:
-            raise ValueError(f"there is no venue {fault.venue!r} in this exchange")
+        self._check(fault)
         applied = AppliedFault(self.clock.now(), str(fault), tuple(fault.apply(self)))
         self.record.faults.append(applied)
         return applied
+
+    def _check(self, fault: Fault) -> None:
+        if fault.venue is not None and fault.venue not in self.rules:
+            raise ValueError(f"there is no venue {fault.venue!r} in this exchange")
 
     def _fill(self, api_key: str, order_id: int, quantity: str | None, at: float) -> OrderEvent:
         account, time = self.accounts[api_key], self.clock.ms(at)
@@ -218,7 +221,12 @@ class Exchange:
         Args:
             script: its seconds count from now.
             task_status: started once everything is scheduled.
+
+        Raises:
+            ValueError: a fault's venue is not in this exchange; before anything happens.
         """
+        for _, fault in script or ():
+            self._check(fault)
         began = self.clock.now()
         agenda: list[tuple[float, int, Callable[[float], float | None]]] = []
         for at, fault in script or ():

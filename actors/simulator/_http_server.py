@@ -55,7 +55,7 @@ class HttpConnection:
         self._hub.join(self)
         try:
             with self._scope:
-                while await self._exchange():
+                while await self._one_request():
                     self._http.start_next_cycle()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._note("the client went away")
@@ -71,7 +71,7 @@ class HttpConnection:
         self._note(why)
         self._scope.cancel()
 
-    async def _exchange(self) -> bool:
+    async def _one_request(self) -> bool:
         """One request and its answer; False when there will be no other."""
         try:
             request = None
@@ -94,7 +94,11 @@ class HttpConnection:
             reply = self._answer(request)
         if reply.breach:
             self._hub.violate(self._venue, "rest", reply.breach, request.path, self.record.id)
-        await self._send(reply)
+        with trio.move_on_after(_IDLE_SECONDS) as patience:
+            await self._send(reply)
+        if patience.cancelled_caught:
+            self._note("the client does not read")
+            return False
         self.record.messages_out += 1
         return self._http.our_state is not h11.MUST_CLOSE and self._http.their_state is h11.DONE
 

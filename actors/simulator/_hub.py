@@ -128,11 +128,13 @@ class Hub:
         return status if self.clock.now() < until else None
 
     def targets(self, venue: str | None, surface: Surface) -> list[Connection]:
-        """The live connections of a venue (None: of all) on a surface, oldest first."""
+        """The live connections of a venue (None: of all) on a surface, oldest first; not those about to end."""
         return [
             connection
             for connection in self.connections.values()
-            if connection.record.surface == surface and venue in (None, connection.record.venue)
+            if connection.record.surface == surface
+            and venue in (None, connection.record.venue)
+            and not connection.record.end
         ]
 
     # Publishing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
@@ -15,6 +15,8 @@ from ._record import Surface
 from ._streams import MemoryStream, memory_stream_pair
 
 _BACKLOG = 128
+_MOST_CONNECTIONS = 1000
+"""At one time and one door; whoever comes beyond that waits in the system's backlog."""
 
 
 @attrs.frozen
@@ -40,6 +42,7 @@ class _Door:
         self._socket.listen(_BACKLOG)
         self._open_from = 0.0
         self._accepting = trio.CancelScope()
+        self._room = trio.Semaphore(_MOST_CONNECTIONS)
 
     def _bind(self, host: str, port: int) -> trio.socket.SocketType:
         bound = socket.socket(self._family, socket.SOCK_STREAM)
@@ -62,7 +65,6 @@ class _Door:
 
     async def run(self) -> None:
         """Accept and serve until cancelled."""
-        handle = self._exchange.handle_ws if self.listener == "ws" else self._exchange.handle_http
         async with trio.open_nursery() as nursery:
             while True:
                 while self._exchange.clock.now() < self._open_from:
@@ -70,13 +72,17 @@ class _Door:
                 self._socket.listen(_BACKLOG)
                 self._accepting = trio.CancelScope()
                 with self._accepting:
-                    await self._accept(nursery, handle)
+                    await self._accept(nursery)
 
-    async def _accept(self, nursery: trio.Nursery, handle: Callable[[str, trio.abc.Stream], Awaitable[None]]) -> None:
+    async def _accept(self, nursery: trio.Nursery) -> None:
         listening = self._socket
         while True:
+            await self._room.acquire()
+            accepted = False
             try:
                 peer, _ = await listening.accept()
+                nursery.start_soon(self._serve, trio.SocketStream(peer))
+                accepted = True
             except (OSError, trio.ClosedResourceError) as exc:
                 if listening is not self._socket:
                     return  # A refusal began while this task was on its way to accept.
@@ -85,11 +91,18 @@ class _Door:
                 if exc.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     # As trio.serve_listeners does: out of file descriptors is no reason to die.
                     await trio.sleep(0.1)
-                    continue
-                if exc.errno in (errno.ECONNABORTED, errno.EPERM, errno.EPROTO):
-                    continue
-                raise
-            nursery.start_soon(handle, self.venue, trio.SocketStream(peer))
+                elif exc.errno not in (errno.ECONNABORTED, errno.EPERM, errno.EPROTO):
+                    raise
+            finally:
+                if not accepted:
+                    self._room.release()
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        handle = self._exchange.handle_ws if self.listener == "ws" else self._exchange.handle_http
+        try:
+            await handle(self.venue, stream)
+        finally:
+            self._room.release()
 
 
 @asynccontextmanager
@@ -156,6 +169,7 @@ class Network:
 @asynccontextmanager
 async def open_network(exchange: Exchange) -> AsyncIterator[Network]:
     """Serve the exchange in memory; leaving the block, or cancelling it, ends all connections at once."""
+    exchange.clock.now()  # The exchange's time begins here, and not with its first client.
     async with trio.open_nursery() as nursery:
         yield Network(exchange, nursery)
         nursery.cancel_scope.cancel()

@@ -14,14 +14,14 @@ from ._frames import FrameError, FrameReader, Message, Opcode, encode, encode_cl
 from ._hub import Hub
 from ._limits import RollingWindow
 from ._messages import listen_key_expired, wrapped
-from ._record import ConnectionRecord
+from ._record import ConnectionRecord, Surface
 from ._rules import Rules
 from ._session import BadTarget, Session
 from ._streams import reset_stream
 
 _HANDSHAKE_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
-"""How long the peer's half of a closing handshake is waited for."""
+"""How long a closing handshake may take."""
 _LARGEST_REQUEST = 64 * 1024
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -64,7 +64,7 @@ class WsConnection:
         """Queue one encoded frame. A peer that does not read is cut off when too much waits for it."""
         if self._hub.clock.now() < self._muted_until:
             self.record.messages_muted += 1
-        elif not self._closing:
+        elif not self.record.end:
             self.record.messages_out += 1
             self._push(frame)
 
@@ -82,7 +82,7 @@ class WsConnection:
         if not self._closing:
             self._note(f"{why} (close {code})")
             self._push(encode_close(code, why))
-            self._closing = True
+            self._begin_closing()
 
     def tell_expired(self, listen_key: str) -> None:
         """Send the notice that a key ended, once, and only where `events` lists it."""
@@ -122,6 +122,11 @@ class WsConnection:
         self._note(why)
         self._scope.cancel()
 
+    def _begin_closing(self) -> None:
+        self._closing = True
+        # Whatever the peer does or does not do from here on, also when it no longer reads.
+        self._scope.deadline = trio.current_time() + _CLOSE_SECONDS
+
     def _push(self, frame: bytes) -> None:
         self._pending.append(frame)
         self._pending_bytes += len(frame)
@@ -140,11 +145,9 @@ class WsConnection:
                 await self._stream.send_all(data)
                 # Counted down only now: what the operating system has not taken is still unsent.
                 self._pending_bytes -= len(data)
-                if last:
+                if last and self._peer_closed:
                     # RFC 6455, 7.1.1: the server is the first to close the transport, once both have said goodbye.
-                    if not self._peer_closed:
-                        await trio.sleep(_CLOSE_SECONDS)
-                    self._end("no answer to the close frame")
+                    self._end("closed")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._end("the client went away")
 
@@ -203,7 +206,8 @@ class WsConnection:
         self._note(f"closed by the client ({message.close_code()})")
         if self._hub.clock.now() >= self._muted_until:
             self._push(encode(Opcode.CLOSE, message.payload[:2]))
-            self._closing = self._peer_closed = True
+            self._peer_closed = True
+            self._begin_closing()
 
     def _receive_pong(self, payload: bytes) -> None:
         if payload in self._pings:
@@ -286,18 +290,19 @@ async def _handshake(
         return None
     headers = {name.decode().lower(): value.decode("latin-1") for name, value in event.headers}
     target = event.target.decode("latin-1")
+    surface: Surface = "private" if target.startswith("/private") else "ws"
     try:
         key = _checked_key(event.method, headers)
+        if not hub.attempt(venue, surface):
+            raise BadTarget(429, "too many attempts to connect")
         if len(target) > hub.rules[venue].longest_target:
             raise BadTarget(414, "the target is too long")
         session = Session(venue, target, known, lists_unknown=hub.rules[venue].lists_unknown)
-        if not hub.attempt(venue, session.surface):
-            raise BadTarget(429, "too many attempts to connect")
         if session.stream_count > hub.rules[venue].streams_per_connection:
             hub.violate(venue, session.surface, "streams", f"{session.stream_count} streams")
             raise BadTarget(400, "too many streams")
     except BadTarget as exc:
-        hub.note_attempt(venue, "ws", f"rejected {exc.status}")
+        hub.note_attempt(venue, surface, f"rejected {exc.status}")
         await _refuse(http, stream, exc.status, str(exc))
         return None
     hub.note_attempt(venue, session.surface, "accepted")

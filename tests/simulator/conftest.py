@@ -171,7 +171,9 @@ class Client:
         http = await self.http("binance-usdm")
         return await http.request(method, "/fapi/v1/listenKey", {"X-MBX-APIKEY": api_key} if api_key else {})
 
-    async def signed(self, path: str, api_key: str = "demo-key", secret: str = "demo-secret", **params: object) -> HttpAnswer:
+    async def signed(
+        self, path: str, api_key: str = "demo-key", secret: str = "demo-secret", **params: object
+    ) -> HttpAnswer:
         query = urlencode({"timestamp": self.exchange.clock.ms(), **params})
         signature = hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         return await self.get("binance-usdm", f"{path}?{query}&signature={signature}", {"X-MBX-APIKEY": api_key})

@@ -65,9 +65,7 @@ def test_pages_between_times_include_both_ends(start: int | None, end: int | Non
     for n in range(50):
         tape.print(float(n), n // 2)
     found = [
-        trade
-        for trade in tape.trades
-        if (start is None or trade.time >= start) and (end is None or trade.time <= end)
+        trade for trade in tape.trades if (start is None or trade.time >= start) and (end is None or trade.time <= end)
     ]
     assert page_by_time(tape.trades, start, end, limit) == (found[-limit:] if start is None else found[:limit])
 

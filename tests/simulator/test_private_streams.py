@@ -124,7 +124,7 @@ async def test_after_expiry_the_socket_stays_open_and_silent(
 ) -> None:
     exchange = exchange_with_account()
     async with clients(exchange) as client:
-        ws, key = await open_stream(client)
+        ws, _ = await open_stream(client)
         assert (await ws.json())["e"] == "listenKeyExpired"
         new, _ = await open_stream(client)
         exchange.place_order("demo-key", "BTCUSDT", "buy", "0.1", "60000")
@@ -204,7 +204,10 @@ async def test_the_seeded_flow_tells_record_stream_and_rest_the_same(autojump_cl
         ]
         fills = [event for event in events if event.execution == "TRADE"]
         assert len({event.trade_id for event in fills}) == len(fills)
-        by_order = {row["orderId"]: row for row in (await client.signed("/fapi/v1/allOrders", symbol="BTCUSDT", limit=1000)).json}
+        by_order = {
+            row["orderId"]: row
+            for row in (await client.signed("/fapi/v1/allOrders", symbol="BTCUSDT", limit=1000)).json
+        }
         assert len(by_order) > 200
         for event in {event.order_id: event for event in events}.values():
             row = by_order[event.order_id]

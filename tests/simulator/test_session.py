@@ -49,8 +49,10 @@ def test_ids_come_back_as_they_were(number: object) -> None:
         (
             {"method": "GO"},
             2,
-            "Invalid request: unknown variant `GO`, expected one of `SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, "
-            "`SET_PROPERTY`, `GET_PROPERTY` at line 1 column 28",
+            (
+                "Invalid request: unknown variant `GO`, expected one of `SUBSCRIBE`, `UNSUBSCRIBE`, "
+                "`LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY` at line 1 column 28"
+            ),
         ),
     ],
 )
