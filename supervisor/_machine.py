@@ -34,6 +34,9 @@ from ._timers import Order, Timer
 _SAMPLES = 5
 """First and last causes that a `GaveUp` carries."""
 
+PLANNED_NOT_BEFORE = 1.0
+"""Seconds that an incarnation must have lived for its planned end to be free."""
+
 
 class Port(Protocol):
     """What the machine orders from the Trio side."""
@@ -69,16 +72,32 @@ class Port(Protocol):
 class Machine:
     """See the theory of operation at the head of this file.
 
+    Args:
+        spec: The definition.
+        path: Its place in the tree.
+        order: Its place among equal deadlines.
+        port: The Trio side.
+        rng: For jitter.
+        now: Seconds on Trio's clock.
+        before: The machine of the incarnation before this one; counts of incarnations go on from there.
+
     Attributes:
         slots: The children, in start order.
         result: What the supervisor raises when it has finished; None after an ordered stop.
         phase: ``running``, ``stopping``, ``finished``.
     """
 
-    def __init__(self, spec: Supervisor, path: str, order: Order, port: Port, rng: Random, now: float) -> None:
+    def __init__(
+        self, spec: Supervisor, path: str, order: Order, port: Port, rng: Random, now: float, before: Machine | None
+    ) -> None:
         self.spec = spec
         self.path = path
         self.slots = [Slot(index, child, path, order, now) for index, child in enumerate(spec.children)]
+        if before is not None:
+            earlier = {slot.spec.name: slot for slot in before.slots}
+            for slot in self.slots:
+                if slot.spec.name in earlier:
+                    slot.carry_on(earlier[slot.spec.name])
         self.result: BaseException | None = None
         self.phase: Literal["running", "stopping", "finished"] = "running"
         self._port = port
@@ -223,8 +242,9 @@ class Machine:
 
     def _limited(self, slot: Slot, end: End, action: Action, reason: str, now: float) -> tuple[Action, str]:
         """Count the failure when it happens, and apply the limits to what the policy wants."""
-        if end.kind == "planned" and action == "restart_now":
-            return action, reason
+        if action == "restart_now" and now - end.started_at < PLANNED_NOT_BEFORE:
+            # A server that sends its notice to every new connection must not turn free restarts into a storm (L5).
+            action, reason = "restart", f"{reason}, but only {now - end.started_at:.2f} s after its start"
         if action == "restart" or end.failed:
             self._remember(slot, end)
         if action == "restart":
@@ -262,8 +282,7 @@ class Machine:
         if action == "restart":
             delay = backoff.delay(slot.failures, self._rng)
         else:
-            # Free of backoff; the floor since the last start keeps a loop of planned ends from storming (law L5).
-            delay = max(0.0, slot.started_at + backoff.floor - now)
+            delay = 0.0
         others = self._group_members(slot)
         due = longest_due(slot, delay, others, now, self._rng if action == "restart" else None)
         slot.move("waiting", now)

@@ -50,7 +50,9 @@ class Node:
         path: str,
         order: Order,
         runtime: Runtime,
-        generation: int,
+        *,
+        generation: int = 1,
+        before: Machine | None = None,
         on_started: Callable[[], None],
     ) -> None:
         self._runtime = runtime
@@ -58,7 +60,7 @@ class Node:
         self._finished = trio.Event()
         self._nursery: trio.Nursery | None = None
         rng = runtime.random_for(f"{path}#{generation}:jitter")
-        self.machine = Machine(spec, path, order, self, rng, trio.current_time())
+        self.machine = Machine(spec, path, order, self, rng, trio.current_time(), before)
 
     async def run(self) -> None:
         """Run the children until the machine has finished; raise its result.
@@ -73,7 +75,7 @@ class Node:
                 shield.shield = False
                 try:
                     await self._finished.wait()
-                except trio.Cancelled as caught:
+                except trio.Cancelled as caught:  # noqa: ASYNC103 - re-raised when the children have ended
                     cancelled = caught
                 shield.shield = True
                 if cancelled is not None:
@@ -91,7 +93,15 @@ class Node:
         assert self._nursery is not None, "the machine starts children only while the nursery is open"
         spec = slot.spec
         if isinstance(spec, Supervisor):
-            node = Node(spec, slot.path, slot.order, self._runtime, slot.generation, lambda: self._ready(slot))
+            node = Node(
+                spec,
+                slot.path,
+                slot.order,
+                self._runtime,
+                generation=slot.generation,
+                before=slot.shell.node.machine if isinstance(slot.shell, Life) and slot.shell.node else None,
+                on_started=lambda: self._ready(slot),
+            )
             life = Life(None, node)
         else:
             life = Life(Me(slot, self.machine, self._runtime), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 import trio
@@ -43,7 +43,7 @@ class Running:
         self._ended = trio.Event()
         self._error: BaseException | None = None
         self._body: trio.CancelScope | None = None
-        self._root = Node(tree, tree.name, (), self._runtime, 1, self._on_started)
+        self._root = Node(tree, tree.name, (), self._runtime, on_started=self._on_started)
 
     # For the embedding program ---------------------------------------------------------------------------------
 
@@ -92,6 +92,31 @@ class Running:
     async def wait_stopped(self) -> None:
         """Wait until the tree has ended. Cancellation does not stop it."""
         await self._ended.wait()
+
+    @asynccontextmanager
+    async def opened(self, *, signals: bool = False) -> AsyncGenerator[Running, None]:
+        """Start the tree, and stop it when the block ends. Once only; `Supervisor.open` is the way to call it."""
+        body_error: BaseException | None = None
+        # The tasks below outlive a cancellation from outside: the root stops in order first. Only the block feels it.
+        with trio.CancelScope(shield=True) as shield:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_time, name=f"{self.tree.name}: timers")
+                nursery.start_soon(self._live, name=self.tree.name)
+                if signals:
+                    nursery.start_soon(self._watch_signals, name=f"{self.tree.name}: signals")
+                shield.shield = False
+                try:
+                    await self._started_or_ended.wait()
+                    if self._error is None:
+                        with trio.CancelScope() as self._body:  # noqa: ASYNC100 - the caller's block is in it
+                            yield self
+                except BaseException as caught:  # noqa: ASYNC103, BLE001 - re-raised when the tree has ended
+                    body_error = caught
+                shield.shield = True
+                self.stop("cancelled" if isinstance(body_error, trio.Cancelled) else "its block has ended")
+                await self.wait_stopped()
+                nursery.cancel_scope.cancel("the tree has ended")
+        _raise(self._error, body_error)
 
     # The rest of this file -------------------------------------------------------------------------------------
 
@@ -180,34 +205,10 @@ class Running:
                 asked = True
 
 
-@asynccontextmanager
-async def open_tree(
-    tree: Supervisor, *, seed: int | None = None, signals: bool = False
-) -> AsyncGenerator[Running, None]:
+def open_tree(tree: Supervisor, *, seed: int | None = None) -> AbstractAsyncContextManager[Running]:
     """See `Supervisor.open`."""
     tree.check()
-    running = Running(tree, seed)
-    body_error: BaseException | None = None
-    # The tasks below outlive a cancellation from outside: the root stops in order first. Only the block itself feels it.
-    with trio.CancelScope(shield=True) as shield:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(running._keep_time, name=f"{tree.name}: timers")
-            nursery.start_soon(running._live, name=tree.name)
-            if signals:
-                nursery.start_soon(running._watch_signals, name=f"{tree.name}: signals")
-            shield.shield = False
-            try:
-                await running._started_or_ended.wait()
-                if running._error is None:
-                    with trio.CancelScope() as running._body:  # noqa: ASYNC100 - the caller's block is in it
-                        yield running
-            except BaseException as caught:  # noqa: ASYNC103, BLE001 - re-raised below, when the tree has ended
-                body_error = caught
-            shield.shield = True
-            running.stop("cancelled" if isinstance(body_error, trio.Cancelled) else "its block has ended")
-            await running.wait_stopped()
-            nursery.cancel_scope.cancel("the tree has ended")
-    _raise(running._error, body_error)
+    return Running(tree, seed).opened()
 
 
 def _raise(tree_error: BaseException | None, body_error: BaseException | None) -> None:
@@ -230,7 +231,8 @@ async def run_tree(
     task_status: trio.TaskStatus[Running] | None = None,
 ) -> None:
     """See `Supervisor.run`."""
-    async with open_tree(tree, seed=seed, signals=signals) as running:
+    tree.check()
+    async with Running(tree, seed).opened(signals=signals) as running:
         if task_status is not None:
             task_status.started(running)
         await running.wait_stopped()

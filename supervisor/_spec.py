@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -183,8 +184,8 @@ class Supervisor:
     def problems(self) -> list[Problem]:
         """Return what is wrong in this whole tree, with paths from here."""
         own = [*_wrong_name(self.name), *self.wrong]
-        names = [child.name for child in self.children]
-        own += [f"two children are named {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
+        names = Counter(child.name for child in self.children)
+        own += [f"{count} children are named {name!r}" for name, count in names.items() if count > 1]
         found = [Problem(str(self.name), message) for message in own]
         for child in self.children:
             found += [problem.under(str(self.name)) for problem in child.problems()]

@@ -95,6 +95,13 @@ class Slot:
         """Whether this child is a supervisor."""
         return isinstance(self.spec, Supervisor)
 
+    def carry_on(self, before: Slot) -> None:
+        """Go on counting where the same child of the supervisor's last incarnation ended: (path, generation) is unique."""
+        self.generation = before.generation
+        self.restarts = before.restarts
+        self.last = before.last
+        self.shell = before.shell
+
     def move(self, state: ChildState, now: float) -> None:
         """Go to another state, or refuse."""
         if state not in TRANSITIONS[self.state]:
