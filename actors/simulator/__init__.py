@@ -17,7 +17,6 @@ from ._record import TrueRecord as TrueRecord
 from ._record import Violation as Violation
 from ._replay import RecordedMessage as RecordedMessage
 from ._replay import Recording as Recording
-from ._rules import RULES as RULES
 from ._rules import Rules as Rules
 from ._serve import Address as Address
 from ._serve import Network as Network
@@ -27,7 +26,6 @@ from ._streams import MemoryStream as MemoryStream
 from ._streams import memory_stream_pair as memory_stream_pair
 
 __all__ = [
-    "RULES",
     "Address",
     "AppliedFault",
     "Attempt",

@@ -47,7 +47,7 @@ class Exchange:
         orders_per_second: new orders that each account places by itself, on average.
         epoch: seconds since 1970 at which the exchange begins. Without it: a fixed date in memory, the wall clock's
             over real sockets.
-        rules: by venue, instead of the documented `RULES`.
+        rules: by venue, instead of `Rules.documented(venue)`.
         record_limit: entries kept per log of the record, which is also the history that REST gives.
 
     Raises:

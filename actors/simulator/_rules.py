@@ -10,7 +10,10 @@ USDM = "binance-usdm"
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """The limits and habits of one venue. Durations in seconds. `attrs.evolve` makes a stricter venue."""
+    """The limits and habits of one venue. Durations in seconds.
+
+    `attrs.evolve(Rules.documented("binance"), ...)` makes a stricter venue, for `Exchange(rules=...)`.
+    """
 
     ping_interval: float
     pong_timeout: float
@@ -35,6 +38,15 @@ class Rules:
     """Unsent bytes above which a connection that reads too slowly is cut off. The venue's own figure is unknown."""
     lists_unknown: bool = True
     """Whether LIST_SUBSCRIPTIONS names streams that do not exist, as the acknowledgement suggests. Not documented."""
+
+    @classmethod
+    def documented(cls, venue: str) -> Rules:
+        """What the venue's own documents say.
+
+        Raises:
+            KeyError: there is no such venue.
+        """
+        return RULES[venue]
 
 
 RULES: dict[str, Rules] = {

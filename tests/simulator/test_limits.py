@@ -4,10 +4,10 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.simulator import RULES
+from actors.simulator import Rules
 from actors.simulator._limits import RollingWindow, WeightLimit
 
-SPOT = RULES["binance"]
+SPOT = Rules.documented("binance")
 
 
 @given(st.lists(st.floats(0, 3), max_size=60).map(sorted), st.integers(1, 6))

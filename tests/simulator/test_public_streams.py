@@ -9,7 +9,7 @@ import pytest
 import trio
 from websockets.frames import Opcode
 
-from actors.simulator import RULES, Exchange
+from actors.simulator import Exchange, Rules
 
 BOTH = {"binance": ["BTCUSDT", "ETHUSDT"], "binance-usdm": ["BTCUSDT"]}
 
@@ -115,7 +115,7 @@ async def test_pings_come_at_the_documented_interval(
         for n in range(1, 30):
             frame = await ws.frame()
             assert frame.opcode is Opcode.PING
-            due = n * RULES[venue].ping_interval
+            due = n * Rules.documented(venue).ping_interval
             assert trio.current_time() == pytest.approx(due)
             assert int(frame.data) == round((1000 + due) * 1000)
     assert not exchange.record.violations
@@ -215,7 +215,7 @@ async def test_301_attempts_in_five_minutes_are_too_many(
 
 
 async def test_rules_are_the_users_to_tighten(autojump_clock: object, clients: Any) -> None:
-    strict = attrs.evolve(RULES["binance"], ping_interval=1.0, pong_timeout=2.0)
+    strict = attrs.evolve(Rules.documented("binance"), ping_interval=1.0, pong_timeout=2.0)
     async with clients(Exchange(rules={"binance": strict})) as client:
         ws = await client.ws("binance", "/ws")
         assert (await ws.frame()).opcode is Opcode.PING
@@ -273,7 +273,7 @@ async def test_a_client_that_neither_reads_nor_pongs_is_left_in_bounded_time(
 
 
 async def test_a_client_that_does_not_read_is_cut_off(autojump_clock: object, clients: Any) -> None:
-    exchange = Exchange(rules={"binance": attrs.evolve(RULES["binance"], backlog=10_000)})
+    exchange = Exchange(rules={"binance": attrs.evolve(Rules.documented("binance"), backlog=10_000)})
     async with clients(exchange) as client:
         ws = await client.ws("binance", "/ws/btcusdt@trade")
         entry = exchange.record.connections[0]

@@ -8,7 +8,7 @@ import attrs
 import pytest
 import trio
 
-from actors.simulator import RULES, Exchange, PublishedTrade
+from actors.simulator import Exchange, PublishedTrade, Rules
 
 VECTOR_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 VECTOR_SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
@@ -187,7 +187,7 @@ async def test_too_much_weight_is_429_and_ignoring_it_is_418(autojump_clock: obj
 
 
 async def test_who_waits_as_told_after_429_is_served(autojump_clock: object, clients: Any) -> None:
-    exchange = quiet(rules={"binance": attrs.evolve(RULES["binance"], weight_per_minute=1)})
+    exchange = quiet(rules={"binance": attrs.evolve(Rules.documented("binance"), weight_per_minute=1)})
     async with clients(exchange) as client:
         http = await client.http("binance")
         await http.request("GET", "/api/v3/time")
