@@ -105,8 +105,7 @@ class Window:
         self._times.append(now)
         if len(self._times) <= self._limit.restarts:
             return True
-        # One above the limit is all that is ever needed: the window stays bounded.
-        self._times.popleft()
+        self._times.pop()  # It will not be a restart.
         return False
 
     def used(self, now: float) -> int:

@@ -43,6 +43,8 @@ class Running:
         self._ended = trio.Event()
         self._error: BaseException | None = None
         self._body: trio.CancelScope | None = None
+        self._timekeeping = trio.CancelScope(shield=True)
+        self._signals = trio.CancelScope(shield=True)
         self._root = Node(tree, tree.name, (), self._runtime, on_started=self._on_started)
 
     # For the embedding program ---------------------------------------------------------------------------------
@@ -97,13 +99,13 @@ class Running:
     async def opened(self, *, signals: bool = False) -> AsyncGenerator[Running, None]:
         """Start the tree, and stop it when the block ends. Once only; `Supervisor.open` is the way to call it."""
         body_error: BaseException | None = None
-        # The tasks below outlive a cancellation from outside: the root stops in order first. Only the block feels it.
+        # The tasks below have shields of their own: they outlive a cancellation from outside, which only the block feels.
         with trio.CancelScope(shield=True) as shield:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep_time, name=f"{self.tree.name}: timers")
                 nursery.start_soon(self._live, name=self.tree.name)
                 if signals:
-                    nursery.start_soon(self._watch_signals, name=f"{self.tree.name}: signals")
+                    await nursery.start(self._watch_signals, name=f"{self.tree.name}: signals")
                 shield.shield = False
                 try:
                     await self._started_or_ended.wait()
@@ -115,7 +117,8 @@ class Running:
                 shield.shield = True
                 self.stop("cancelled" if isinstance(body_error, trio.Cancelled) else "its block has ended")
                 await self.wait_stopped()
-                nursery.cancel_scope.cancel("the tree has ended")
+                self._timekeeping.cancel("the tree has ended")
+                self._signals.cancel("the tree has ended")
         _raise(self._error, body_error)
 
     # The rest of this file -------------------------------------------------------------------------------------
@@ -157,12 +160,13 @@ class Running:
         """Run the root. It has no supervisor above it, so its one record is written here."""
         self._runtime.publish(Started(self.tree.name, 1, self._started_at))
         error: BaseException | None = None
-        try:
-            await self._root.run()
-        except GeneratorExit:
-            raise
-        except BaseException as caught:  # noqa: ASYNC103, BLE001 - raised by `open_tree`, outside of the nursery
-            error = caught
+        with trio.CancelScope(shield=True):
+            try:
+                await self._root.run()
+            except GeneratorExit:
+                raise
+            except BaseException as caught:  # noqa: ASYNC103, BLE001 - raised by `opened`, outside of the nursery
+                error = caught
         now = trio.current_time()
         end = classify(
             sort_caught(error),
@@ -187,15 +191,17 @@ class Running:
 
     async def _keep_time(self) -> None:
         try:
-            await self._runtime.timers.run()
+            with self._timekeeping:
+                await self._runtime.timers.run()
         except Exception as bug:  # noqa: BLE001 - without timers nothing is bounded any more
             error = SupervisorError(f"bug in a timer of the supervisor, please report it: {bug!r}")
             error.__cause__ = bug
             self._root.machine.result = error
             self.hurry()
 
-    async def _watch_signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+    async def _watch_signals(self, task_status: trio.TaskStatus[None]) -> None:
+        with self._signals, trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+            task_status.started()
             asked = False
             async for number in received:
                 if asked:
