@@ -62,8 +62,6 @@ class Venue:
         ws: str | None = None,
         rest: str | None = None,
         private: str | None = None,
-        dial: Dial | None = None,
-        transport: Callable[[], Any] | None = None,
     ) -> Venue:
         """Return the same venue at other addresses: a mirror, a simulator.
 
@@ -71,17 +69,22 @@ class Venue:
             ws: ``wss://host:port`` without a path; ``ws://`` only where nobody listens in.
             rest: ``https://host:port``.
             private: Of the private streams, where it differs from ``ws``.
-            dial: Connects WebSockets to host and port; None: TCP.
-            transport: Makes the httpx transport that carries REST; None: the network.
         """
         return attrs.evolve(
             self,
             ws=(ws or self.ws).rstrip("/"),
             rest=(rest or self.rest).rstrip("/"),
             private=private.rstrip("/") if private is not None else (None if ws is not None else self.private),
-            dial=dial or self.dial,
-            transport=transport or self.transport,
         )
+
+    def through(self, *, dial: Dial | None = None, transport: Callable[[], Any] | None = None) -> Venue:
+        """Return the same venue over another network: through a proxy, or in memory.
+
+        Args:
+            dial: Connects WebSockets to host and port; TLS is put on top for ``wss``. None: TCP.
+            transport: Makes the httpx transport that carries REST. None: the network.
+        """
+        return attrs.evolve(self, dial=dial, transport=transport)
 
     @property
     def testnet(self) -> Venue:
