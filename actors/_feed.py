@@ -136,6 +136,11 @@ class _Delivery:
         if not trades:
             return
         rest = in_order(trades)
+        if self._cursor.last is None and self._cursor.empty:
+            try:
+                await self._begin_with_the_first_ever()
+            except _Unavailable as problem:
+                self._me.note("no_anchor", reason=str(problem))
         start = start_of(self._cursor, rest)
         assert start is not None, "a batch that is not empty has a start"
         self._cursor.last = start
@@ -158,7 +163,7 @@ class _Delivery:
         self._session = message.session
         self._heard()
         try:
-            if self._cursor.last is None:
+            if self._cursor.last is None and not self._cursor.empty:
                 await self._anchor()
             else:
                 await self._catch_up(await self._newest())
@@ -194,7 +199,10 @@ class _Delivery:
             await self._take(messages)
             return
         await self._reconnect(session, f"no trade for {silent:.0f} s, while the venue has newer ones")
-        await self._catch_up(newest)
+        try:
+            await self._catch_up(newest)
+        except _Unavailable as problem:
+            self._me.note("not_caught_up", reason=str(problem))
 
     async def _reconnect(self, session: Session, reason: str) -> None:
         self._session = None
@@ -216,14 +224,26 @@ class _Delivery:
 
     async def _anchor(self) -> None:
         newest = await self._newest()
-        self._cursor.last = 0 if newest is None else newest.id
+        if newest is None:
+            self._cursor.empty = True
+        else:
+            self._cursor.last = newest.id
+
+    async def _begin_with_the_first_ever(self) -> None:
+        rows = await self._fetch(self._source.backfill_request(0, 1), trio.current_time() + QUESTION)
+        if rows:
+            self._cursor.last = rows[0].id - 1
 
     async def _newest(self) -> Trade | None:
         rows = await self._fetch(self._source.newest_request(), trio.current_time() + QUESTION)
         return rows[-1] if rows else None
 
     async def _catch_up(self, newest: Trade | None) -> None:
-        if newest is None or self._cursor.last is None:
+        if newest is None:
+            return
+        if self._cursor.last is None:
+            await self._begin_with_the_first_ever()
+        if self._cursor.last is None:
             return
         if newest.id > self._cursor.last:
             await self._fill(Missing(self._cursor.last + 1, newest.id), None)
@@ -289,6 +309,9 @@ class _Delivery:
                 reason, wait = str(limited), limited.retry_after
             except (HttpFailure, BadFrame) as failure:
                 reason, wait = str(failure), RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)]
+                # The last attempt comes shortly before the deadline, not long before it.
+                left = deadline - trio.current_time() - RETRY_DELAYS[0]
+                wait = min(wait, left) if left > RETRY_DELAYS[0] else wait
             else:
                 self._source.stamp(rows, _now_ms())
                 return rows
