@@ -45,7 +45,9 @@ def test_the_command_is_an_entry_point_of_the_distribution() -> None:
 
 def python(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONSAFEPATH": "1"}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=environment, timeout=60
+    )
 
 
 def test_another_package_named_supervisor_is_recognised_and_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from supervisor import Event, GaveUp, Running, Subscription, Supervisor
+from supervisor import Event, GaveUp, Running, Supervisor
 
 from ._output import Lines
 
@@ -38,21 +38,20 @@ async def follow(
         nursery.start_soon(diagnostics.write_out)
         told_all = trio.Event()
 
-        async def tell(events: Subscription) -> None:
+        async def tell() -> None:
             async for event in events:
                 await on_event(event)
-            if events.dropped:
-                say(f"{events.dropped} events are missing above: they came faster than they could be told")
             told_all.set()
 
-        async def stop_later(running: Running, after: float) -> None:
+        async def stop_later(after: float) -> None:
             await trio.sleep(after)
             running.stop(f"its {after:g} s are over")
 
         running = Running(tree, seed=None)
-        nursery.start_soon(tell, running.events(EVENTS))
+        events = running.events(EVENTS)
+        nursery.start_soon(tell)
         if seconds is not None:
-            nursery.start_soon(stop_later, running, seconds)
+            nursery.start_soon(stop_later, seconds)
         try:
             async with running.opened(signals=True):
                 await running.wait_stopped()
@@ -61,6 +60,9 @@ async def follow(
         with trio.move_on_after(LAST_WORDS):
             await told_all.wait()
         nursery.cancel_scope.cancel("the tree has ended")
+    untold = events.dropped + len(events.receive_nowait())
+    if untold:
+        say(f"{untold} events are missing above: they came faster than they could be told")
     if diagnostics.dropped:
         say(f"{diagnostics.dropped} lines are missing above: they were not read in time")
     if gave_up is not None:

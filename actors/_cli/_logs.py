@@ -96,9 +96,11 @@ def _stamp(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typ
 
 
 def _for_people(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Leave out what only programs use: the place in the stream, and seconds on a clock that nobody sees."""
+    """Leave out what only programs use: the place in the stream, seconds on a clock that nobody sees, repetitions."""
     fields.pop("seq", None)
     fields.pop("at", None)
+    if fields.get("reason") == fields.get("error"):
+        fields.pop("reason", None)
     return fields
 
 

@@ -16,6 +16,8 @@ from ._witness import Witness
 class Report:
     """Everything the demo promises, in numbers."""
 
+    played: str
+    """What the exchange published, in words."""
     trades: dict[str, Comparison]
     """By venue and symbol."""
     orders: Comparison
@@ -68,6 +70,7 @@ class Report:
         rows.append(_row("order events", self.orders))
         decided = ", ".join(f"{count} {action}" for action, count in sorted(self.decisions.items()))
         facts = [
+            ("played", self.played),
             ("order events", f"{self.recovered} of them recovered by reconciling"),
             ("faults", f"{self.faults} applied, {self.hits} connections hit"),
             ("failures", f"{self.raised} raised by actors, {self.recorded} recorded, {len(self.unrecorded)} lost"),
@@ -86,6 +89,7 @@ def make_report(stage: Stage, witness: Witness) -> Report:
     for event in witness.ended:
         decisions[event.decision.action] = decisions.get(event.decision.action, 0) + 1
     return Report(
+        played=stage.summary(),
         trades={
             " ".join(market): compare(
                 [_published(trade) for trade in stage.published(market)], witness.trades.get(market, [])

@@ -51,12 +51,22 @@ class Stage:
             if self.recording is None:
                 self.exchange.print_trade(venue, symbol, raw_count=1)
             else:
-                earlier = _trade_before(self.recording, symbol)
+                earlier = _trade_before(self.published((venue, symbol))[0])
                 self.exchange.tapes[venue][symbol].remember((earlier,), earlier)
 
     def published(self, market: Market) -> Sequence[PublishedTrade]:
-        """Return what a market has published since the bot is there."""
-        return self.exchange.record.trades[market][HISTORY:]
+        """Return what a market has published since the bot is there: a recording speaks for itself."""
+        if self.recording is None:
+            return self.exchange.record.trades[market][HISTORY:]
+        return [_trade(message) for message in self.recording.messages if message.stream == _stream(market[1])]
+
+    def summary(self) -> str:
+        """Say in one line what is played."""
+        if self.recording is None:
+            return f"an invented market, {self.seconds:g} s of it"
+        trades = sum(map(_is_trade, self.recording.messages))
+        others = len(self.recording.messages) - trades
+        return f"a recording: {trades} trades of {len(self.markets)} symbols among {others} other messages"
 
     @property
     def order_events(self) -> Sequence[OrderEvent]:
@@ -99,7 +109,7 @@ def recorded(seed: int, seconds: float | None, file: Path) -> Stage:
     except (OSError, ValueError) as wrong:
         raise BadInput(f"{file}: {getattr(wrong, 'strerror', None) or wrong}") from wrong
     # Spot numbers its aggregate trades, too, but the bot follows raw ones there.
-    foreign = [url for url in recording.urls if "stream.binance.com" in url]
+    foreign = [url for url in recording.urls if "//stream.binance.com" in url]
     moved = {message.stream.partition("@")[0].upper() for message in recording.messages if _is_trade(message)}
     if foreign or not moved:
         raise BadInput(f"{file}: holds no trades of Binance USD-M, there would be nothing to compare")
@@ -124,10 +134,16 @@ def _is_trade(message: RecordedMessage) -> bool:
     return message.stream.endswith("@aggTrade")
 
 
-def _trade_before(recording: Recording, symbol: str) -> PublishedTrade:
-    """Return a trade with the id before the first recorded one, and otherwise like it."""
-    stream = f"{symbol.lower()}@aggTrade"
-    event = msgspec.json.decode(next(found.payload for found in recording.messages if found.stream == stream))
-    number = event["a"] - 1
+def _stream(symbol: str) -> str:
+    return f"{symbol.lower()}@aggTrade"
+
+
+def _trade(message: RecordedMessage) -> PublishedTrade:
+    event = msgspec.json.decode(message.payload)
     side: Literal["buy", "sell"] = "sell" if event["m"] else "buy"
-    return PublishedTrade(number, event["p"], event["q"], side, event["T"] - 1, number, number, 0.0)
+    return PublishedTrade(event["a"], event["p"], event["q"], side, event["T"], event["f"], event["l"], message.at)
+
+
+def _trade_before(first: PublishedTrade) -> PublishedTrade:
+    """Return a trade with the id before that one, and otherwise like it."""
+    return attrs.evolve(first, id=first.id - 1, time=first.time - 1, at=0.0)

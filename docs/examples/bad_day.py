@@ -40,9 +40,7 @@ async def main() -> None:
             with trio.move_on_after(4):
                 await exchange.run(bad_day)
             published = [trade.id for trade in exchange.record.trades["binance", "BTCUSDT"]]
-            with trio.move_on_after(10):
-                while len(ids) < len(published):
-                    await trio.sleep(0.1)
+            await trio.sleep(3)  # the feed catches up with what the last fault took
         failures = running.ledger.failures
     print(f"{failures} failures, {len(published)} trades published, {len(ids)} delivered")
     print("nothing was lost" if ids == published else "something was lost")
