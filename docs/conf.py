@@ -2,6 +2,8 @@
 
 from importlib.metadata import version as installed_version
 
+from sphinx.application import Sphinx
+
 project = "unblinking"
 author = "The unblinking developers"
 project_copyright = "2026, The unblinking developers"
@@ -28,3 +30,14 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 default_role = "code"
+
+
+def keep_colons(_app: object, what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    """Stop napoleon from taking what stands before a colon in an attribute's docstring for the attribute's type."""
+    if what in ("attribute", "property", "data") and lines:
+        lines[0] = f": {lines[0]}"
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # napoleon has 500
