@@ -36,6 +36,8 @@ class Cursor:
     """Time of the last trade delivered, milliseconds by the venue's clock."""
     delivered: bool = False
     """False while `last` is only the anchor."""
+    empty: bool = False
+    """The venue had no trade at all when it was asked for the anchor: the first ever is the first to deliver."""
     repeated: int = 0
     """How many repetitions were dropped."""
 
@@ -80,6 +82,10 @@ def in_order(trades: Sequence[Trade]) -> Sequence[Trade]:
     """Return the trades ascending by id. Frames may come out of order, and then mostly within one batch."""
     ids = [trade.id for trade in trades]
     if all(a <= b for a, b in pairwise(ids)):
+        return trades
+    times = [trade.time for trade in trades]
+    if max(times) - min(times) > RESTART_AFTER:
+        # Two numberings in one batch: sorting would mix them.
         return trades
     return sorted(trades, key=_by_id)
 

@@ -16,6 +16,7 @@ ActorError
     MuteFeed                connected, and yet silent, while the venue has news
     KeyExpired              the listen key of a private stream is no longer valid
     KeyTimeout              no listen key came in time
+    Inconsistent            the venue's answers about an account do not add up
 
 Messages and attributes never hold a query string, a header or a body: keys and signatures stand in those.
 """
@@ -170,3 +171,7 @@ class KeyExpired(ActorError):
 
 class KeyTimeout(ActorError):
     """No listen key came within the declared time."""
+
+
+class Inconsistent(ActorError):
+    """Orders and fills do not add up: one of the answers is older than the other. Ask again."""

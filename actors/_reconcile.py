@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 import attrs
 
+from ._errors import Inconsistent
 from ._records import CLOSED, Fill, OrderStatus, OrderUpdate, Side
 
 FILLS_KEPT: Final = 10_000
@@ -90,6 +91,26 @@ class _FillIds:
             self._floor = oldest
 
 
+class Mark:
+    """By symbol: from which id on the next reconciliation asks.
+
+    That is the highest id that the last complete one but one had seen: every id is asked for by two of them at least, so
+    that an answer that lagged behind once is made good.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int | None, int | None]] = {}
+
+    def get(self, symbol: str) -> int | None:
+        """Return the id to ask from; None: ask by time."""
+        return self._seen.get(symbol, (None, None))[0]
+
+    def advance(self, symbol: str, highest: int | None) -> None:
+        """Note the highest id that a complete reconciliation has seen."""
+        _, last = self._seen.get(symbol, (None, None))
+        self._seen[symbol] = (last, last if highest is None else max(highest, last or highest))
+
+
 class Book:
     """Everything that was delivered about the orders of one account. Outlives the actor that delivers."""
 
@@ -99,10 +120,10 @@ class Book:
         self._fills: dict[str, _FillIds] = {}
         self.since: int | None = None
         """Where the account's history begins, milliseconds by the venue's clock. Fills before it are not delivered."""
-        self.order_from: dict[str, int] = {}
-        """By symbol: the highest order id that the last complete reconciliation had seen."""
-        self.fill_from: dict[str, int] = {}
-        """By symbol: the highest fill id that the last complete reconciliation had seen."""
+        self.symbols: set[str] = set()
+        """What is reconciled: the symbols declared, and those of which a live update came."""
+        self.orders_seen = Mark()
+        self.fills_seen = Mark()
 
     def get(self, key: OrderKey) -> Known | None:
         """Return what was delivered about an order."""
@@ -157,10 +178,6 @@ def judge(book: Book, update: OrderUpdate) -> Verdict:
     return "news" if update.filled == known.filled else "incomplete"
 
 
-class Inconsistent(Exception):
-    """Orders and fills do not add up: one of the answers is older than the other. Ask again."""
-
-
 def differences(
     book: Book,
     orders: Iterable[OrderReport],
@@ -169,8 +186,12 @@ def differences(
     venue: str,
     account: str,
     received: int,
+    live_from: int,
 ) -> list[OrderUpdate]:
     """Return the updates that bring the book to what REST reports, in causal order.
+
+    Orders must have been asked for before fills: a fill that is newer than its order's report, and than ``live_from``
+    (milliseconds by the venue's clock), comes or came over the stream, and is left to it.
 
     Within an order: its beginning, its fills by id, its end. Across orders: by the venue's time, never against the
     order within an order. Fills that the book has are left out; so are orders that have not changed.
@@ -185,15 +206,18 @@ def differences(
     chains: list[tuple[int, int, OrderUpdate]] = []
     for report in {report.key: report for report in orders}.values():
         mine = new_fills.pop(report.key, {})
-        own = [mine[fill_id] for fill_id in sorted(mine)]
+        known = book.get(report.key)
+        start = _fitting(known, report, [mine[fill_id] for fill_id in sorted(mine)], book.since or 0, live_from)
+        if start is None:
+            continue
         latest = 0
-        for place, update in enumerate(_chain(book.get(report.key), report, own, book.since or 0, venue, account, received)):
+        for place, update in enumerate(_chain(known, report, *start, venue, account, received)):
             # An update is never sorted before its predecessor, whatever the venue's clocks say.
             latest = max(latest, update.time)
             chains.append((latest, place, update))
-    if new_fills:
-        key = next(iter(new_fills))
-        raise Inconsistent(f"a fill of order {key[1]} ({key[0]}) is there, and the order is not")
+    for key, left in new_fills.items():
+        if any(fill.time < live_from for fill in left.values()):
+            raise Inconsistent(f"a fill of order {key[1]} ({key[0]}) is there, and the order is not")
     chains.sort(key=lambda entry: (entry[0], entry[2].symbol, entry[2].order_id, entry[1]))
     return [update for _, _, update in chains]
 
@@ -201,8 +225,8 @@ def differences(
 def _chain(
     known: Known | None,
     report: OrderReport,
+    filled: Decimal,
     fills: Sequence[Fill],
-    since: int,
     venue: str,
     account: str,
     received: int,
@@ -226,9 +250,6 @@ def _chain(
             received=received,
         )
 
-    filled = _filled_before(known, report, fills, since)
-    if filled is None:
-        return []
     found: list[OrderUpdate] = []
     status: OrderStatus = "new" if known is None else known.status
     if known is None and report.status != "rejected":
@@ -248,20 +269,33 @@ def _amended(known: Known, report: OrderReport) -> bool:
     return report.updated > known.time and (known.price, known.quantity) != (report.price, report.quantity)
 
 
-def _filled_before(known: Known | None, report: OrderReport, fills: Sequence[Fill], since: int) -> Decimal | None:
-    """Return how much of the order was filled before the new fills; None when the report is older than the book.
+def _fitting(
+    known: Known | None, report: OrderReport, fills: Sequence[Fill], since: int, live_from: int
+) -> tuple[Decimal, Sequence[Fill]] | None:
+    """Return how much was filled before the new fills, and those fills; None when the report is older than the book.
 
     Raises:
         Inconsistent: It does not add up.
     """
-    before = report.filled - sum((fill.quantity for fill in fills), Decimal(0))
-    if known is None:
-        # An order from before the account's history brings the quantity of fills that are not looked for.
-        if before == 0 or (before > 0 and report.created < since):
-            return before
-    elif 0 <= known.filled - before <= known.assumed:
-        return before
-    elif report.filled < known.filled and not fills and _RANK[report.status] <= _RANK[known.status]:
+    newer = sum(1 for fill in fills if fill.time > report.updated)
+    # Fills of the very millisecond of the report may be in it or not: the sum tells.
+    for count in range(len(fills) - newer, -1, -1):
+        if any(fill.time < max(live_from, report.updated) for fill in fills[count:]):
+            break
+        before = report.filled - sum((fill.quantity for fill in fills[:count]), Decimal(0))
+        if known is None:
+            # An order from before the account's history brings the quantity of fills that are not looked for.
+            fits = before == 0 or (before > 0 and report.created < since)
+        else:
+            fits = 0 <= known.filled - before <= known.assumed
+        if fits:
+            return before, fills[:count]
+    if (
+        known is not None
+        and report.filled < known.filled
+        and all(fill.time >= live_from for fill in fills)
+        and _RANK[report.status] <= _RANK[known.status]
+    ):
         # REST reads a copy that lags behind the stream ("Memory => Database"): what was delivered is the newer.
         return None
     raise Inconsistent(f"the fills of order {report.order_id} ({report.symbol}) do not add up to its filled quantity")

@@ -166,6 +166,9 @@ class AccountSource(Source, Protocol):
     def key_is_gone(self, failure: HttpFailure) -> bool:
         """Say whether the failure means that the listen key no longer exists."""
 
+    def order_is_unknown(self, failure: HttpFailure) -> bool:
+        """Say whether the failure means that the venue does not know the order."""
+
     def clock_is_off(self, failure: HttpFailure) -> bool:
         """Say whether the failure means that the request's time was not the venue's."""
 
@@ -175,8 +178,8 @@ class AccountSource(Source, Protocol):
     def time(self, body: bytes) -> int:
         """Read the venue's time from the answer."""
 
-    def open_orders_request(self, symbol: str, now: int) -> HttpRequest:
-        """Return the request for all open orders of a symbol."""
+    def open_orders_request(self, symbol: str | None, now: int) -> HttpRequest:
+        """Return the request for all open orders of a symbol, or of all symbols."""
 
     def orders_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
         """Return the request for a page of orders: from an id on, or without one from a time on."""

@@ -244,7 +244,9 @@ async def _connect(
         reason = f"not connected within {timeout:g} s"
     except (OSError, UnicodeError) as error:
         # ssl.SSLError and socket.gaierror are OSErrors; a host name that is none is a UnicodeError.
-        reason = f"{type(error).__name__}: {error}"
+        # Trio's own text only says that all addresses failed; why is in the cause.
+        cause = error.__cause__ or error
+        reason = f"{type(cause).__name__}: {cause}"
     except trio.BrokenResourceError as error:
         reason = f"TLS failed: {error.__cause__ or error}"
     raise ConnectFailed(_public(parts), reason)

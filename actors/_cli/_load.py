@@ -41,7 +41,7 @@ def load_tree(target: str) -> Supervisor:
         BadInput: No such file, no such name, not a tree, a tree with problems, or the file itself fails.
     """
     file, name = split(target)
-    module = _run_file(file)
+    module = load_file(file)
     try:
         value = getattr(module, name)
     except AttributeError:
@@ -66,7 +66,12 @@ def split(target: str) -> tuple[Path, str]:
     return (Path(file), name) if colon and name.isidentifier() else (Path(target), DEFAULT_NAME)
 
 
-def _run_file(file: Path) -> ModuleType:
+def load_file(file: Path) -> ModuleType:
+    """Run a Python file and return its module.
+
+    Raises:
+        BadInput: No such file, or it fails.
+    """
     if not file.is_file():
         raise BadInput(f"{file}: {'is a folder' if file.is_dir() else 'no such file'}")
     # A stem that is taken must not replace a module that the file itself may want to import.

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import structlog
 
+from actors.simulator import AppliedFault
 from supervisor import Ended, Event, Unstoppable
 
 from ._output import Lines
@@ -32,33 +33,48 @@ def configure(lines: Lines, log_format: LogFormat, *, colors: bool) -> None:
         log_format: Aligned text for people, or one JSON object a line.
         colors: Whether text may be coloured: on a terminal.
     """
-    render: Any = (
-        structlog.processors.JSONRenderer(default=str)
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=10, sort_keys=False)
-    )
+    if log_format == "json":
+        render: list[Any] = [structlog.processors.JSONRenderer(default=str)]
+    else:
+        render = [_for_people, structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=10, sort_keys=False)]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             _stamp,
-            render,
+            *render,
         ],
         logger_factory=lambda *_: _LineLogger(lines),
         cache_logger_on_first_use=False,
     )
 
 
+def silence() -> None:
+    """Let nothing that is logged appear: the terminal shows a picture."""
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+
+
 def log(event: Event) -> None:
     """Write one event to the log."""
-    fields = {key: value for key, value in event.to_dict().items() if value not in (None, "")}
-    kind = fields.pop("event")
-    fields["incarnation"] = fields.pop("generation")
-    fields["timestamp"] = _iso(fields.pop("wall"))
-    # Places in time and in the stream matter to programs, and only crowd a line for people: `at` and `seq` go last.
-    fields["at"], fields["seq"] = fields.pop("at"), fields.pop("seq")
+    told = {key: value for key, value in event.to_dict().items() if value not in (None, "")}
+    kind = told.pop("event")
+    fields = {
+        "path": told.pop("path"),
+        "incarnation": told.pop("generation"),
+        "timestamp": _iso(told.pop("wall")),
+        **told,
+    }
     structlog.get_logger().log(_level(event), kind, **fields)
+
+
+def log_fault(fault: AppliedFault) -> None:
+    """Write one fault of the embedded exchange to the log."""
+    structlog.get_logger().warning("fault", what=fault.fault, connections_hit=len(fault.hit))
+
+
+def _drop(*_: Any) -> structlog.typing.EventDict:
+    raise structlog.DropEvent
 
 
 def _level(event: Event) -> int:
@@ -76,6 +92,13 @@ def _level(event: Event) -> int:
 def _stamp(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Give lines from the user's own actors the time that events bring along."""
     fields.setdefault("timestamp", _iso(datetime.datetime.now(datetime.UTC).timestamp()))
+    return fields
+
+
+def _for_people(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Leave out what only programs use: the place in the stream, and seconds on a clock that nobody sees."""
+    fields.pop("seq", None)
+    fields.pop("at", None)
     return fields
 
 

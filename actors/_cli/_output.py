@@ -26,11 +26,12 @@ class Lines:
     def __init__(self, fd: int, capacity: int = LOG_CAPACITY) -> None:
         self._fd = fd
         self._capacity = capacity
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[bytes] = deque()
         self._arrived = trio.Event()
         self._busy = trio.Lock()
+        self._reader_gone = False
         self.dropped = 0
-        """Lines that `put` refused because the reader was too slow."""
+        """Lines given to `put` that were never written, because the reader was too slow or went away."""
 
     async def write(self, line: str) -> None:
         """Write one line and return when the system has it: a slow reader slows the caller.
@@ -40,18 +41,17 @@ class Lines:
 
         Cancelled while waiting, nothing of the line is written if it fits into one page of a pipe (4096 bytes).
         """
-        rest = memoryview(line.encode() + b"\n")
-        async with self._busy:
-            while rest:
-                await self._wait_writable()
-                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
+        await self._write(line.encode() + b"\n")
 
     def put(self, line: str) -> None:
-        """Leave one line for `write_out`; when the buffer is full, drop it and count it."""
-        if len(self._waiting) >= self._capacity:
+        """Leave one line for `write_out`. When the buffer is full the oldest line goes, and is counted."""
+        if self._reader_gone:
             self.dropped += 1
             return
-        self._waiting.append(line)
+        if len(self._waiting) >= self._capacity:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(line.encode() + b"\n")
         self._arrived.set()
 
     async def write_out(self) -> None:
@@ -61,11 +61,33 @@ class Lines:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is waiting now. A line leaves the buffer only when it is written."""
+        """Write what is waiting now, in one task at a time. Cancelled, what is not written is still waiting.
+
+        Without a reader the lines are dropped and counted: a bot does not die of its log.
+        """
         self._arrived = trio.Event()
         while self._waiting:
-            await self.write(self._waiting[0])
-            self._waiting.popleft()
+            page = [self._waiting.popleft()]
+            room = select.PIPE_BUF - len(page[0])
+            while self._waiting and len(self._waiting[0]) <= room:
+                page.append(self._waiting.popleft())
+                room -= len(page[-1])
+            try:
+                await self._write(b"".join(page))
+            except trio.Cancelled:
+                self._waiting.extendleft(reversed(page))
+                raise
+            except OSError:
+                self._reader_gone = True
+                self.dropped += len(page) + len(self._waiting)
+                self._waiting.clear()
+
+    async def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        async with self._busy:
+            while rest:
+                await self._wait_writable()
+                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
 
     async def _wait_writable(self) -> None:
         # A pipe or terminal that polls as writable takes one page without blocking.

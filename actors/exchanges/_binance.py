@@ -27,6 +27,7 @@ UNKNOWN_OUTCOME: Final = frozenset({-1006, -1007})
 TOO_MANY_REQUESTS: Final = -1003
 INVALID_TIMESTAMP: Final = -1021
 INVALID_LISTEN_KEY: Final = -1125
+NO_SUCH_ORDER: Final = -2013
 
 _DEFAULT_WAIT: Final = {429: 60.0, 418: 120.0}
 """Seconds, where the answer has no Retry-After: a weight interval, and the shortest ban (rest-api.md)."""

@@ -345,6 +345,10 @@ class UsdmAccount:
         """Say whether the failure is -1125, "This listenKey does not exist."."""
         return failure.code == _binance.INVALID_LISTEN_KEY
 
+    def order_is_unknown(self, failure: HttpFailure) -> bool:
+        """Say whether the failure is -2013, "Order does not exist."."""
+        return failure.code == _binance.NO_SUCH_ORDER
+
     def clock_is_off(self, failure: HttpFailure) -> bool:
         """Say whether the failure is -1021, INVALID_TIMESTAMP."""
         return failure.code == _binance.INVALID_TIMESTAMP
@@ -358,9 +362,9 @@ class UsdmAccount:
         value: int = _binance.rows_of(_time, body, "time").value
         return value
 
-    def open_orders_request(self, symbol: str, now: int) -> HttpRequest:
-        """Return the request for all open orders of a symbol: weight 1."""
-        return self._signed("/fapi/v1/openOrders", {"symbol": symbol}, now)
+    def open_orders_request(self, symbol: str | None, now: int) -> HttpRequest:
+        """Return the request for all open orders of a symbol: weight 1; of all symbols: 40."""
+        return self._signed("/fapi/v1/openOrders", {} if symbol is None else {"symbol": symbol}, now)
 
     def orders_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
         """Return the request for a page of orders: weight 5. Without an id the venue looks back 7 days at most."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import socket
 import struct
+from collections.abc import Coroutine
 
 import trio
 
@@ -20,23 +22,50 @@ class MemoryStream(trio.abc.Stream):
     def __init__(self, incoming: _Pipe, outgoing: _Pipe) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
-        self._sending = trio.Lock()
+        self._sending = self._receiving = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send; waits while the peer does not read. When cancelled, a part may have been sent."""
-        await trio.lowlevel.checkpoint()
-        async with self._sending:
-            await self._outgoing.put(bytes(data))
+        """Send; waits while the peer does not read. When cancelled, a part may have been sent.
+
+        Raises:
+            trio.BusyResourceError: another task is sending.
+            trio.BrokenResourceError: the peer has gone.
+        """
+        await self._send(self._outgoing.put(bytes(data)))
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until the peer has read enough."""
-        await trio.lowlevel.checkpoint()
-        await self._outgoing.wait_room()
+        """Wait until the peer has read enough; raises as `send_all` does."""
+        await self._send(self._outgoing.wait_room())
+
+    async def _send(self, work: Coroutine[None, None, None]) -> None:
+        if self._sending:
+            work.close()
+            raise trio.BusyResourceError("another task is sending")
+        self._sending = True
+        try:
+            await trio.lowlevel.checkpoint()
+            await work
+        finally:
+            work.close()
+            self._sending = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Receive what is there, or wait; nothing is lost when cancelled."""
-        await trio.lowlevel.checkpoint()
-        return await self._incoming.take(max_bytes or 65_536)
+        """Receive what is there, or wait; nothing is lost when cancelled.
+
+        Raises:
+            trio.BusyResourceError: another task is receiving.
+            trio.BrokenResourceError: the peer reset the connection.
+        """
+        if max_bytes is not None and operator.index(max_bytes) < 1:
+            raise ValueError("max_bytes must be at least one")
+        if self._receiving:
+            raise trio.BusyResourceError("another task is receiving")
+        self._receiving = True
+        try:
+            await trio.lowlevel.checkpoint()
+            return await self._incoming.take(max_bytes or 65_536)
+        finally:
+            self._receiving = False
 
     async def aclose(self) -> None:
         """Close both directions; the peer reads what was sent and then the end. Always a checkpoint."""
@@ -60,6 +89,7 @@ class _Pipe:
         self._changed = trio.lowlevel.ParkingLot()
 
     async def put(self, data: bytes) -> None:
+        self._check_writable()
         while data:
             await self.wait_room()
             room = self._limit - len(self._buffer)
@@ -68,14 +98,16 @@ class _Pipe:
             self._changed.unpark_all()
 
     async def wait_room(self) -> None:
-        while True:
-            if self._finished or self._broken:
-                raise trio.ClosedResourceError("this end was closed")
-            if self._abandoned:
-                raise trio.BrokenResourceError("the peer has gone")
-            if len(self._buffer) < self._limit:
-                return
+        self._check_writable()
+        while len(self._buffer) >= self._limit:
             await self._changed.park()
+            self._check_writable()
+
+    def _check_writable(self) -> None:
+        if self._finished or self._broken:
+            raise trio.ClosedResourceError("this end was closed")
+        if self._abandoned:
+            raise trio.BrokenResourceError("the peer has gone")
 
     async def take(self, max_bytes: int) -> bytes:
         while True:

@@ -58,6 +58,7 @@ async def strategy(
 def bot(
     markets: Sequence[tuple[Venue, str]] = ((binance, "BTCUSDT"), (binance_usdm, "BTCUSDT")),
     account: Venue = binance_usdm,
+    symbols: Sequence[str] = ("BTCUSDT",),
     key: Secret = Secret.env("BINANCE_KEY"),
     secret: Secret = Secret.env("BINANCE_SECRET"),
     journal: Callable[[object], None] = lambda item: None,
@@ -67,7 +68,7 @@ def bot(
         "bot",
         [
             *(venue.trades(symbol, out=trades) for venue, symbol in markets),
-            account.account("main", key=key, secret=secret, out=orders),
+            account.account("main", symbols=symbols, key=key, secret=secret, out=orders),
             strategy.child("strategy", trades, orders, journal),
         ],
         limit=Limit(restarts=30, within=60),

@@ -7,7 +7,7 @@ from supervisor import Mailbox, Me, Supervisor, actor
 ticks = Mailbox[int]("ticks", capacity=10)
 
 
-@actor
+@actor()
 async def clock(me: Me, out: Mailbox[int]) -> None:
     """Count, ten times a second."""
     count = 0

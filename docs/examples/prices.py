@@ -19,7 +19,7 @@ async def source(me: Me, out: Mailbox[float]) -> None:
         await out.send(price)
 
 
-@actor
+@actor()
 async def average(me: Me, prices: Mailbox[float]) -> None:
     """Print the average of the last ten prices."""
     last: list[float] = []

@@ -95,6 +95,12 @@ def test_a_batch_in_order_is_not_copied() -> None:
     assert ids(in_order([trade(2), trade(1)])) == [1, 2]
 
 
+def test_two_numberings_in_one_batch_are_not_mixed() -> None:
+    batch = [trade(1000, 0), trade(3, RESTART_AFTER + 1)]
+    assert in_order(batch) is batch
+    assert ids(in_order([trade(1000, 0), trade(3, RESTART_AFTER)])) == [3, 1000]
+
+
 def test_without_an_anchor_delivery_begins_with_the_first_live_trade() -> None:
     assert start_of(Cursor(), [trade(7), trade(8)]) == 6
     assert start_of(Cursor(), []) is None

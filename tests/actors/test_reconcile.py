@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import _reconcile
-from actors._reconcile import Book, Inconsistent, OrderReport, differences, judge
+from actors._errors import Inconsistent
+from actors._reconcile import Book, OrderReport, differences, judge
 from actors._records import CLOSED, Fill, OrderStatus, OrderUpdate
 
+NEVER = 10**15
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
 
@@ -69,7 +71,7 @@ def history(plan: Sequence[tuple[str, int, str]]) -> Truth:
 
 
 def reconcile(book: Book, truth: Truth) -> list[OrderUpdate]:
-    return differences(book, truth.orders.values(), truth.fills, venue="v", account="a", received=0)
+    return differences(book, truth.orders.values(), truth.fills, venue="v", account="a", received=0, live_from=NEVER)
 
 
 def play(book: Book, events: Sequence[OrderUpdate]) -> list[OrderUpdate]:
@@ -172,16 +174,45 @@ def test_a_rest_answer_that_lags_behind_the_stream_takes_nothing_back(
 def test_orders_and_fills_that_do_not_add_up_are_asked_for_again() -> None:
     truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill")])
     with pytest.raises(Inconsistent, match="do not add up"):
-        differences(Book(), truth.orders.values(), [], venue="v", account="a", received=0)
+        differences(Book(), truth.orders.values(), [], venue="v", account="a", received=0, live_from=NEVER)
     with pytest.raises(Inconsistent, match="the order is not"):
-        differences(Book(), [], truth.fills, venue="v", account="a", received=0)
+        differences(Book(), [], truth.fills, venue="v", account="a", received=0, live_from=NEVER)
+
+
+@given(moves, st.data())
+def test_what_happens_while_rest_is_asked_is_left_to_the_stream(
+    plan: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    # The stream opens, then orders are asked for, then fills; things happen in between.
+    opened = data.draw(st.integers(0, len(plan)))
+    orders_at = data.draw(st.integers(opened, len(plan)))
+    truth, at_opening, at_orders = history(plan), history(plan[:opened]), history(plan[:orders_at])
+    book = Book()
+    missed = len(at_opening.events)
+    out = play(book, truth.events[: data.draw(st.integers(0, missed))])
+    live_from = at_opening.time + 1
+    out += absorb(
+        book,
+        differences(
+            book, at_orders.orders.values(), truth.fills, venue="v", account="a", received=0, live_from=live_from
+        ),
+    )
+    out += play(book, truth.events[missed:])
+    check_complete(out, truth)
+
+
+def test_a_fill_that_is_newer_than_its_order_and_older_than_the_stream_is_asked_for_again() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill")])
+    old = history([("BTCUSDT", 1, "new")])
+    with pytest.raises(Inconsistent):
+        differences(Book(), old.orders.values(), truth.fills, venue="v", account="a", received=0, live_from=NEVER)
 
 
 def test_an_open_order_from_before_the_history_is_told_with_what_was_filled_then() -> None:
     truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill")])
     book = Book()
     book.since = truth.fills[0].time + 1
-    found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0)
+    found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER)
     assert [(u.status, u.filled, u.fill.id if u.fill else None) for u in found] == [
         ("new", Decimal(1), None),
         ("partially_filled", Decimal(2), 2),
@@ -194,14 +225,14 @@ def test_a_late_fill_of_an_order_from_before_the_history_still_goes_out_once() -
         book = Book()
         book.since = truth.fills[0].time + 1
         # The second fill belongs to the history, but the answer for fills lags behind the one for orders.
-        absorb(book, differences(book, truth.orders.values(), [], venue="v", account="a", received=0))
+        absorb(book, differences(book, truth.orders.values(), [], venue="v", account="a", received=0, live_from=NEVER))
         if live:
             assert judge(book, truth.events[2]) == "news"
             book.absorb(truth.events[2])
         else:
-            found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0)
+            found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER)
             assert [u.fill.id for u in absorb(book, found) if u.fill] == [2]
-        assert differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0) == []
+        assert differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER) == []
 
 
 def test_a_live_event_that_skips_a_fill_shows_the_loss() -> None:
@@ -218,16 +249,16 @@ def test_an_amended_order_is_told_once() -> None:
     book = Book()
     play(book, truth.events)
     amended = attrs.evolve(truth.orders["BTCUSDT", 1], price=Decimal(11), updated=truth.time + 5)
-    [update] = absorb(book, differences(book, [amended], [], venue="v", account="a", received=0))
+    [update] = absorb(book, differences(book, [amended], [], venue="v", account="a", received=0, live_from=NEVER))
     assert (update.price, update.status) == (Decimal(11), "new")
-    assert differences(book, [amended], [], venue="v", account="a", received=0) == []
+    assert differences(book, [amended], [], venue="v", account="a", received=0, live_from=NEVER) == []
     assert judge(book, attrs.evolve(truth.events[0], price=Decimal(12), time=truth.time + 9)) == "news"
 
 
 def test_a_rejected_order_has_no_beginning() -> None:
     truth = history([("BTCUSDT", 1, "new")])
     rejected = attrs.evolve(truth.orders["BTCUSDT", 1], status="rejected")
-    [update] = differences(Book(), [rejected], [], venue="v", account="a", received=0)
+    [update] = differences(Book(), [rejected], [], venue="v", account="a", received=0, live_from=NEVER)
     assert update.status == "rejected"
 
 

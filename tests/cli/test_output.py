@@ -34,7 +34,7 @@ async def test_a_reader_that_does_not_read_delays_the_writer_and_nobody_else() -
     os.close(writer)
 
 
-async def test_lines_that_a_slow_log_reader_costs_are_counted() -> None:
+async def test_a_slow_log_reader_costs_the_oldest_lines_and_they_are_counted() -> None:
     reader, writer = os.pipe()
     lines = Lines(writer, capacity=3)
     for number in range(5):
@@ -42,7 +42,7 @@ async def test_lines_that_a_slow_log_reader_costs_are_counted() -> None:
 
     assert lines.dropped == 2
     await lines.flush()
-    assert os.read(reader, 100) == b"line 0\nline 1\nline 2\n"
+    assert os.read(reader, 100) == b"line 2\nline 3\nline 4\n"
     os.close(reader)
     os.close(writer)
 
@@ -72,3 +72,17 @@ async def test_a_regular_file_takes_lines_although_epoll_refuses_it(tmp_path: Pa
         await lines.write("end")
 
     assert path.read_text().splitlines() == ["x" * 10_000, "end"]
+
+
+async def test_a_log_without_a_reader_is_dropped_and_counted_and_nobody_fails() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    lines = Lines(writer)
+    for _ in range(3):
+        lines.put("unheard")
+    await lines.flush()
+    lines.put("unheard")
+    await lines.flush()
+
+    assert lines.dropped == 4
+    os.close(writer)

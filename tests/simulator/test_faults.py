@@ -7,7 +7,7 @@ import attrs
 import h11
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
@@ -234,6 +234,7 @@ faults = st.sampled_from(sorted(KINDS)).flatmap(
 )
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.lists(st.tuples(st.floats(0, 1e6), faults), max_size=5))
 def test_a_printed_script_makes_itself_again(entries: list[tuple[float, Fault]]) -> None:
     script = FaultScript(entries)
@@ -241,6 +242,7 @@ def test_a_printed_script_makes_itself_again(entries: list[tuple[float, Fault]])
     assert [at for at, _ in script] == sorted(at for at, _ in entries)
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.integers(0, 2**64), st.floats(1, 3600))
 def test_random_scripts_repeat_and_stay_inside_their_time(seed: int, seconds: float) -> None:
     script = FaultScript.random(seed, seconds, longest=5)

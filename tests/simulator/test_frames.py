@@ -1,7 +1,7 @@
 """The server's frame codec against frames that an independent implementation wrote."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame
 from websockets.frames import Opcode as TheirOpcode
@@ -17,6 +17,7 @@ payloads = st.text(max_size=300).map(str.encode) | st.sampled_from([b"a" * 125, 
 sent = st.lists(st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), payloads), max_size=5)
 
 
+@settings(deadline=None)  # shared machines stall
 @given(sent, st.integers(1, 40))
 def test_messages_survive_any_cutting_of_the_bytes(messages: list[tuple[Opcode, bytes]], piece: int) -> None:
     reader = FrameReader(70_000)
@@ -26,6 +27,7 @@ def test_messages_survive_any_cutting_of_the_bytes(messages: list[tuple[Opcode, 
     assert got == [Message(opcode, payload) for opcode, payload in messages]
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=6))
 def test_fragments_join_and_let_control_frames_through(parts: list[bytes]) -> None:
     data = b""
@@ -37,6 +39,7 @@ def test_fragments_join_and_let_control_frames_through(parts: list[bytes]) -> No
     assert sum(message.opcode is Opcode.PING for message in got) == len(parts)
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.sampled_from([b"", b"x" * 125, b"x" * 126, b"x" * 65_535, b"x" * 65_536]), st.booleans())
 def test_encoded_frames_are_what_the_independent_codec_writes(payload: bytes, fin: bool) -> None:
     assert encode(Opcode.TEXT, payload, fin=fin) == Frame(TheirOpcode.TEXT, payload, fin).serialize(mask=False)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.simulator import PublishedTrade
@@ -15,6 +15,7 @@ def new_tape(venue: str, seed: int = 0) -> Tape:
     return Tape(venue, "BTCUSDT", Random(seed), Log(), Log())
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.integers(), st.integers(1, 100))
 def test_raw_and_aggregate_ids_are_consecutive_and_cover_each_other(seed: int, count: int) -> None:
     tape = new_tape("binance", seed)
@@ -48,6 +49,7 @@ def test_what_is_given_is_printed_as_given() -> None:
     assert tape.price == "123.45"
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.integers(-5, 60), st.integers(1, 60))
 def test_pages_from_an_id_are_inclusive_and_ascending(offset: int, limit: int) -> None:
     tape = new_tape("binance-usdm")
@@ -59,6 +61,7 @@ def test_pages_from_an_id_are_inclusive_and_ascending(offset: int, limit: int) -
     assert page_by_id(tape.trades, None, limit) == tape.trades[-limit:]
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.none() | st.integers(-5, 60), st.none() | st.integers(-5, 60), st.integers(1, 60))
 def test_pages_between_times_include_both_ends(start: int | None, end: int | None, limit: int) -> None:
     tape = new_tape("binance-usdm")
@@ -70,6 +73,7 @@ def test_pages_between_times_include_both_ends(start: int | None, end: int | Non
     assert page_by_time(tape.trades, start, end, limit) == (found[-limit:] if start is None else found[:limit])
 
 
+@settings(deadline=None)  # shared machines stall
 @given(st.integers(1, 50), st.integers(0, 300))
 def test_a_log_is_bounded_and_counts_what_it_forgets(limit: int, count: int) -> None:
     log: Log[int] = Log(limit)

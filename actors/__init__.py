@@ -1,0 +1,86 @@
+"""unblinking's exchange side: supervised connections to exchanges, as groups of actors for `supervisor` trees.
+
+Layout, from the top of the import order down:
+
+    _venues             what a bot names: `binance.trades(...)`, `binance_usdm.account(...)`
+    _feed, _private_stream              the owners of the data: every trade once, every update accounted for
+    _connection, _listen_key, _pinger   one connection and what keeps it alive
+    _messages           what actors tell each other
+    _wire, _http        the only files that import a WebSocket or an HTTP library
+    exchanges/          pure: one file a venue
+    _continuity, _reconcile             pure: which ids are missing, which updates are missing
+    _source, _records, _secret, _errors, _guard
+    simulator/          an exchange to test against
+"""
+
+from __future__ import annotations
+
+from . import _guard as _guard  # isort: split
+
+from ._errors import ActorError as ActorError
+from ._errors import BadFrame as BadFrame
+from ._errors import ConnectFailed as ConnectFailed
+from ._errors import HttpFailure as HttpFailure
+from ._errors import Inconsistent as Inconsistent
+from ._errors import KeyExpired as KeyExpired
+from ._errors import KeyTimeout as KeyTimeout
+from ._errors import MuteFeed as MuteFeed
+from ._errors import PongTimeout as PongTimeout
+from ._errors import RateLimited as RateLimited
+from ._errors import SecretMissing as SecretMissing
+from ._errors import SendTimeout as SendTimeout
+from ._errors import Unauthorized as Unauthorized
+from ._errors import UnknownOutcome as UnknownOutcome
+from ._errors import Unsubscribed as Unsubscribed
+from ._errors import WireClosed as WireClosed
+from ._errors import WireError as WireError
+from ._records import AccountItem as AccountItem
+from ._records import AccountState as AccountState
+from ._records import FeedItem as FeedItem
+from ._records import FeedState as FeedState
+from ._records import Fill as Fill
+from ._records import Gap as Gap
+from ._records import OrderStatus as OrderStatus
+from ._records import OrderUpdate as OrderUpdate
+from ._records import Side as Side
+from ._records import Trade as Trade
+from ._records import UpdateSource as UpdateSource
+from ._secret import Secret as Secret
+from ._venues import Venue as Venue
+from ._venues import binance as binance
+from ._venues import binance_usdm as binance_usdm
+
+__all__ = [
+    "AccountItem",
+    "AccountState",
+    "ActorError",
+    "BadFrame",
+    "ConnectFailed",
+    "FeedItem",
+    "FeedState",
+    "Fill",
+    "Gap",
+    "HttpFailure",
+    "Inconsistent",
+    "KeyExpired",
+    "KeyTimeout",
+    "MuteFeed",
+    "OrderStatus",
+    "OrderUpdate",
+    "PongTimeout",
+    "RateLimited",
+    "Secret",
+    "SecretMissing",
+    "SendTimeout",
+    "Side",
+    "Trade",
+    "Unauthorized",
+    "UnknownOutcome",
+    "Unsubscribed",
+    "UpdateSource",
+    "Venue",
+    "WireClosed",
+    "WireError",
+    "binance",
+    "binance_usdm",
+]

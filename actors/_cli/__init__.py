@@ -1,0 +1,26 @@
+"""The command `unblinking`. One file a subcommand, sync functions that call `trio.run`.
+
+_check.py _run.py _watch.py _demo.py    the subcommands
+_load.py                                FILE[:NAME] -> tree
+_output.py _logs.py                     lines that never block the event loop; events as log lines
+_tally.py _report.py _faults.py _live.py    the demo: arithmetic, report, fault script, view of the live tree
+"""
+
+import click
+
+from ._check import check
+from ._demo import demo
+from ._run import run
+from ._watch import watch
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="unblinking")
+def main() -> None:
+    """Supervision trees for Trio trading bots: every failure has one record and one decision."""
+
+
+for command in (demo, run, check, watch):
+    main.add_command(command)
+
+__all__ = ["main"]

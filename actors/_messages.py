@@ -1,0 +1,93 @@
+"""What the actors of one group tell each other over mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeAlias, TypeVar
+
+import attrs
+import trio
+
+from supervisor import Mailbox
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class Session:
+    """One connection, from the first attempt to its end.
+
+    Compared by identity: a late message about an earlier connection is never taken for one about the present one.
+    """
+
+
+@attrs.frozen
+class Opened:
+    """The connection is up and its subscription confirmed. Data of this session follows."""
+
+    session: Session
+
+
+@attrs.frozen
+class Batch(Generic[T]):
+    """Data, in the order of the connection."""
+
+    items: Sequence[T]
+
+
+@attrs.frozen
+class Lost:
+    """The connection is over. A hint that may be left out; the next `Opened` says the same."""
+
+    session: Session
+    reason: str
+
+
+Inflow: TypeAlias = Opened | Batch[T] | Lost
+"""What a connection tells the actor that owns the data."""
+
+
+@attrs.frozen
+class Ping:
+    """Ask the connection to ping its peer."""
+
+
+@attrs.frozen
+class Reconnect:
+    """Ask the connection to fail, so that a new one takes its place. Ignored by any other session."""
+
+    session: Session
+    reason: str
+
+
+Order: TypeAlias = Ping | Reconnect
+"""What a connection is told."""
+
+
+@attrs.frozen
+class KeyRequest:
+    """Ask for a listen key that is valid now."""
+
+    session: Session
+
+
+@attrs.frozen
+class Key:
+    """The answer to a `KeyRequest`. The key stays out of its repr."""
+
+    session: Session
+    value: str = attrs.field(repr=False)
+
+
+def kept(slot: Mailbox[T], make: Callable[[], T]) -> T:
+    """Return what an earlier incarnation left in a mailbox of one place, or something new; it stays there.
+
+    The value is mutable and changed in place. It lives as long as the tree, whatever becomes of the actor that uses it.
+    There is no checkpoint in here, so that it cannot get lost on the way.
+    """
+    try:
+        value = slot.receive_nowait()
+    except trio.WouldBlock:
+        value = make()
+    slot.send_nowait(value)
+    return value
