@@ -17,61 +17,21 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from random import Random
-from typing import Literal, Protocol
+from typing import Literal
 
-from ._budget import OpenBudget
-from ._errors import StaleActor, StartTimeout
-from ._events import Ended, Event, Ready, Started, StopRequested, Unstoppable
+from ._bounds import Bounds
+from ._events import Ended, Ready, Started
 from ._judge import Judge
 from ._outcome import Caught, Decision, DecisionAction, End, classify
 from ._policy import Action
+from ._port import Port
 from ._spec import Node, Supervisor
 from ._state import ACTIVE, Asked, Group, Slot, longest_due
 from ._strategy import restarts_with
 from ._timers import Order, Timer
-
-
-class Port(Protocol):
-    """What the machine orders from the Trio side."""
-
-    def start(self, slot: Slot) -> None:
-        """Start the slot's next incarnation."""
-
-    def cancel(self, slot: Slot, reason: str) -> None:
-        """Cancel the slot's incarnation; its cleanup may go on."""
-
-    def cut_cleanup(self, slot: Slot) -> None:
-        """Cancel the cleanup of the slot's incarnation, too."""
-
-    def stack(self, slot: Slot) -> tuple[str, ...]:
-        """Return where the slot's incarnation is waiting."""
-
-    def at(self, deadline: float, order: Order, callback: Callable[[float], None]) -> Timer:
-        """Call back at the deadline."""
-
-    def take_back(self, timer: Timer) -> None:
-        """Forget a timer."""
-
-    def budget_of(self, slot: Slot) -> OpenBudget | None:
-        """Return the open budget that the slot's starts draw from."""
-
-    def spread(self, slot: Slot, exception: BaseException | None, now: float, rng: Random) -> float:
-        """Count a failure; return what to add to its delay because many fail alike, seconds."""
-
-    def publish(self, event: Event) -> None:
-        """Put an event into the tree's stream."""
-
-    def started(self) -> None:
-        """Every first start is done."""
-
-    def finished(self) -> None:
-        """No incarnation lives any more; `Machine.result` says how it came."""
-
-    def end_process(self, slot: Slot) -> None:
-        """Stop the whole tree and end the process: this child, which cannot be stopped, is declared so."""
 
 
 class Machine:
@@ -103,6 +63,7 @@ class Machine:
         self.phase: Literal["running", "stopping", "finished"] = "running"
         self.judge = Judge(path)
         self._port = port
+        self._bounds = Bounds(port, self._on_hung)
         self._rng = rng
         self._before = before
         self._places = 0
@@ -157,17 +118,13 @@ class Machine:
         slot.move("ready", now)
         slot.ready_at = slot.last_beat = now
         slot.ready_once = True
-        self._forget(slot.start_timer)
         self._port.publish(Ready(slot.path, slot.generation, now))
-        silence = slot.policy.silence
-        if silence is not None:
-            slot.watch_timer = self._port.at(now + silence, slot.order, partial(self._watch, slot, slot.generation))
+        self._bounds.ready(slot, now)
         self.leave_group(slot, now)
 
     def ended(self, slot: Slot, caught: Caught, *, cancel_called: bool, now: float) -> None:
         """An incarnation has ended, cleanup included: record it, decide, act."""
-        for timer in (slot.start_timer, slot.stop_timer, slot.watch_timer):
-            self._forget(timer)
+        self._bounds.ended(slot)
         self._alive -= 1
         end = classify(
             caught,
@@ -423,9 +380,7 @@ class Machine:
         slot.ready_at = None
         self._alive += 1
         self._port.publish(Started(slot.path, slot.generation, now))
-        within = slot.policy.ready_within
-        if within is not None:
-            slot.start_timer = self._port.at(now + within, slot.order, partial(self._overdue, slot, slot.generation))
+        self._bounds.started(slot, now)
         self._port.start(slot)
         return True
 
@@ -435,58 +390,17 @@ class Machine:
             budget.give_back(slot.ticket)
         slot.ticket = None
 
-    # Stuck children --------------------------------------------------------------------------------------------
-
-    def _overdue(self, slot: Slot, generation: int, now: float) -> None:
-        if slot.generation == generation and slot.state == "starting":
-            message = f"not ready within {slot.policy.ready_within:g} s"
-            self._end_stuck(slot, StartTimeout(message), now)
-
-    def _watch(self, slot: Slot, generation: int, now: float) -> None:
-        silence = slot.policy.silence
-        if slot.generation != generation or slot.state != "ready" or silence is None:
-            return
-        due = slot.last_beat + silence
-        if now < due:
-            slot.watch_timer = self._port.at(due, slot.order, partial(self._watch, slot, generation))
-        else:
-            self._end_stuck(slot, StaleActor(f"no beat for {silence:g} s"), now)
-
-    def _end_stuck(self, slot: Slot, cause: Exception, now: float) -> None:
-        stack = self._port.stack(slot)
-        if stack:
-            cause.add_note("it was waiting in:\n" + "\n".join(f"  {line}" for line in stack))
-        slot.cause = cause
-        slot.cause_kind = "stale" if isinstance(cause, StaleActor) else "start_timeout"
-        self.ask(slot, "failure", str(cause), now)
-
     # Stopping --------------------------------------------------------------------------------------------------
 
     def ask(self, slot: Slot, asked: Asked, reason: str, now: float) -> None:
-        """Ask the slot's incarnation to end: cancel it, and bound the time it takes."""
-        slot.move("stopping", now)
-        slot.asked = asked
-        self._forget(slot.start_timer)
-        self._port.publish(StopRequested(slot.path, slot.generation, now, reason=reason))
-        self._port.cancel(slot, reason)
-        if not slot.is_supervisor:  # A supervisor ends within the times of its own children.
-            deadline = now + slot.policy.grace
-            slot.stop_timer = self._port.at(deadline, slot.order, partial(self._grace_over, slot, slot.generation))
+        """Ask the slot's incarnation to end."""
+        self._bounds.ask(slot, asked, reason, now)
 
-    def _grace_over(self, slot: Slot, generation: int, now: float) -> None:
-        if slot.generation == generation and slot.state == "stopping":
-            self._port.cut_cleanup(slot)
-            deadline = now + slot.policy.bound
-            slot.stop_timer = self._port.at(deadline, slot.order, partial(self._bound_over, slot, generation))
-
-    def _bound_over(self, slot: Slot, generation: int, now: float) -> None:
-        if slot.generation == generation and slot.state == "stopping":
-            slot.hung = True
-            self._port.publish(Unstoppable(slot.path, generation, now, stack=self._port.stack(slot)))
-            if slot.policy.unstoppable == "exit":
-                self._port.end_process(slot)
-            if self.phase == "stopping":
-                self._continue_stop(now)
+    def _on_hung(self, slot: Slot, now: float) -> None:
+        if slot.policy.unstoppable == "exit":
+            self._port.end_process(slot)
+        if self.phase == "stopping":
+            self._continue_stop(now)
 
     def _continue_stop(self, now: float) -> None:
         together = self.spec.template is not None
