@@ -2,20 +2,27 @@
 
 Layout, from the top of the import order down; each file imports only from those below it:
 
-    _running            opening, stopping and running a tree; the handle `Running`
-    _node               the Trio side of one supervisor
-    _me, _runtime       what an actor sees; what all supervisors of a tree share
-    _machine            the supervisor as a state machine, pure
-    _state, _status     a child's states and record; the live tree as values
-    _spec, _render      the definition of a tree as a value, and as text
-    _events, _ledger    what happened, as records, and in counts
-    _outcome            how an incarnation ended and what is decided about it, pure
-    _mailbox, _timers   memory channels that outlive actors; one heap for all timers
-    _policy, _strategy, _errors
+    _running                    opening, stopping, running and operating a tree; the handle `Running`
+    _node                       the Trio side of one supervisor
+    _me, _runtime               what an actor sees; what all supervisors of a tree share
+    _operations, _plan, _explain  what an operator can do to a running tree, and ask of it
+    _machine                    the supervisor as a state machine, pure
+    _bounds, _judge, _port      its parts: times, limits, and what it orders from the Trio side
+    _state, _status             a child's states and record; the live tree as values
+    _actor, _spec, _render      actors; the definition of a tree as a value, and as text
+    _events, _ledger            what happened, as records, and in counts
+    _outcome                    how an incarnation ended and what its policy wants, pure
+    _mailbox, _timers           memory channels that outlive actors; one heap for all timers
+    _policy, _strategy, _budget, _errors, _checks
 """
 
 from __future__ import annotations
 
+from ._actor import Actor as Actor
+from ._actor import actor as actor
+from ._actor import child as child
+from ._budget import Budget as Budget
+from ._budget import BudgetStatistics as BudgetStatistics
 from ._errors import BadTree as BadTree
 from ._errors import ForeignCancelled as ForeignCancelled
 from ._errors import GaveUp as GaveUp
@@ -40,20 +47,22 @@ from ._mailbox import MailboxError as MailboxError
 from ._mailbox import MailboxFull as MailboxFull
 from ._mailbox import MailboxStatistics as MailboxStatistics
 from ._me import Me as Me
+from ._operations import NoSuchChild as NoSuchChild
+from ._operations import WrongState as WrongState
 from ._outcome import Decision as Decision
 from ._outcome import End as End
+from ._plan import Plan as Plan
+from ._plan import diff as diff
 from ._policy import Backoff as Backoff
 from ._policy import Limit as Limit
 from ._policy import Policy as Policy
 from ._policy import PolicyOptions as PolicyOptions
+from ._policy import Spread as Spread
 from ._running import Running as Running
 from ._running import run as run
 from ._runtime import Subscription as Subscription
-from ._spec import Actor as Actor
 from ._spec import Child as Child
 from ._spec import Supervisor as Supervisor
-from ._spec import actor as actor
-from ._spec import child as child
 from ._spec import collecting_problems as collecting_problems
 from ._status import Status as Status
 
@@ -61,6 +70,8 @@ __all__ = [
     "Actor",
     "Backoff",
     "BadTree",
+    "Budget",
+    "BudgetStatistics",
     "Child",
     "Decision",
     "End",
@@ -76,14 +87,17 @@ __all__ = [
     "MailboxFull",
     "MailboxStatistics",
     "Me",
+    "NoSuchChild",
     "Note",
     "PathCount",
+    "Plan",
     "PlannedEnd",
     "Policy",
     "PolicyOptions",
     "Problem",
     "Ready",
     "Running",
+    "Spread",
     "StaleActor",
     "StartTimeout",
     "Started",
@@ -94,9 +108,11 @@ __all__ = [
     "Supervisor",
     "SupervisorError",
     "Unstoppable",
+    "WrongState",
     "actor",
     "child",
     "collecting_problems",
+    "diff",
     "run",
 ]
 

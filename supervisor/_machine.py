@@ -7,6 +7,7 @@ Theory of operation
   the members in order, each when the one before is ready. The first start is the group of all children. A failure makes
   a new group, chosen by the strategy; where it overlaps an older one it takes over its members and the time they had
   left. A slot belongs to one group at most, so nothing can be started twice, and nothing that waits is forgotten.
+* A member that is held (parked, or stopped by an operator) holds those that depend on it: they wait in the group.
 * `ended` is the only place where the end of an incarnation is recorded, and it publishes exactly one `Ended` event with
   exactly one decision (law L1), before anything is done about it.
 * Every call is synchronous and comes from Trio's thread, so nothing interleaves within a call. Calls into the port only
@@ -16,57 +17,21 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import partial
 from random import Random
-from typing import Literal, Protocol
+from typing import Literal
 
-from ._errors import GaveUp, StaleActor, StartTimeout, SupervisorError
-from ._events import Ended, Event, Ready, Started, StopRequested, Unstoppable
-from ._outcome import Caught, Decision, DecisionAction, End, classify, verdict
-from ._policy import Action, Window
-from ._spec import Supervisor
+from ._bounds import Bounds
+from ._events import Ended, Ready, Started
+from ._judge import Judge
+from ._outcome import Caught, Decision, DecisionAction, End, classify
+from ._policy import Action
+from ._port import Port
+from ._spec import Node, Supervisor
 from ._state import ACTIVE, Asked, Group, Slot, longest_due
-from ._strategy import group_of
+from ._strategy import restarts_with
 from ._timers import Order, Timer
-
-_SAMPLES = 5
-"""First and last causes that a `GaveUp` carries."""
-
-PLANNED_NOT_BEFORE = 1.0
-"""Seconds that an incarnation must have lived for its planned end to be free."""
-
-
-class Port(Protocol):
-    """What the machine orders from the Trio side."""
-
-    def start(self, slot: Slot) -> None:
-        """Start the slot's next incarnation."""
-
-    def cancel(self, slot: Slot, reason: str) -> None:
-        """Cancel the slot's incarnation; its cleanup may go on."""
-
-    def cut_cleanup(self, slot: Slot) -> None:
-        """Cancel the cleanup of the slot's incarnation, too."""
-
-    def stack(self, slot: Slot) -> tuple[str, ...]:
-        """Return where the slot's incarnation is waiting."""
-
-    def at(self, deadline: float, order: Order, callback: Callable[[float], None]) -> Timer:
-        """Call back at the deadline."""
-
-    def take_back(self, timer: Timer) -> None:
-        """Forget a timer."""
-
-    def publish(self, event: Event) -> None:
-        """Put an event into the tree's stream."""
-
-    def started(self) -> None:
-        """Every first start is done."""
-
-    def finished(self) -> None:
-        """No incarnation lives any more; `Machine.result` says how it came."""
 
 
 class Machine:
@@ -78,53 +43,73 @@ class Machine:
         order: Its place among equal deadlines.
         port: The Trio side.
         rng: For jitter.
-        now: Seconds on Trio's clock.
         before: The machine of the incarnation before this one; counts of incarnations go on from there.
 
     Attributes:
-        slots: The children, in start order.
+        slots: The children by name, in start order.
         result: What the supervisor raises when it has finished; None after an ordered stop.
         phase: ``running``, ``stopping``, ``finished``.
+        judge: Its count of failures.
     """
 
     def __init__(
-        self, spec: Supervisor, path: str, order: Order, port: Port, rng: Random, now: float, before: Machine | None
+        self, spec: Supervisor, path: str, order: Order, port: Port, rng: Random, before: Machine | None = None
     ) -> None:
         self.spec = spec
         self.path = path
-        self.slots = [Slot(index, child, path, order, now) for index, child in enumerate(spec.children)]
-        if before is not None:
-            earlier = {slot.spec.name: slot for slot in before.slots}
-            for slot in self.slots:
-                if slot.spec.name in earlier:
-                    slot.carry_on(earlier[slot.spec.name])
+        self.order = order
+        self.slots: dict[str, Slot] = {}
         self.result: BaseException | None = None
         self.phase: Literal["running", "stopping", "finished"] = "running"
+        self.judge = Judge(path)
         self._port = port
+        self._bounds = Bounds(port, self._on_hung)
         self._rng = rng
-        self._window = Window(spec.limit)
+        self._before = before
+        self._places = 0
         self._alive = 0
         self._first: Group | None = None
         """The group of the first start, until that is over."""
-        self._stop_next = 0
+        self._to_stop: list[Slot] = []
         self._stop_reason = ""
-        self._failed = 0
-        self._first_causes: list[Exception] = []
-        self._last_causes: deque[Exception] = deque(maxlen=_SAMPLES)
 
     # What happens ----------------------------------------------------------------------------------------------
 
     def begin(self, now: float) -> None:
         """Start all children, in order."""
-        for slot in self.slots:
-            slot.move("waiting", now)
-        if not self.slots:
+        before, self._before = self._before, None
+        for child in self.spec.children:
+            self.new_slot(child, now, before, added=False)
+        if before is not None and self.spec.keep_added:
+            for old in before.slots.values():
+                if old.added and old.spec.name not in self.slots and old.wish != "removed" and not old.gone:
+                    self.new_slot(old.spec, now, before, added=True)
+        members = [slot for slot in self.slots.values() if slot.wish == "up"]
+        if not members:
             self._port.started()
             return
-        self._first = Group(self.slots[0], list(self.slots), now)
+        for slot in members:
+            slot.move("waiting", now)
+        self._first = Group(members[0], members, now)
         self._first.join()
         self._first.next_stop = -1
-        self._advance(self._first, now)
+        self.advance(self._first, now)
+
+    def new_slot(self, spec: Node, now: float, before: Machine | None, *, added: bool) -> Slot:
+        """Make room for a child, as the last one."""
+        slot = self.slots[spec.name] = Slot(self._places, spec, self.path, self.order, now, added=added)
+        self._places += 1
+        earlier = before.slots.get(spec.name) if before is not None else None
+        if earlier is not None:
+            slot.carry_on(earlier)
+        return slot
+
+    def renumber(self) -> None:
+        """Give the children new places, in the order in which they are now."""
+        for place, slot in enumerate(self.slots.values()):
+            slot.place = place
+            slot.order = (*self.order, place)
+        self._places = len(self.slots)
 
     def ready(self, slot: Slot, now: float) -> None:
         """An incarnation says that it is usable. Does nothing when it was before, or is asked to end."""
@@ -133,17 +118,13 @@ class Machine:
         slot.move("ready", now)
         slot.ready_at = slot.last_beat = now
         slot.ready_once = True
-        self._forget(slot.start_timer)
         self._port.publish(Ready(slot.path, slot.generation, now))
-        silence = slot.policy.silence
-        if silence is not None:
-            slot.watch_timer = self._port.at(now + silence, slot.order, partial(self._watch, slot, slot.generation))
-        self._left_group(slot, now)
+        self._bounds.ready(slot, now)
+        self.leave_group(slot, now)
 
     def ended(self, slot: Slot, caught: Caught, *, cancel_called: bool, now: float) -> None:
         """An incarnation has ended, cleanup included: record it, decide, act."""
-        for timer in (slot.start_timer, slot.stop_timer, slot.watch_timer):
-            self._forget(timer)
+        self._bounds.ended(slot)
         self._alive -= 1
         end = classify(
             caught,
@@ -159,6 +140,8 @@ class Machine:
             self._on_exit(slot, end, now)
         elif self.phase != "running":
             self._on_end_while_stopping(slot, end, now)
+        elif slot.wish != "up":
+            self._on_end_by_wish(slot, end, now)
         elif asked == "group":
             self._on_end_for_group(slot, end, now)
         else:
@@ -170,21 +153,19 @@ class Machine:
             return
         self.phase = "stopping"
         self._stop_reason = reason
-        for slot in self.slots:
-            if slot.group is not None and slot.group.timer is not None:
-                self._forget(slot.group.timer)
-            slot.group = None
+        for slot in self.slots.values():
+            self.let_go(slot)
             if slot.state == "waiting":
                 slot.move("down", now)
-        self._stop_next = len(self.slots) - 1
+        self._to_stop = list(self.slots.values())
         self._continue_stop(now)
 
     def hurry(self, now: float) -> None:
         """Cut the cleanup of everything that is still stopping; what is not asked yet gets no grace."""
         self.stop("hurry", now)
-        for slot in self.slots:
+        for slot in list(self.slots.values()):
             if slot.state in ACTIVE:
-                self._ask(slot, "shutdown", self._stop_reason, now)
+                self.ask(slot, "shutdown", self._stop_reason, now)
             if slot.state == "stopping":
                 self._port.cut_cleanup(slot)
 
@@ -208,157 +189,173 @@ class Machine:
         self._publish(slot, end, decision, now)
         self._continue_stop(now)
 
+    def _on_end_by_wish(self, slot: Slot, end: End, now: float) -> None:
+        """An operator wants it so; nothing is counted."""
+        if slot.wish == "again":
+            slot.wish = "up"
+            slot.move("waiting", now)
+            members = self.group_members(slot)
+            due = longest_due(slot, 0.0, members, now, None)
+            self._publish(slot, end, Decision("planned_restart", "restarted by an operator", at=due), now)
+            self.regroup(slot, members, due, now)
+        elif slot.wish == "parked":
+            slot.move("parked", now)
+            self._publish(slot, end, Decision("park", "parked by an operator"), now)
+            self.hold_group(slot, now)
+        else:
+            slot.move("down", now)
+            self._publish(slot, end, Decision("stop", f"{slot.wish} by an operator"), now)
+            if slot.wish == "removed":
+                self.drop(slot, now)
+            elif slot.group is not None:
+                self.advance(slot.group, now)
+
     def _on_end_for_group(self, slot: Slot, end: End, now: float) -> None:
         group = slot.group
         assert group is not None, "a child that was stopped for its group is still in one"
         if slot.policy.restart == "temporary":
             slot.move("down", now)
             slot.group = None
-            decision = Decision("stop", f"temporary; stopped with the group of {group.lead.path}")
+            self._publish(slot, end, Decision("stop", f"temporary; stopped with the group of {group.lead.path}"), now)
+            self._drop_if_added(slot, now)
         else:
             slot.move("waiting", now)
-            decision = Decision("restart", f"with the group of {group.lead.path}", at=group.due, failures=slot.failures)
-        self._publish(slot, end, decision, now)
-        self._advance(group, now)
+            reason = f"with the group of {group.lead.path}"
+            self._publish(slot, end, Decision("restart", reason, at=group.due, failures=slot.failures), now)
+        self.advance(group, now)
 
     def _on_own_end(self, slot: Slot, end: End, now: float) -> None:
-        if end.ready_at is not None and now - end.ready_at >= slot.policy.healthy_after:
-            slot.failures = 0
-        action, reason = self._limited(slot, end, *verdict(slot.policy, end), now)
+        action, reason = self.judge.judge(slot, end, self.spec.limit, now)
         if action in ("restart", "restart_now"):
             self._restart(slot, end, action, reason, now)
-        elif action == "stop":
-            slot.move("down", now)
-            self._publish(slot, end, Decision("stop", reason, failures=slot.failures), now)
-            self._left_group(slot, now)
         elif action == "park":
             slot.move("parked", now)
             self._publish(slot, end, Decision("park", reason, failures=slot.failures), now)
-            self._hold_group(slot, now)
+            self.hold_group(slot, now)
+        elif action == "stop":
+            slot.move("down", now)
+            self._publish(slot, end, Decision("stop", reason, failures=slot.failures), now)
+            self.leave_group(slot, now)
+            self._shut_down_if_declared(slot, end, now)
+            self._drop_if_added(slot, now)
         else:
             slot.move("down", now)
             self._publish(slot, end, Decision("escalate", reason, failures=slot.failures), now)
-            self._give_up(f"{slot.path}: {reason}", now)
+            if self.result is None:
+                self.result = self.judge.gave_up(f"{slot.path}: {reason}")
+            self.stop("giving up", now)
 
-    def _limited(self, slot: Slot, end: End, action: Action, reason: str, now: float) -> tuple[Action, str]:
-        """Count the failure when it happens, and apply the limits to what the policy wants."""
-        if action == "restart_now" and now - end.started_at < PLANNED_NOT_BEFORE:
-            # A server that sends its notice to every new connection must not turn free restarts into a storm (L5).
-            action, reason = "restart", f"{reason}, but only {now - end.started_at:.2f} s after its start"
-        if action == "restart" or end.failed:
-            self._remember(slot, end)
+    def _restart(self, slot: Slot, end: End, action: Action, reason: str, now: float) -> None:
+        delay = 0.0
+        decided: DecisionAction = "planned_restart"
         if action == "restart":
-            slot.failures += 1
-        if end.failed and not slot.ready_once and action in ("restart", "stop") and slot.policy.first_start == "fail":
-            return "escalate", f"it failed before it was ready for the first time: {reason}"
-        if action != "restart":
-            return action, reason
-        policy, limit = slot.policy, self.spec.limit
-        if policy.max_failures is not None and slot.failures >= policy.max_failures:
-            return policy.at_max, f"{slot.failures} failures in a row, the most allowed: {reason}"
-        if not self._window.allows(now):
-            return limit.then, f"more than {limit.restarts} restarts in {limit.within:g} s: {reason}"
-        return action, reason
+            spread = self._port.spread(slot, end.exception, now, self._rng)
+            delay = slot.policy.backoff.delay(slot.failures, self._rng) + spread
+            decided = "restart"
+            reason += f"; {spread:.2f} s more, because many fail alike" if spread else ""
+        members = self.group_members(slot)
+        due = longest_due(slot, delay, members, now, self._rng if action == "restart" else None)
+        slot.move("waiting", now)
+        self._publish(slot, end, Decision(decided, reason, at=due, delay=delay, failures=slot.failures), now)
+        self.regroup(slot, members, due, now)
 
-    def _remember(self, slot: Slot, end: End) -> None:
-        self._failed += 1
-        cause = end.exception
-        if not isinstance(cause, Exception):
-            cause = SupervisorError(f"{slot.path} {end.summary()}")
-        if len(self._first_causes) < _SAMPLES:
-            self._first_causes.append(cause)
-        else:
-            self._last_causes.append(cause)
-
-    def _give_up(self, reason: str, now: float) -> None:
-        if self.result is None:
-            self.result = GaveUp(self.path, reason, [*self._first_causes, *self._last_causes], self._failed)
-        self.stop("giving up", now)
+    def _shut_down_if_declared(self, slot: Slot, end: End, now: float) -> None:
+        """The end of a significant child can end its supervisor, normally."""
+        if not slot.policy.significant or self.spec.auto_shutdown == "never":
+            return
+        if slot.policy.restart == "transient" and end.failed:
+            return
+        if self.spec.auto_shutdown == "any" or not any(
+            other.policy.significant and other.state not in ("down", "parked") for other in self.slots.values()
+        ):
+            self.stop(f"auto_shutdown: {slot.path} has ended", now)
 
     # Groups ----------------------------------------------------------------------------------------------------
 
-    def _restart(self, slot: Slot, end: End, action: Action, reason: str, now: float) -> None:
-        backoff = slot.policy.backoff
-        if action == "restart":
-            delay = backoff.delay(slot.failures, self._rng)
-        else:
-            delay = 0.0
-        others = self._group_members(slot)
-        due = longest_due(slot, delay, others, now, self._rng if action == "restart" else None)
-        slot.move("waiting", now)
-        decided: DecisionAction = "restart" if action == "restart" else "planned_restart"
-        self._publish(slot, end, Decision(decided, reason, at=due, delay=delay, failures=slot.failures), now)
-        self._regroup(slot, others, due, now)
-
-    def _group_members(self, slot: Slot) -> list[Slot]:
-        """Return the children that restart with this one: all that the strategy names and that are not there for good."""
-        if self.spec.strategy == "one_for_one":
+    def group_members(self, slot: Slot) -> list[Slot]:
+        """Return the children that restart with this one, in start order."""
+        strategy = self.spec.strategy
+        if strategy == "one_for_one":
             return [slot]
-        named = (self.slots[place] for place in group_of(self.spec.strategy, slot.index, len(self.slots)))
-        return [member for member in named if member is slot or not _gone(member)]
+        return [
+            other
+            for other in self.slots.values()
+            if other is slot
+            or (restarts_with(strategy, slot.place, other.place) and not other.gone and not _stays_down(other))
+        ]
 
-    def _regroup(self, lead: Slot, members: list[Slot], due: float, now: float) -> None:
+    def regroup(self, lead: Slot, members: list[Slot], due: float, now: float) -> None:
         """Make a new group, which takes its members out of older ones."""
-        left = {member.group for member in members if member.group is not None}
+        left: Iterable[Group] = {member.group: None for member in members if member.group is not None}
         group = Group(lead, members, due)
         for member in members:
-            if member.state == "down":
+            self._release(member)
+            if member.state == "down" and not member.held:
                 member.move("waiting", now)
         group.join()
         for older in left:
             if self.spec.strategy == "one_for_one":
                 # Only the first start has more than one member; it goes on without this child.
-                self._advance(older, now)
+                self.advance(older, now)
                 continue
             self._forget(older.timer)
             if older is self._first:
                 # The first start of these children is retried from now on: the tree counts as started.
                 self._first_over()
-        self._advance(group, now)
+        self.advance(group, now)
 
-    def _hold_group(self, parked: Slot, now: float) -> None:
+    def hold_group(self, parked: Slot, now: float) -> None:
         """A parked child keeps those that depend on it from running."""
-        members = self._group_members(parked)
+        members = self.group_members(parked)
         if len(members) == 1:
-            self._left_group(parked, now)
+            self.leave_group(parked, now)
         else:
-            self._regroup(parked, members, now, now)
+            self.regroup(parked, members, now, now)
 
-    def _left_group(self, slot: Slot, now: float) -> None:
+    def leave_group(self, slot: Slot, now: float) -> None:
         """The slot is started, or will not be: its group goes on with the next."""
         group, slot.group = slot.group, None
         if group is not None:
-            self._advance(group, now)
+            self.advance(group, now)
 
-    def _advance(self, group: Group, now: float) -> None:
+    def let_go(self, slot: Slot) -> None:
+        """Take the slot out of its group, without a word to the others."""
+        self._release(slot)
+        if slot.group is not None:
+            if slot.group.lead is slot or self.phase != "running":
+                self._forget(slot.group.timer)
+            slot.group = None
+
+    def advance(self, group: Group, now: float) -> None:
         """Take a group as far as it goes without waiting: stop, wait until due, start."""
         if self.phase != "running":
             return
         while group.next_stop >= 0:
             slot = group.members[group.next_stop]
             if slot.group is group and slot.state in ACTIVE:
-                self._ask(slot, "group", f"restarts with {group.lead.path}", now)
+                self.ask(slot, "group", f"restarts with {group.lead.path}", now)
             if slot.group is group and slot.state == "stopping":
                 return
             group.next_stop -= 1
         if now < group.due:
             self._forget(group.timer)
-            group.timer = self._port.at(group.due, group.lead.order, partial(self._advance, group))
+            group.timer = self._port.at(group.due, group.lead.order, partial(self.advance, group))
             return
         self._start_next(group, now)
 
     def _start_next(self, group: Group, now: float) -> None:
-        if self.spec.strategy == "one_for_all" and group.next_start == 0 and _any_parked(group.members):
-            group.next_start = len(group.members)  # Held until it is unparked: all depend on each other.
+        dependent = self.spec.strategy != "one_for_one"
+        if self.spec.strategy == "one_for_all" and any(slot.group is group and slot.held for slot in group.members):
+            group.next_start = len(group.members)  # All depend on each other; `Operations` looks again.
         while group.next_start < len(group.members):
             slot = group.members[group.next_start]
             if slot.group is group:
-                if slot.state == "waiting":
-                    self._start(slot, now)
+                if slot.state == "waiting" and not self._start(slot, group, now):
+                    return
                 if slot.state in ("starting", "stopping"):
                     return
-                if slot.state == "parked" and self.spec.strategy != "one_for_one":
-                    break  # Held until it is unparked: those after it depend on it.
+                if slot.held and dependent:
+                    break  # Those after it depend on it.
             group.next_start += 1
         if group is self._first:
             self._first_over()
@@ -367,81 +364,72 @@ class Machine:
         self._first = None
         self._port.started()
 
-    def _start(self, slot: Slot, now: float) -> None:
+    def _start(self, slot: Slot, group: Group, now: float) -> bool:
+        """Start an incarnation, if the slot's budget allows it now; otherwise come back when it might."""
+        budget = self._port.budget_of(slot)
+        if budget is not None:
+            slot.ticket = slot.ticket or budget.queue(now)
+            if now < slot.ticket.at or not budget.claim(slot.ticket, now):
+                self._forget(group.timer)
+                group.timer = self._port.at(slot.ticket.at, slot.order, partial(self.advance, group))
+                return False
+            slot.ticket = None
         slot.move("starting", now)
         slot.generation += 1
         slot.started_at = slot.last_beat = now
         slot.ready_at = None
         self._alive += 1
         self._port.publish(Started(slot.path, slot.generation, now))
-        within = slot.policy.ready_within
-        if within is not None:
-            slot.start_timer = self._port.at(now + within, slot.order, partial(self._overdue, slot, slot.generation))
+        self._bounds.started(slot, now)
         self._port.start(slot)
+        return True
 
-    # Stuck children --------------------------------------------------------------------------------------------
-
-    def _overdue(self, slot: Slot, generation: int, now: float) -> None:
-        if slot.generation == generation and slot.state == "starting":
-            message = f"not ready within {slot.policy.ready_within:g} s"
-            self._end_stuck(slot, StartTimeout(message), now)
-
-    def _watch(self, slot: Slot, generation: int, now: float) -> None:
-        silence = slot.policy.silence
-        if slot.generation != generation or slot.state != "ready" or silence is None:
-            return
-        due = slot.last_beat + silence
-        if now < due:
-            slot.watch_timer = self._port.at(due, slot.order, partial(self._watch, slot, generation))
-        else:
-            self._end_stuck(slot, StaleActor(f"no beat for {silence:g} s"), now)
-
-    def _end_stuck(self, slot: Slot, cause: Exception, now: float) -> None:
-        stack = self._port.stack(slot)
-        if stack:
-            cause.add_note("it was waiting in:\n" + "\n".join(f"  {line}" for line in stack))
-        slot.cause = cause
-        slot.cause_kind = "stale" if isinstance(cause, StaleActor) else "start_timeout"
-        self._ask(slot, "failure", str(cause), now)
+    def _release(self, slot: Slot) -> None:
+        budget = self._port.budget_of(slot) if slot.ticket is not None else None
+        if budget is not None and slot.ticket is not None:
+            budget.give_back(slot.ticket)
+        slot.ticket = None
 
     # Stopping --------------------------------------------------------------------------------------------------
 
-    def _ask(self, slot: Slot, asked: Asked, reason: str, now: float) -> None:
-        slot.move("stopping", now)
-        slot.asked = asked
-        self._forget(slot.start_timer)
-        self._port.publish(StopRequested(slot.path, slot.generation, now, reason=reason))
-        self._port.cancel(slot, reason)
-        if not slot.is_supervisor:  # A supervisor ends within the times of its own children.
-            deadline = now + slot.policy.grace
-            slot.stop_timer = self._port.at(deadline, slot.order, partial(self._grace_over, slot, slot.generation))
+    def ask(self, slot: Slot, asked: Asked, reason: str, now: float) -> None:
+        """Ask the slot's incarnation to end."""
+        self._bounds.ask(slot, asked, reason, now)
 
-    def _grace_over(self, slot: Slot, generation: int, now: float) -> None:
-        if slot.generation == generation and slot.state == "stopping":
-            self._port.cut_cleanup(slot)
-            deadline = now + slot.policy.bound
-            slot.stop_timer = self._port.at(deadline, slot.order, partial(self._bound_over, slot, generation))
-
-    def _bound_over(self, slot: Slot, generation: int, now: float) -> None:
-        if slot.generation == generation and slot.state == "stopping":
-            slot.hung = True
-            self._port.publish(Unstoppable(slot.path, generation, now, stack=self._port.stack(slot)))
-            if self.phase == "stopping":
-                self._continue_stop(now)
+    def _on_hung(self, slot: Slot, now: float) -> None:
+        if slot.policy.unstoppable == "exit":
+            self._port.end_process(slot)
+        if self.phase == "stopping":
+            self._continue_stop(now)
 
     def _continue_stop(self, now: float) -> None:
-        while self._stop_next >= 0:
-            slot = self.slots[self._stop_next]
+        together = self.spec.template is not None
+        for slot in reversed(self._to_stop) if together else ():
             if slot.state in ACTIVE:
-                self._ask(slot, "shutdown", self._stop_reason, now)
+                self.ask(slot, "shutdown", self._stop_reason, now)
+        while self._to_stop:
+            slot = self._to_stop[-1]
+            if slot.state in ACTIVE:
+                self.ask(slot, "shutdown", self._stop_reason, now)
             if slot.state == "stopping" and not slot.hung:
                 return
-            self._stop_next -= 1
+            self._to_stop.pop()
         if self._alive == 0 and self.phase == "stopping":
             self.phase = "finished"
             self._port.finished()
 
     # Helpers ---------------------------------------------------------------------------------------------------
+
+    def drop(self, slot: Slot, now: float) -> None:
+        """Forget a child altogether."""
+        self.slots.pop(slot.spec.name, None)
+        self._release(slot)
+        self.leave_group(slot, now)
+
+    def _drop_if_added(self, slot: Slot, now: float) -> None:
+        """A temporary child that was added while running leaves nothing behind, as in OTP."""
+        if slot.added and slot.gone:
+            self.drop(slot, now)
 
     def _publish(self, slot: Slot, end: End, decision: Decision, now: float) -> None:
         slot.last = Ended(slot.path, slot.generation, now, end=end, decision=decision)
@@ -453,10 +441,6 @@ class Machine:
             self._port.take_back(timer)
 
 
-def _gone(slot: Slot) -> bool:
-    """Whether a child that has ended stays so through a group restart: temporary ones are never restarted."""
-    return slot.policy.restart == "temporary" and slot.state == "down"
-
-
-def _any_parked(slots: list[Slot]) -> bool:
-    return any(slot.state == "parked" for slot in slots)
+def _stays_down(slot: Slot) -> bool:
+    """Whether an operator stopped it outside of any group: it stays so, and nobody waits for it."""
+    return slot.wish in ("stopped", "removed") and slot.state == "down" and slot.group is None

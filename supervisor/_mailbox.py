@@ -13,8 +13,8 @@ from typing import Any, Generic, Literal, NoReturn, TypeVar
 import attrs
 import trio
 
+from ._checks import is_name, is_whole
 from ._errors import SupervisorError
-from ._policy import is_name, is_whole
 
 T = TypeVar("T")
 Overflow = Literal["block", "drop_oldest", "drop_newest", "conflate", "fail"]

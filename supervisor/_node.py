@@ -12,11 +12,14 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import trio
 
+from ._budget import OpenBudget
 from ._errors import SupervisorError
 from ._events import Event
+from ._judge import Spreader
 from ._machine import Machine
 from ._me import Me
 from ._outcome import sort_caught
@@ -50,6 +53,7 @@ class Node:
         path: str,
         order: Order,
         runtime: Runtime,
+        spreader: Spreader,
         *,
         generation: int = 1,
         before: Machine | None = None,
@@ -59,8 +63,9 @@ class Node:
         self._on_started = on_started
         self._finished = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._spreader = spreader if spec.spread is None else Spreader(spec.spread)
         rng = runtime.random_for(f"{path}#{generation}:jitter")
-        self.machine = Machine(spec, path, order, self, rng, trio.current_time(), before)
+        self.machine = Machine(spec, path, order, self, rng, before)
 
     async def run(self) -> None:
         """Run the children until the machine has finished; raise its result.
@@ -98,8 +103,9 @@ class Node:
                 slot.path,
                 slot.order,
                 self._runtime,
+                self._spreader,
                 generation=slot.generation,
-                before=slot.shell.node.machine if isinstance(slot.shell, Life) and slot.shell.node else None,
+                before=machine_below(slot),
                 on_started=lambda: self._ready(slot),
             )
             life = Life(None, node)
@@ -137,6 +143,19 @@ class Node:
     def take_back(self, timer: Timer) -> None:
         """Forget a timer."""
         self._runtime.timers.cancel(timer)
+
+    def budget_of(self, slot: Slot) -> OpenBudget | None:
+        """Return the open budget that the slot's starts draw from."""
+        declared = slot.policy.budget
+        return None if declared is None else self._runtime.budget(declared)
+
+    def spread(self, slot: Slot, exception: BaseException | None, now: float, rng: Random) -> float:
+        """Return what to add to a delay because many children fail alike, seconds."""
+        return self._spreader.delay(slot.path, exception, now, rng)
+
+    def end_process(self, slot: Slot) -> None:
+        """Stop the whole tree and end the process."""
+        self._runtime.end_process(f"{slot.path} cannot be stopped, and is declared unstoppable='exit'")
 
     def publish(self, event: Event) -> None:
         """Put an event into the tree's stream."""
@@ -184,10 +203,15 @@ class Node:
         error.__cause__ = bug
         self.machine.result = error
         self.machine.phase = "finished"
-        for slot in self.machine.slots:
+        for slot in self.machine.slots.values():
             if isinstance(slot.shell, Life):
                 slot.shell.scope.cancel("bug in the supervisor")
         self._finished.set()
+
+
+def machine_below(slot: Slot) -> Machine | None:
+    """Return the machine of a child that is a supervisor, if it was ever started."""
+    return slot.shell.node.machine if isinstance(slot.shell, Life) and slot.shell.node is not None else None
 
 
 def _life(slot: Slot) -> Life:

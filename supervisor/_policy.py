@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping
 from random import Random
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 import attrs
+
+from ._budget import Budget
+from ._checks import is_seconds, is_whole
 
 RestartKind = Literal["permanent", "transient", "temporary"]
 Action = Literal["restart", "restart_now", "stop", "park", "escalate"]
 AtLimit = Literal["escalate", "park"]
 FirstStart = Literal["fail", "retry"]
+Unstoppable = Literal["wait", "exit"]
 
 RESTART_KINDS = ("permanent", "transient", "temporary")
 ACTIONS_BY_SEVERITY = ("restart_now", "restart", "stop", "park", "escalate")
@@ -92,30 +95,44 @@ class Limit:
         return f"at most {self.restarts} restarts in {self.within:g} s, then {self.then}"
 
 
+@attrs.frozen
+class Spread:
+    """Spreading of restarts when many children fail for one reason: a link that flaps ends every connection at once."""
+
+    failures: int = 8
+    """How many failures of one kind, in the whole subtree, make a common cause."""
+    within: float = 1.0
+    """Within how many seconds."""
+    over: float = 5.0
+    """Each further restart is delayed by up to this many seconds more."""
+
+    def problems(self) -> list[str]:
+        """Say what is wrong with the numbers."""
+        found = [] if is_whole(self.failures, least=1) else [f"spread.failures must be >= 1, not {self.failures!r}"]
+        for name, value in (("within", self.within), ("over", self.over)):
+            if not is_seconds(value):
+                found.append(f"spread.{name} must be a number of seconds >= 0, not {value!r}")
+        return found
+
+
 class Window:
     """Counts restarts in the sliding window of a `Limit`."""
 
-    def __init__(self, limit: Limit) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._times: deque[float] = deque()
 
-    def allows(self, now: float) -> bool:
-        """Count one restart at ``now`` and say whether it is still within the limit."""
-        self._forget(now)
+    def allows(self, now: float, limit: Limit) -> bool:
+        """Say whether one more restart at ``now`` is within the limit, and count it if so."""
+        if self.used(now, limit) >= limit.restarts:
+            return False
         self._times.append(now)
-        if len(self._times) <= self._limit.restarts:
-            return True
-        self._times.pop()  # It will not be a restart.
-        return False
+        return True
 
-    def used(self, now: float) -> int:
+    def used(self, now: float, limit: Limit) -> int:
         """Return how many restarts the window holds at ``now``."""
-        self._forget(now)
-        return len(self._times)
-
-    def _forget(self, now: float) -> None:
-        while self._times and now - self._times[0] > self._limit.within:
+        while self._times and now - self._times[0] > limit.within:
             self._times.popleft()
+        return len(self._times)
 
 
 class PolicyOptions(TypedDict, total=False):
@@ -131,7 +148,10 @@ class PolicyOptions(TypedDict, total=False):
     silence: float | None
     grace: float
     bound: float
+    unstoppable: Unstoppable
     first_start: FirstStart
+    significant: bool
+    budget: Budget | None
 
 
 def _freeze(on: Any) -> Any:
@@ -161,8 +181,14 @@ class Policy:
     """Time from the stop until cleanup is cut off."""
     bound: float = 1.0
     """Time after the grace until the child is reported as unstoppable."""
+    unstoppable: Unstoppable = "wait"
+    """What happens to a child that does not end after its bound: wait for it, or stop the rest and end the process."""
     first_start: FirstStart = "fail"
     """A failure before the first `ready`: fail the supervisor, or retry with backoff."""
+    significant: bool = False
+    """Whether its normal end can end its supervisor, see `Supervisor`'s ``auto_shutdown``."""
+    budget: Budget | None = None
+    """What each start draws from; shared by all children of the tree that declare an equal one."""
 
     def problems(self) -> list[str]:
         """Say what is wrong or contradicts itself."""
@@ -177,6 +203,8 @@ class Policy:
                 found.append(f"restart='temporary' contradicts on={{{restarting[0]}: 'restart'}}")
             if self.first_start == "retry":
                 found.append("restart='temporary' contradicts first_start='retry'")
+        if self.significant and self.restart == "permanent":
+            found.append("significant=True contradicts restart='permanent': such a child never ends for good")
         return found
 
     def _on_pairs(self) -> list[tuple[type[BaseException], Action]]:
@@ -189,6 +217,7 @@ class Policy:
             ("restart", self.restart, RESTART_KINDS),
             ("at_max", self.at_max, ("escalate", "park")),
             ("first_start", self.first_start, ("fail", "retry")),
+            ("unstoppable", self.unstoppable, ("wait", "exit")),
         ]
         for name, value, allowed in choices:
             if value not in allowed:
@@ -199,6 +228,11 @@ class Policy:
         for name, optional in (("ready_within", self.ready_within), ("silence", self.silence)):
             if optional is not None and (not is_seconds(optional) or optional == 0):
                 found.append((name, f"must be a number of seconds > 0, or None, not {optional!r}"))
+        significant, budget = cast(object, self.significant), cast(object, self.budget)
+        if not isinstance(significant, bool):
+            found.append(("significant", f"must be True or False, not {significant!r}"))
+        if budget is not None and not isinstance(budget, Budget):
+            found.append(("budget", f"must be a Budget(...), or None, not {budget!r}"))
         if self.max_failures is not None and not is_whole(self.max_failures, least=1):
             found.append(("max_failures", f"must be a whole number >= 1, or None, not {self.max_failures!r}"))
         return found + [("on", message) for message in _wrong_mapping(self.on)]
@@ -217,18 +251,3 @@ def _wrong_mapping(on: object) -> list[str]:
 
 
 POLICY_OPTIONS: tuple[str, ...] = tuple(field.name for field in attrs.fields(Policy))
-
-
-def is_seconds(value: object) -> bool:
-    """Say whether the value is a finite number of seconds, zero or more."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-
-
-def is_whole(value: object, *, least: int) -> bool:
-    """Say whether the value is a whole number, and not below the least."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def is_name(value: object) -> bool:
-    """Say whether the value is printable text."""
-    return isinstance(value, str) and bool(value) and value.isprintable()

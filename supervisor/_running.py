@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
+from . import _operations
+from ._budget import BudgetStatistics
 from ._errors import SupervisorError
 from ._events import Ended, Ready, Started
+from ._explain import explain
+from ._judge import Spreader
 from ._ledger import Ledger
+from ._machine import Machine
 from ._mailbox import Mailbox, MailboxStatistics
-from ._node import Life, Node
+from ._node import Life, Node, machine_below
+from ._operations import NoSuchChild, WrongState
 from ._outcome import Decision, classify, sort_caught
+from ._plan import Plan, apply, diff
+from ._policy import Spread
 from ._runtime import Runtime, Subscription
-from ._spec import Supervisor
-from ._state import Slot
+from ._spec import Child, Supervisor, time_to_stop
+from ._state import ChildState, Slot
 from ._status import Status
 
 T = TypeVar("T")
+
+EXIT_UNSTOPPABLE = 70
+"""Exit code of a process that is ended because a child cannot be stopped (EX_SOFTWARE)."""
 
 
 class Running:
@@ -32,8 +44,9 @@ class Running:
         seed: What fixes the jitter; give it to `Supervisor.open` to repeat a run.
     """
 
-    def __init__(self, tree: Supervisor, seed: int | None) -> None:
+    def __init__(self, tree: Supervisor, seed: int | None, *, exit_process: Callable[[int], object] = os._exit) -> None:
         self.tree = tree
+        self._exit = exit_process
         self._runtime = Runtime(seed)
         self.seed = self._runtime.seed
         self.ledger: Ledger = self._runtime.ledger
@@ -45,7 +58,8 @@ class Running:
         self._body: trio.CancelScope | None = None
         self._timekeeping = trio.CancelScope(shield=True)
         self._signals = trio.CancelScope(shield=True)
-        self._root = Node(tree, tree.name, (), self._runtime, on_started=self._on_started)
+        self._root = Node(tree, tree.name, (), self._runtime, Spreader(Spread()), on_started=self._on_started)
+        self._runtime.end_process = self._end_process
 
     # For the embedding program ---------------------------------------------------------------------------------
 
@@ -82,6 +96,11 @@ class Running:
         """Return the counters of every mailbox."""
         return [mailbox.statistics() for mailbox in self._runtime.mailboxes()]
 
+    def budgets(self) -> list[BudgetStatistics]:
+        """Return the counters of every budget."""
+        now = trio.current_time()
+        return [budget.statistics(now) for budget in self._runtime.budgets()]
+
     def stop(self, reason: str = "asked to stop") -> None:
         """Stop all children in reverse order; returns at once, see `wait_stopped`. A second call does nothing."""
         self._since = trio.current_time()
@@ -94,6 +113,97 @@ class Running:
     async def wait_stopped(self) -> None:
         """Wait until the tree has ended. Cancellation does not stop it."""
         await self._ended.wait()
+
+    async def wait_state(self, path: str, *states: ChildState) -> Status:
+        """Wait until a child is in one of the states, and return its status. Cancellation changes nothing.
+
+        Raises:
+            NoSuchChild: There is no such child, or the tree has ended meanwhile.
+        """
+        while (status := self._status_of(self._find(path)[1])).state not in states:
+            if self._ended.is_set():
+                raise NoSuchChild(f"{path}: the tree has ended; it is {status.state}")
+            await self._runtime.wait_changed()
+        return status
+
+    # Operating -------------------------------------------------------------------------------------------------
+
+    def explain(self, path: str) -> str:
+        """Say in words why a child is as it is, when it is tried next, and what a failure now would do."""
+        machine, slot = self._find(path)
+        return explain(machine, slot, trio.current_time())
+
+    def stop_child(self, path: str) -> None:
+        """End a child; it stays down, also through restarts of its group, until `start_child`.
+
+        All of these return at once; see `wait_state`. All raise `NoSuchChild` for a path that is not there.
+        """
+        _operations.stop(*self._find(path), trio.current_time())
+
+    def start_child(self, path: str) -> None:
+        """Start a child that is down or parked; those held by it follow. Otherwise raises `WrongState`."""
+        _operations.start(*self._find(path), trio.current_time())
+
+    def restart_child(self, path: str) -> None:
+        """End a child in order and start it again at once, with those that depend on it. Not counted."""
+        _operations.restart(*self._find(path), trio.current_time())
+
+    def restart_child_now(self, path: str) -> None:
+        """Do not wait for the rest of a child's backoff; its budget still holds. Raises `WrongState` if it does not wait."""
+        _operations.restart_now(*self._find(path), trio.current_time())
+
+    def park_child(self, path: str) -> None:
+        """End a child and those that depend on it, until `unpark_child` or `start_child`."""
+        _operations.park(*self._find(path), trio.current_time())
+
+    def unpark_child(self, path: str) -> None:
+        """Start a parked child again, with its failures forgotten. Otherwise raises `WrongState`."""
+        _operations.unpark(*self._find(path), trio.current_time())
+
+    def reset_backoff(self, path: str) -> None:
+        """Forget a child's failures in a row."""
+        _operations.reset_backoff(self._find(path)[1])
+
+    def add_child(self, supervisor: str, what: Child | Supervisor | str, /, *args: Any, **kwargs: Any) -> str:
+        """Add a child to a running supervisor, as the last one, and start it. Returns its path.
+
+        Args:
+            supervisor: Path of the supervisor.
+            what: The child; for a supervisor with a template the name, followed by the template's arguments.
+            args: For the template.
+            kwargs: For the template.
+
+        Raises:
+            BadTree: The child is wrong, or its name is taken.
+            WrongState: There is no room, or the supervisor is not running.
+        """
+        return _operations.add(self._machine(supervisor), what, args, kwargs, trio.current_time()).path
+
+    def remove_child(self, path: str) -> None:
+        """End a child and forget it."""
+        _operations.remove(*self._find(path), trio.current_time())
+
+    def plan(self, tree: Supervisor) -> Plan:
+        """Say what applying a changed definition would do; print it.
+
+        Raises:
+            BadTree: The definition is wrong, or has another root.
+        """
+        tree.check()
+        return diff(self.tree, tree)
+
+    def apply(self, plan: Plan) -> None:
+        """Make the running tree follow the definition of the plan.
+
+        Raises:
+            WrongState: The tree has changed since the plan was made, or is stopping.
+        """
+        if self._root.machine.phase != "running":
+            raise WrongState(f"{self.tree.name} is stopping")
+        if diff(self.tree, plan.new) != plan:
+            raise WrongState("the tree has changed since the plan was made; plan again")
+        apply(self._root.machine, plan.new, machine_below, trio.current_time())
+        self.tree = plan.new
 
     @asynccontextmanager
     async def opened(self, *, signals: bool = False) -> AsyncGenerator[Running, None]:
@@ -121,14 +231,43 @@ class Running:
                 self._signals.cancel("the tree has ended")
         _raise(self._error, body_error)
 
-    # The rest of this file -------------------------------------------------------------------------------------
+    # The rest of this class ------------------------------------------------------------------------------------
+
+    def _machine(self, path: str) -> Machine:
+        if path == self.tree.name:
+            return self._root.machine
+        _, slot = self._find(path)
+        found = machine_below(slot)
+        if found is None or found.phase != "running":
+            raise WrongState(f"{path} is {slot.state}; it must be a running supervisor")
+        return found
+
+    def _find(self, path: str) -> tuple[Machine, Slot]:
+        machine: Machine | None = self._root.machine
+        root, *names = path.split("/")
+        if root != self.tree.name or not names:
+            raise NoSuchChild(f"{path}: the paths of this tree start with {self.tree.name}/")
+        for depth, name in enumerate(names, start=1):
+            slot = None if machine is None else machine.slots.get(name)
+            if machine is None or slot is None:
+                raise NoSuchChild(f"{path}: there is no {'/'.join([root, *names[:depth]])}")
+            if depth == len(names):
+                return machine, slot
+            machine = machine_below(slot)
+        raise NoSuchChild(path)
+
+    def _end_process(self, reason: str) -> None:
+        """Stop in order; if something still lives when all declared times are over, end the process without it."""
+        now = trio.current_time()
+        self._root.machine.result = self._root.machine.result or SupervisorError(reason)
+        self.stop(reason)
+        self._runtime.timers.at(now + time_to_stop(self.tree), (), self._leave_process)
+
+    def _leave_process(self, now: float) -> None:
+        self._exit(EXIT_UNSTOPPABLE)
 
     def _statuses(self, node: Node) -> tuple[Status, ...]:
-        return tuple(
-            self._status_of(slot)
-            for slot in node.machine.slots
-            if not (slot.policy.restart == "temporary" and slot.state == "down" and slot.generation)
-        )
+        return tuple(self._status_of(slot) for slot in node.machine.slots.values() if not slot.gone)
 
     def _status_of(self, slot: Slot) -> Status:
         below = slot.shell.node if isinstance(slot.shell, Life) else None

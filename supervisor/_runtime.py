@@ -8,7 +8,9 @@ from random import Random
 from typing import Any, TypeVar
 
 import attrs
+import trio
 
+from ._budget import Budget, OpenBudget
 from ._events import Ended, Event
 from ._ledger import Ledger
 from ._mailbox import Mailbox, OpenMailbox
@@ -60,6 +62,10 @@ class Runtime:
         self._subscribers: list[OpenMailbox[Event]] = []
         # Keyed by identity; the declaration is kept so that its id stays taken.
         self._mailboxes: dict[int, tuple[Mailbox[Any], OpenMailbox[Any]]] = {}
+        self._budgets: dict[Budget, OpenBudget] = {}
+        self._changed = trio.lowlevel.ParkingLot()
+        self.end_process: Callable[[str], None] = lambda reason: None
+        """Set by whoever opens the tree: stop it, and end the process if that does not help."""
 
     def random_for(self, name: str) -> Random:
         """Return a generator that depends on the seed and the name alone, not on what others drew."""
@@ -75,6 +81,23 @@ class Runtime:
             self.ledger.record(event)
         for mailbox in self._subscribers:
             mailbox.send_nowait(event)
+        if self._changed:
+            self._changed.unpark_all()
+
+    async def wait_changed(self) -> None:
+        """Wait for the next event. Cancellation changes nothing."""
+        await self._changed.park()
+
+    def budget(self, declared: Budget) -> OpenBudget:
+        """Return the open budget of a declaration; equal declarations share one."""
+        found = self._budgets.get(declared)
+        if found is None:
+            found = self._budgets[declared] = OpenBudget(declared)
+        return found
+
+    def budgets(self) -> list[OpenBudget]:
+        """Return the budgets that are open."""
+        return list(self._budgets.values())
 
     def subscribe(self, capacity: int) -> Subscription:
         """Return a reader of the events from now on."""

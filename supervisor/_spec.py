@@ -1,4 +1,4 @@
-"""The tree as an immutable value: `Child`, `Supervisor`, and the `@actor` decorator that carries default policies.
+"""The tree as an immutable value: `Child` and `Supervisor`.
 
 A definition is checked when it is built. A `Supervisor` whose children have problems raises `BadTree` with every
 problem and its path. The path starts at the supervisor being built; inside `collecting_problems` (the command uses it)
@@ -8,29 +8,26 @@ nothing is raised until the root asks, so that every path starts at the root.
 from __future__ import annotations
 
 import difflib
-import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import (
     TYPE_CHECKING,
     Any,
-    Concatenate,
-    Generic,
-    ParamSpec,
+    Literal,
     Protocol,
     TypeAlias,
-    TypeVar,
+    TypedDict,
     Unpack,
     cast,
-    overload,
 )
 
 import attrs
 
+from ._checks import is_name, is_whole
 from ._errors import BadTree, Problem
-from ._policy import POLICY_OPTIONS, Limit, Policy, PolicyOptions, is_name
+from ._policy import POLICY_OPTIONS, Limit, Policy, PolicyOptions, Spread
 from ._strategy import STRATEGIES, Strategy
 
 if TYPE_CHECKING:
@@ -40,9 +37,6 @@ if TYPE_CHECKING:
 
     from ._me import Me
     from ._running import Running
-
-P = ParamSpec("P")
-C = TypeVar("C")
 
 _collecting: ContextVar[bool] = ContextVar("collecting_problems", default=False)
 
@@ -80,7 +74,9 @@ class Call:
         return f"{getattr(self.function, '__qualname__', self.function)}()"
 
 
-def with_options(policy: Policy, options: PolicyOptions) -> tuple[Policy, list[str]]:
+def with_options(
+    policy: Policy, options: PolicyOptions, all_options: Sequence[str] = POLICY_OPTIONS
+) -> tuple[Policy, list[str]]:
     """Return the policy with the options changed, and what is wrong with them."""
     problems: list[str] = []
     known: dict[str, Any] = {}
@@ -88,12 +84,12 @@ def with_options(policy: Policy, options: PolicyOptions) -> tuple[Policy, list[s
         if name in POLICY_OPTIONS:
             known[name] = value
         else:
-            problems.append(unknown_option(name))
+            problems.append(unknown_option(name, all_options))
     changed = attrs.evolve(policy, **known)
     return changed, problems + [found for found in changed.problems() if found not in policy.problems()]
 
 
-def unknown_option(name: str, known: Sequence[str] = POLICY_OPTIONS) -> str:
+def unknown_option(name: str, known: Sequence[str]) -> str:
     """Say that an option does not exist, and which one was probably meant."""
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(known)}"
@@ -129,6 +125,25 @@ class Child:
         return render(self)
 
 
+AutoShutdown = Literal["never", "any", "all"]
+
+
+class SupervisorOptions(TypedDict, total=False):
+    """The options of a `Supervisor` of its own, as keywords; see there."""
+
+    strategy: Strategy
+    limit: Limit
+    auto_shutdown: AutoShutdown
+    spread: Spread | None
+    template: Callable[..., Child] | None
+    max_children: int | None
+    keep_added: bool
+
+
+class AllSupervisorOptions(SupervisorOptions, PolicyOptions):
+    """A supervisor's own options, and those of its policy as a child."""
+
+
 @attrs.frozen(init=False)
 class Supervisor:
     """A supervisor and its children: an immutable value, and itself a child like any other.
@@ -136,10 +151,7 @@ class Supervisor:
     Args:
         name: Its name; a child's path is the names from the root down, joined by ``/``.
         children: In start order. They stop in reverse.
-        strategy: ``one_for_one``: only the child that failed restarts; ``one_for_all``: all do;
-            ``rest_for_one``: it and those after it do.
-        limit: Restarts allowed in a window, and what happens at the limit.
-        options: The supervisor's own policy as a child of another one, see `Policy`.
+        options: Those described below, and the supervisor's own policy as a child of another one, see `Policy`.
 
     Raises:
         BadTree: Something is wrong with it or with anything below it.
@@ -147,43 +159,47 @@ class Supervisor:
 
     name: str
     children: tuple[Child | Supervisor, ...]
-    strategy: Strategy
-    limit: Limit
-    policy: Policy
-    wrong: tuple[str, ...] = attrs.field(repr=False)
+    strategy: Strategy = "one_for_one"
+    """one_for_one: only the child that failed restarts; one_for_all: all do; rest_for_one: it and those after it do."""
+    limit: Limit = Limit()
+    """Restarts allowed in a window, and what happens at the limit."""
+    auto_shutdown: AutoShutdown = "never"
+    """Whether the normal end of any, or of all, significant children ends the supervisor, normally."""
+    spread: Spread | None = None
+    """When failures below it count as one common cause. None: as the supervisor above it says; the root's default is
+    ``Spread()``."""
+    template: Callable[..., Child] | None = None
+    """Makes every child of this supervisor: ``running.add(path, "name", ...)`` calls it. They stop together."""
+    max_children: int | None = None
+    """Most children at a time, waiting ones included; None: any number."""
+    keep_added: bool = False
+    """Whether children added while running are started again when the supervisor itself is restarted."""
+    policy: Policy = Policy()
+    wrong: tuple[str, ...] = attrs.field(default=(), repr=False)
 
     def __init__(
-        self,
-        name: str,
-        children: Sequence[Child | Supervisor] = (),
-        *,
-        strategy: Strategy = "one_for_one",
-        limit: Limit = Limit(),
-        **options: Unpack[PolicyOptions],
+        self, name: str, children: Sequence[Child | Supervisor] = (), **options: Unpack[AllSupervisorOptions]
     ) -> None:
-        policy, wrong = with_options(Policy(), options)
-        wrong += _inapplicable(options)
-        if strategy not in STRATEGIES:
-            wrong.append(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}")
-        wrong += _wrong_limit(limit)
+        given: dict[str, Any] = dict(options)
+        own: dict[str, Any] = {option: given.pop(option) for option in SUPERVISOR_OPTIONS if option in given}
+        policy, wrong = with_options(Policy(), given, (*POLICY_OPTIONS, *SUPERVISOR_OPTIONS))  # type: ignore[arg-type]
         listed, misplaced = _sorted_out(children)
-        self.__attrs_init__(name, listed, strategy, limit, policy, (*wrong, *misplaced))
+        wrong += [*_inapplicable(given), *misplaced]
+        self.__attrs_init__(name=name, children=listed, policy=policy, wrong=tuple(wrong), **own)
         if not _collecting.get():
             self.check()
 
-    def with_(self, **options: Unpack[PolicyOptions]) -> Supervisor:
-        """Return the same supervisor with some options of its own policy changed."""
-        policy, wrong = with_options(self.policy, options)
-        changed = object.__new__(Supervisor)
-        wrong = [*self.wrong, *wrong, *_inapplicable(options)]
-        changed.__attrs_init__(self.name, self.children, self.strategy, self.limit, policy, tuple(wrong))
-        if not _collecting.get():
-            changed.check()
-        return changed
+    def with_(self, **options: Unpack[AllSupervisorOptions]) -> Supervisor:
+        """Return the same supervisor with some options changed."""
+        given: dict[str, Any] = {option: getattr(self, option) for option in SUPERVISOR_OPTIONS}
+        given |= {
+            option: getattr(self.policy, option) for option in POLICY_OPTIONS if option not in _NOT_FOR_SUPERVISORS
+        }
+        return Supervisor(self.name, self.children, **(given | dict(options)))
 
     def problems(self) -> list[Problem]:
         """Return what is wrong in this whole tree, with paths from here."""
-        own = [*_wrong_name(self.name), *self.wrong]
+        own = [*_wrong_name(self.name), *self.wrong, *_wrong_options(self)]
         names = Counter(child.name for child in self.children)
         own += [f"{count} children are named {name!r}" for name, count in names.items() if count > 1]
         found = [Problem(str(self.name), message) for message in own]
@@ -199,7 +215,14 @@ class Supervisor:
 
     def describe(self) -> list[str]:
         """Return what it is, without its policy, for the printed tree."""
-        return [self.strategy, str(self.limit)]
+        parts = [self.strategy, str(self.limit)]
+        if self.auto_shutdown != "never":
+            parts.append(f"auto_shutdown {self.auto_shutdown}")
+        if self.template is not None:
+            parts.append("from a template")
+        if self.max_children is not None:
+            parts.append(f"at most {self.max_children} children")
+        return parts
 
     def open(self, *, seed: int | None = None) -> AbstractAsyncContextManager[Running]:
         """Start the tree inside any Trio program: ``async with tree.open() as running:``.
@@ -242,9 +265,59 @@ class Supervisor:
 
 Node: TypeAlias = Child | Supervisor
 
+SUPERVISOR_OPTIONS: tuple[str, ...] = tuple(SupervisorOptions.__annotations__)
 
-def _wrong_limit(limit: object) -> list[str]:
-    return limit.problems() if isinstance(limit, Limit) else [f"limit must be a Limit(...), not {limit!r}"]
+
+def time_to_stop(node: Node) -> float:
+    """Return how long the declared times allow a stop of this node to take, seconds."""
+    if isinstance(node, Child):
+        return node.policy.grace + node.policy.bound
+    return sum(time_to_stop(child) for child in node.children)
+
+
+def _wrong_options(node: Supervisor) -> list[str]:
+    """Say what is wrong with a supervisor's own options, and where they contradict each other."""
+    found: list[str] = []
+    choices: list[tuple[str, object, tuple[str, ...]]] = [
+        ("strategy", node.strategy, STRATEGIES),
+        ("auto_shutdown", node.auto_shutdown, ("never", "any", "all")),
+    ]
+    for name, value, allowed in choices:
+        if value not in allowed:
+            found.append(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    limit, spread, most, keep = (
+        cast(object, value) for value in (node.limit, node.spread, node.max_children, node.keep_added)
+    )
+    found += limit.problems() if isinstance(limit, Limit) else [f"limit must be a Limit(...), not {limit!r}"]
+    if spread is not None:
+        found += spread.problems() if isinstance(spread, Spread) else [f"spread must be a Spread(...), not {spread!r}"]
+    if most is not None and not is_whole(most, least=1):
+        found.append(f"max_children must be a whole number >= 1, or None, not {most!r}")
+    elif most is not None and len(node.children) > node.max_children:  # type: ignore[operator]
+        found.append(f"max_children={most} contradicts its {len(node.children)} children")
+    if not isinstance(keep, bool):
+        found.append(f"keep_added must be True or False, not {keep!r}")
+    return found + _wrong_shutdown(node)
+
+
+def _wrong_shutdown(node: Supervisor) -> list[str]:
+    found = []
+    if node.template is not None:
+        if not callable(cast(object, node.template)):
+            found.append(f"template must be a function that returns a Child, not {node.template!r}")
+        if node.children:
+            found.append("template= contradicts a list of children; add them while it runs")
+        if node.strategy != "one_for_one":
+            found.append(f"template= contradicts strategy={node.strategy!r}: its children do not depend on each other")
+        if node.auto_shutdown != "never":
+            found.append("template= contradicts auto_shutdown: none of its children is significant")
+    if node.auto_shutdown == "never":
+        found += [
+            f"child {child.name!r} is significant, which means nothing with auto_shutdown='never'"
+            for child in node.children
+            if child.policy.significant is True
+        ]
+    return found
 
 
 def _wrong_name(name: object) -> list[str]:
@@ -261,7 +334,7 @@ _NOT_FOR_SUPERVISORS = {
 }
 
 
-def _inapplicable(options: PolicyOptions) -> list[str]:
+def _inapplicable(options: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {why}" for name, why in _NOT_FOR_SUPERVISORS.items() if name in options]
 
 
@@ -272,7 +345,7 @@ def _sorted_out(children: Sequence[Any]) -> tuple[tuple[Node, ...], list[str]]:
     for place, found in enumerate(children):
         if isinstance(found, Child | Supervisor):
             listed.append(found)
-        elif isinstance(found, Actor):
+        elif hasattr(found, "child"):
             wrong.append(f"child {place} is the actor {found!r} itself; write {found.__name__}.child('name', ...)")
         elif hasattr(found, "run"):
             wrong.append(
@@ -281,102 +354,3 @@ def _sorted_out(children: Sequence[Any]) -> tuple[tuple[Node, ...], list[str]]:
         else:
             wrong.append(f"child {place} must be a Child or a Supervisor, not {found!r}")
     return tuple(listed), wrong
-
-
-class Actor(Generic[P]):
-    """An async function that can be a child; what ``@actor(...)`` makes of a function.
-
-    It can still be called as the function that it is.
-    """
-
-    def __init__(
-        self, function: Callable[Concatenate[Me, P], Awaitable[None]], policy: Policy, wrong: list[str]
-    ) -> None:
-        self._function = function
-        self._policy = policy
-        self._wrong = tuple(wrong)
-        self.__name__ = getattr(function, "__name__", repr(function))
-        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
-        self.__doc__ = function.__doc__
-        self.__module__ = function.__module__
-        self.__wrapped__ = function
-
-    def __repr__(self) -> str:
-        return f"<actor {self.__qualname__}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Actor) and (self._function, self._policy) == (other._function, other._policy)
-
-    def __hash__(self) -> int:
-        return hash(self._function)
-
-    def __call__(self, me: Me, *args: P.args, **kwargs: P.kwargs) -> Awaitable[None]:
-        """Call the function itself."""
-        return self._function(me, *args, **kwargs)
-
-    def child(self, name: str, /, *args: P.args, **kwargs: P.kwargs) -> Child:
-        """Return a child that calls the function with these arguments; change its policy with ``.with_(...)``."""
-        wrong = list(self._wrong)
-        try:
-            inspect.signature(self._function).bind(None, *args, **kwargs)
-        except TypeError as mismatch:
-            wrong.append(f"{self.__name__}(): {mismatch}")
-        return Child(name, Call(self._function, args, tuple(kwargs.items())), self._policy, tuple(wrong))
-
-
-class _ActorDecorator:
-    """What ``@actor(...)`` returns: works on async functions and on classes with ``async def run(self, me)``."""
-
-    def __init__(self, options: PolicyOptions) -> None:
-        self._policy, self._wrong = with_options(Policy(), options)
-
-    # A class is callable, too, so that the overloads overlap; the first one that fits is meant.
-    @overload
-    def __call__(self, target: type[C], /) -> type[C]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(self, target: Callable[Concatenate[Me, P], Awaitable[None]], /) -> Actor[P]: ...
-    def __call__(self, target: Any, /) -> Any:
-        if not isinstance(target, type):
-            return Actor(target, self._policy, self._wrong)
-        target_class = cast(Any, target)
-        target_class.__policy__, target_class.__policy_wrong__ = self._policy, tuple(self._wrong)
-        return target
-
-
-def actor(**options: Unpack[PolicyOptions]) -> _ActorDecorator:
-    """Declare the default policy of an actor.
-
-    Decorates an async function ``async def f(me, ...)``, which then has ``.child(name, ...)``; or a frozen attrs class
-    with ``async def run(self, me)``, whose instances go into `child`. Nothing else about the class changes.
-
-    Args:
-        options: See `Policy`. The place of use overrides them with ``with_``.
-    """
-    return _ActorDecorator(options)
-
-
-def child(name: str, what: ActorObject | Callable[[Me], Awaitable[None]], /, **options: Unpack[PolicyOptions]) -> Child:
-    """Return a child that runs an actor object, or an async function that takes only ``me``.
-
-    Args:
-        name: Unique among its siblings.
-        what: A frozen value with ``async def run(self, me)``, or an async function.
-        options: Override the defaults that the actor's class carries, see `Policy`.
-    """
-    policy: Policy = getattr(what, "__policy__", Policy())
-    wrong = list(getattr(what, "__policy_wrong__", ()))
-    if isinstance(what, type):
-        wrong.append(f"{what.__name__} is a class; an instance is wanted: {what.__name__}(...)")
-        runs: ActorObject = Call(what)
-    elif isinstance(what, Actor):
-        made = what.child(name)
-        runs, policy, wrong = made.actor, made.policy, list(made.wrong)
-    elif hasattr(what, "run"):
-        runs = what
-        if not inspect.iscoroutinefunction(what.run):
-            wrong.append(f"{type(what).__name__}.run must be 'async def run(self, me)'")
-    else:
-        runs = Call(what)
-        if not inspect.iscoroutinefunction(what):
-            wrong.append(f"{what!r} is neither an async function nor an object with 'async def run(self, me)'")
-    return Child(name, runs, policy, tuple(wrong)).with_(**options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from random import Random
 from typing import Literal
 
+from ._budget import Ticket
 from ._errors import SupervisorError
 from ._events import Ended
 from ._outcome import EndKind
@@ -44,23 +45,33 @@ TRANSITIONS: dict[ChildState, dict[ChildState, str]] = {
 ACTIVE: frozenset[ChildState] = frozenset({"starting", "ready"})
 """States in which an incarnation lives that nobody has asked to end."""
 
-Asked = Literal["group", "shutdown", "failure"]
-"""Why the supervisor asked an incarnation to end: its group restarts, all stops, or it was stuck."""
+Asked = Literal["group", "shutdown", "failure", "operator"]
+"""Why the supervisor asked an incarnation to end: its group restarts, all stops, it was stuck, or an operator wants it."""
+
+Wish = Literal["up", "stopped", "parked", "again", "removed"]
+"""What an operator wants of a child. ``again``: ended and started again; the others last until the next wish."""
 
 
 class Slot:
     """One child of a running supervisor, over all its incarnations."""
 
     __slots__ = (
-        "asked", "cause", "cause_kind", "failures", "generation", "group", "hung", "index", "last", "last_beat", "order", "path",
-        "ready_at", "ready_once", "restarts", "shell", "since", "spec", "start_timer", "started_at", "state", "stop_timer", "watch_timer",
+        "added", "asked", "cause", "cause_kind", "failures", "generation", "group", "hung", "last", "last_beat", "order",
+        "path", "place", "ready_at", "ready_once", "restarts", "shell", "since", "spec", "start_timer",
+        "started_at", "state", "stop_timer", "ticket", "watch_timer", "wish",
     )  # fmt: skip
 
-    def __init__(self, index: int, spec: Node, parent_path: str, parent_order: Order, now: float) -> None:
-        self.index = index
+    def __init__(
+        self, place: int, spec: Node, parent_path: str, parent_order: Order, now: float, *, added: bool
+    ) -> None:
+        self.place = place
+        """Orders the children; the numbers can have holes."""
         self.spec = spec
         self.path = f"{parent_path}/{spec.name}"
-        self.order: Order = (*parent_order, index)
+        self.order: Order = (*parent_order, place)
+        self.added = added
+        """Whether it was added while running, rather than being part of the definition."""
+        self.wish: Wish = "up"
         self.state: ChildState = "down"
         self.since = now
         self.generation = 0
@@ -79,6 +90,8 @@ class Slot:
         self.started_at = now
         self.ready_at: float | None = None
         self.last_beat = now
+        self.ticket: Ticket | None = None
+        """Its place in the queue of its budget, while it waits for that."""
         self.start_timer: Timer | None = None
         self.stop_timer: Timer | None = None
         self.watch_timer: Timer | None = None
@@ -95,12 +108,24 @@ class Slot:
         """Whether this child is a supervisor."""
         return isinstance(self.spec, Supervisor)
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended and stays so through a group restart: temporary children are never restarted."""
+        return self.policy.restart == "temporary" and self.state == "down" and self.generation > 0
+
+    @property
+    def held(self) -> bool:
+        """Whether it is kept from starting by an operator's wish or by a failure that parked it."""
+        return self.state == "parked" or self.wish in ("stopped", "removed")
+
     def carry_on(self, before: Slot) -> None:
         """Go on counting where the same child of the supervisor's last incarnation ended: (path, generation) is unique."""
         self.generation = before.generation
         self.restarts = before.restarts
         self.last = before.last
         self.shell = before.shell
+        if before.wish in ("stopped", "parked"):
+            self.wish = before.wish
 
     def move(self, state: ChildState, now: float) -> None:
         """Go to another state, or refuse."""

@@ -8,16 +8,10 @@ Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 STRATEGIES: tuple[Strategy, ...] = ("one_for_one", "one_for_all", "rest_for_one")
 
 
-def group_of(strategy: Strategy, failed: int, count: int) -> range:
-    """Return the places, in start order, of the children that restart together.
-
-    Args:
-        strategy: The supervisor's strategy.
-        failed: Place of the child that failed, 0 for the first.
-        count: How many children there are.
-    """
+def restarts_with(strategy: Strategy, failed: int, other: int) -> bool:
+    """Say whether the child at place ``other``, in start order, restarts when the one at ``failed`` does."""
     if strategy == "one_for_one":
-        return range(failed, failed + 1)
+        return other == failed
     if strategy == "one_for_all":
-        return range(count)
-    return range(failed, count)
+        return True
+    return other >= failed

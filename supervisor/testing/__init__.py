@@ -16,7 +16,6 @@ from ._cues import raise_foreign_cancelled as raise_foreign_cancelled
 from ._laws import check_failure_conservation as check_failure_conservation
 from ._laws import check_order_and_end as check_order_and_end
 from ._laws import check_restarts_keep_their_delays as check_restarts_keep_their_delays
-from ._laws import time_to_stop as time_to_stop
 from ._laws import walk as walk
 from ._runner import Step as Step
 from ._runner import Trace as Trace
@@ -40,7 +39,6 @@ __all__ = [
     "raise_foreign_cancelled",
     "run_virtually",
     "seeded_scheduler",
-    "time_to_stop",
     "trace",
     "walk",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .._errors import StopActor
 from .._events import Ended
 from .._outcome import FAILURES
-from .._spec import Child, Node, Supervisor
+from .._spec import Node, Supervisor, time_to_stop
 from ._runner import Trace
 
 _TICK = 1e-6
@@ -116,13 +116,6 @@ def _check_stop_order(trace: Trace, path: str, node: Supervisor) -> None:
             place = places[event.path]
             assert last is None or place < last, f"{event.path} asked to stop out of order"
             last = place
-
-
-def time_to_stop(node: Node) -> float:
-    """Return how long the declared times allow a stop of this node to take, seconds."""
-    if isinstance(node, Child):
-        return node.policy.grace + node.policy.bound
-    return sum(map(time_to_stop, node.children))
 
 
 def walk(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:

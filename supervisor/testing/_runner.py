@@ -113,12 +113,14 @@ async def _record(
     error: BaseException | None = None
     try:
         async with running.opened():
-            with trio.move_on_at(start + until):
-                for at, do in steps:
-                    await trio.sleep_until(start + at)
-                    do(running)
-                await running.wait_stopped()
-            last = trio.current_time()
+            try:
+                with trio.move_on_at(start + until):
+                    for at, do in steps:
+                        await trio.sleep_until(start + at)
+                        do(running)
+                    await running.wait_stopped()
+            finally:
+                last = trio.current_time()
     except Exception as caught:  # noqa: BLE001 - part of the trace
         error = caught
     except KeyboardInterrupt as caught:

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
+from .._actor import child as make_child
 from .._policy import Backoff, Limit
 from .._spec import Child, Node, Supervisor
-from .._spec import child as make_child
 from .._strategy import STRATEGIES
 from ._cues import Cue, How, OnCue, Recorder, WhenStopped
 
