@@ -10,7 +10,7 @@ import trio
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supervisor import Limit, Mailbox, Note, Running, Supervisor, child
+from supervisor import Backoff, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
 
 from actors import FeedItem, FeedState, Gap, Trade
 from actors._continuity import Cursor
@@ -23,6 +23,14 @@ T0 = 1_700_000_000_000
 
 def trade(trade_id: int, time: int | None = None) -> Trade:
     return SpotTrade(trade_id, Decimal(1), Decimal(1), T0 + trade_id if time is None else time, False, "BTCUSDT")  # noqa: FBT003
+
+
+@actor(backoff=Backoff(0, 0, 0))
+async def explode(me: Me, bombs: Mailbox[int]) -> None:
+    """Fail when told, after so many checkpoints, and take the feed along: cancelled wherever it is."""
+    for _ in range(await bombs.receive()):
+        await trio.lowlevel.checkpoint()
+    raise RuntimeError("told to")
 
 
 class World:
@@ -40,6 +48,7 @@ class World:
         self.withheld: set[int] = set()
         self.trouble: Exception | httpx.Response | None = None
         self.hang = False
+        self.bomb_at_gaps = False
         self.asked: list[tuple[float, str]] = []
         self.out: list[FeedItem] = []
         self.orders: list[Order] = []
@@ -47,6 +56,7 @@ class World:
         self.running: Running
         self.inflow: Mailbox[Inflow[Trade]] = Mailbox("inflow", capacity=8)
         self.control: Mailbox[Order] = Mailbox("control", capacity=8, overflow="drop_oldest")
+        self.bombs: Mailbox[int] = Mailbox("bombs", capacity=8)
         self.outbox: Mailbox[FeedItem] = Mailbox("out", capacity=3)
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -78,7 +88,12 @@ class World:
             transport=lambda: httpx.MockTransport(self.answer),
             **settings_,  # type: ignore[arg-type]
         )
-        return Supervisor("t", [child("feed", feed)], limit=Limit(1000, 1))
+        return Supervisor(
+            "t",
+            [explode.child("explode", self.bombs), child("feed", feed)],
+            strategy="rest_for_one",
+            limit=Limit(1000, 1),
+        )
 
     def publish(self, count: int = 1) -> list[int]:
         start = self.published[-1] + 1 if self.published else 100
@@ -124,6 +139,8 @@ def play(script: Callable[[World], Awaitable[None]], world: World | None = None,
         async def read(items: Mailbox[FeedItem]) -> None:
             async for item in items:
                 world.out.append(item)
+                if world.bomb_at_gaps and isinstance(item, Gap):
+                    running.mailbox(world.bombs).send_nowait(0)
 
         async def obey(orders: Mailbox[Order]) -> None:
             async for order in orders:
@@ -469,6 +486,7 @@ steps = st.lists(
         st.sampled_from([("open",), ("lost",), ("poison batch",), ("poison rest",), ("rest down",), ("rest up",)]),
         st.tuples(st.just("wait"), st.floats(0, 40)),
         st.tuples(st.just("withhold"), st.integers(1, 3)),
+        st.tuples(st.just("cancel"), st.integers(0, 12)),
     ),
     max_size=25,
 )
@@ -507,6 +525,8 @@ def test_whatever_happens_each_trade_goes_out_once_in_order_or_lies_in_a_gap(
                     world.trouble = None
                 case ("wait", float(seconds)):
                     await world.settle(seconds)
+                case ("cancel", int(later)):
+                    world.running.mailbox(world.bombs).send_nowait(later)
                 case ("withhold", int(count)):
                     world.withheld.update(world.publish(count))
         world.trouble = None
@@ -528,6 +548,42 @@ def test_whatever_happens_each_trade_goes_out_once_in_order_or_lies_in_a_gap(
         assert covered[-1][1] >= seen[-1]
     else:
         assert [i for i in world.published if i not in world.withheld] == [100]
+
+
+def test_a_feed_that_is_cancelled_anywhere_repeats_nothing_and_loses_nothing() -> None:
+    async def script(world: World) -> None:
+        world.publish(1)
+        for later in range(40):
+            await world.open()
+            world.publish(1)  # to be fetched by REST
+            world.running.mailbox(world.bombs).send_nowait(later)
+            await world.live(*world.publish(5))
+            await world.settle()
+        await world.settle(10)
+        await world.open()
+        await world.settle(10)
+
+    world = play(script)
+    assert world.ids == world.published[1:]
+    assert world.gaps == []
+
+
+def test_a_feed_that_is_cancelled_right_after_a_gap_does_not_tell_it_again() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.live(*world.publish(1))
+        for _ in range(3):
+            world.withheld.update(world.publish(1))
+            await world.live(*world.publish(1))
+            await world.settle(10)
+            await world.open()
+            await world.settle(10)
+
+    world = World()
+    world.bomb_at_gaps = True
+    play(script, world)
+    assert world.gaps == [(102, 102), (104, 104), (106, 106)]
+    assert world.ids == [101, 103, 105, 107]
 
 
 def test_a_slow_reader_gets_everything() -> None:
