@@ -72,6 +72,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed and size of the supervisor beside bare Trio; `-- NAME ...` measures only those, see `-- --help`."""
+    session.install(".")
+    session.run("python", "tests/bench", "--json", "bench.json", *session.posargs, env=INSTALLED_ONLY)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     install(session, "docs")
