@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from supervisor import Child, Limit, Mailbox, Supervisor, child
+from supervisor import Budget, Child, Limit, Mailbox, Supervisor, child
 
 from ._connection import Connection, PrivateLine, PublicLine
 from ._feed import Feed
@@ -29,6 +29,11 @@ from .exchanges import binance_usdm as usdm
 
 NEVER_REACHED: Final = Limit(restarts=1000, within=60.0)
 """A backoff with a floor of 0.25 s allows 240 restarts a minute and actor."""
+ATTEMPTS: Final = 250
+"""Connections that all actors of one tree may open to one address in `ATTEMPTS_WITHIN`: Binance allows an address 300
+(web-socket-streams.md, 2026-07-21; for USD-M nothing is stated), and other programs may share it."""
+ATTEMPTS_WITHIN: Final = 300.0
+"""Seconds."""
 INFLOW: Final = 4096
 """Messages between a connection and the owner of the data; when they are used up, the connection waits."""
 PING_EVERY: Final = 15.0
@@ -163,6 +168,7 @@ class Venue:
                         hold=Mailbox(f"{group} hold", capacity=1),
                         dial=self.dial,
                     ),
+                    budget=_attempts(self.ws),
                 ),
                 child("pinger", Pinger(control, ping_every)),
             ],
@@ -256,6 +262,7 @@ class Venue:
                         hold=Mailbox(f"{name} hold", capacity=1),
                         dial=self.dial,
                     ),
+                    budget=_attempts(self.private or self.ws),
                 ),
                 child("pinger", Pinger(control, ping_every)),
             ],
@@ -268,6 +275,10 @@ class Venue:
 def _control(name: str) -> Mailbox[Order]:
     # Nobody waits to give an order; with more than these unread the connection is about to be ended as stale.
     return Mailbox(f"{name} control", capacity=16, overflow="drop_oldest")
+
+
+def _attempts(address: str) -> Budget:
+    return Budget(f"connections to {address}", ATTEMPTS, ATTEMPTS_WITHIN)
 
 
 def _made(wrong: list[str], make: Callable[[], TradeSource]) -> TradeSource | None:
