@@ -17,7 +17,7 @@ from supervisor import Budget, Child, Limit, Mailbox, Supervisor, child
 from ._connection import Connection, PrivateLine, PublicLine
 from ._feed import Feed
 from ._listen_key import ListenKeeper
-from ._messages import Inflow, Key, KeyRequest, Order
+from ._messages import Hold, Inflow, Key, KeyRequest, Order
 from ._pinger import Pinger
 from ._private_stream import PrivateStream
 from ._records import AccountItem, FeedItem, OrderUpdate, Trade
@@ -60,6 +60,9 @@ class Venue:
     private: str | None = None
     dial: Dial | None = attrs.field(default=None, repr=False)
     transport: Callable[[], Any] | None = attrs.field(default=None, repr=False)
+    # One each for all groups of this venue at these addresses: a ban is for all that come from one machine.
+    _ws_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of connections", capacity=1), repr=False)
+    _rest_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of REST", capacity=1), repr=False)
 
     def at(
         self,
@@ -80,6 +83,8 @@ class Venue:
             ws=(ws or self.ws).rstrip("/"),
             rest=(rest or self.rest).rstrip("/"),
             private=private.rstrip("/") if private is not None else (None if ws is not None else self.private),
+            ws_hold=Mailbox("hold of connections", capacity=1),
+            rest_hold=Mailbox("hold of REST", capacity=1),
         )
 
     def through(self, *, dial: Dial | None = None, transport: Callable[[], Any] | None = None) -> Venue:
@@ -149,6 +154,7 @@ class Venue:
                             inflow=inflow,
                             out=out,
                             control=control,
+                            hold=self._rest_hold,
                             cursor=Mailbox(f"{group} cursor", capacity=1),
                             silence=silence,
                             patience=patience,
@@ -165,7 +171,7 @@ class Venue:
                         address=self.ws,
                         inflow=inflow,
                         control=control,
-                        hold=Mailbox(f"{group} hold", capacity=1),
+                        hold=self._ws_hold,
                         dial=self.dial,
                     ),
                     budget=_attempts(self.ws),
@@ -235,6 +241,7 @@ class Venue:
                         inflow=inflow,
                         out=out,
                         control=control,
+                        hold=self._rest_hold,
                         book=Mailbox(f"{name} book", capacity=1),
                         since=since,
                         reconcile_every=reconcile_every,
@@ -249,6 +256,7 @@ class Venue:
                         requests=requests,
                         keys=keys,
                         control=control,
+                        hold=self._rest_hold,
                         transport=self.transport,
                     ),
                 ),
@@ -259,7 +267,7 @@ class Venue:
                         address=self.private or self.ws,
                         inflow=inflow,
                         control=control,
-                        hold=Mailbox(f"{name} hold", capacity=1),
+                        hold=self._ws_hold,
                         dial=self.dial,
                     ),
                     budget=_attempts(self.private or self.ws),

@@ -10,8 +10,8 @@ import trio.testing
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Ready, Running, Supervisor, child
 
 from actors import SecretMissing, Trade
-from actors._connection import Connection, Hold, PublicLine, together
-from actors._messages import Batch, Inflow, Lost, Opened, Order, Ping, Reconnect, Session
+from actors._connection import Connection, PublicLine, together
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Ping, Reconnect, Session
 from actors._pinger import Pinger
 from actors.exchanges.binance_spot import SpotTrades
 
