@@ -124,8 +124,9 @@ def _hidden_behind(cancelled: BaseException) -> Iterator[BaseException]:
     current = cancelled.__context__
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        if not isinstance(current, trio.Cancelled):
-            yield current
+        real = current.split(trio.Cancelled)[1] if isinstance(current, BaseExceptionGroup) else current
+        if real is not None and not isinstance(real, trio.Cancelled):
+            yield real
         current = current.__context__
 
 

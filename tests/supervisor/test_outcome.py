@@ -78,6 +78,17 @@ async def test_what_a_cancellation_hides_is_recorded() -> None:
     assert end_of(error, cancelled=False).masked == (hidden,)
 
 
+async def test_a_group_of_nothing_but_cancellations_hides_nothing() -> None:
+    hidden = OSError("hidden")
+    error, other = await a_cancelled(), await a_cancelled()
+    error.__context__ = BaseExceptionGroup("nursery", [other])
+    error.__context__.__context__ = BaseExceptionGroup("nursery", [other, hidden])
+
+    masked = end_of(error, cancelled=True).masked
+
+    assert [str(leaf) for group in masked for leaf in group.exceptions] == ["hidden"]  # type: ignore[attr-defined]
+
+
 def test_a_stale_child_that_crashes_in_its_cleanup_is_stale_and_keeps_the_crash() -> None:
     crash = OSError("in cleanup")
 
