@@ -53,13 +53,13 @@ def idle_children(count: int, started: Callable[[], None] = nothing) -> list[Chi
 
 
 async def restart_rounds(
-    running: Running, supervised: bare.Cycle, beside: bare.Cycle, rounds: int, cycles: int
+    running: Running, supervised: bare.Cycle, beside: bare.Cycle, rounds: int = 50, cycles: int = 200
 ) -> None:
-    """Let bare and supervised cycles take turns."""
+    """Let bare and supervised cycles take short turns, so that what disturbs the machine disturbs both."""
     async with trio.open_nursery() as nursery:
         await nursery.start(bare.restarts, beside)
         for cycle in (beside, supervised):
-            await cycle.round(cycles // 4)  # warm up
+            await cycle.round(2 * cycles)  # warm up
             cycle.samples.clear()
         for _ in range(rounds):
             for cycle in (beside, supervised):
@@ -81,7 +81,7 @@ async def restart(siblings: int) -> list[Figure]:
     children = [crashing.child("crashing", supervised), *idle_children(siblings)]
     async with Supervisor("bench", children, limit=NO_LIMIT).open() as running:
         gc.collect()
-        await restart_rounds(running, supervised, beside, ROUNDS, 2_000)
+        await restart_rounds(running, supervised, beside)
         running.hurry()
     return list(restart_figures(f"restart, {siblings:,} siblings", supervised, beside))
 
@@ -92,7 +92,7 @@ async def restart_with_mailboxes() -> list[Figure]:
     boxes = Mailbox[int]("in", capacity=1), Mailbox[int]("out", capacity=1)
     tree = Supervisor("bench", [crashing_reader.child("crashing", supervised, *boxes)], limit=NO_LIMIT)
     async with tree.open() as running:
-        await restart_rounds(running, supervised, beside, ROUNDS, 2_000)
+        await restart_rounds(running, supervised, beside)
     return list(restart_figures("restart, with two mailboxes", supervised, beside))[:1]
 
 
@@ -101,12 +101,12 @@ async def restart_with_subscriber() -> list[Figure]:
     supervised, beside = bare.Cycle(), bare.Cycle()
     tree = Supervisor("bench", [crashing.child("crashing", supervised)], limit=NO_LIMIT)
     async with tree.open() as running, trio.open_nursery() as nursery:
-        await restart_rounds(running, supervised, beside, ROUNDS, 2_000)
+        await restart_rounds(running, supervised, beside)
         silent = percentile(supervised.samples, 50)
         supervised.samples.clear()
         # They do not read meanwhile: the cost of handing an event over, not that of whatever a reader does.
         kept = [running.events(capacity=10_000) for _ in range(3)]
-        await restart_rounds(running, supervised, beside, ROUNDS, 2_000)
+        await restart_rounds(running, supervised, beside)
         observed = percentile(supervised.samples, 50)
         nursery.cancel_scope.cancel()
     # A restart is three events: ended, started, ready.
