@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
+from functools import lru_cache
+from operator import is_
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import trio
@@ -133,14 +135,18 @@ class Runtime:
         if isinstance(value, Mailbox):
             return self.mailbox(value)
         if isinstance(value, tuple) and type(value) is tuple:
-            return tuple(self.with_open_mailboxes(item) for item in value)
-        if attrs.has(type(value)):
-            changed = {}
-            for field in attrs.fields(type(value)):
-                if field.init:
-                    before = getattr(value, field.name)
-                    after = self.with_open_mailboxes(before)
-                    if after is not before:
-                        changed[field.alias] = after
-            return attrs.evolve(value, **changed) if changed else value
-        return value
+            items = tuple([self.with_open_mailboxes(item) for item in value])
+            return value if all(map(is_, items, value)) else items
+        changed = {}
+        for name, argument in _fields_of(cast(Hashable, type(value))):
+            before = getattr(value, name)
+            after = self.with_open_mailboxes(before)
+            if after is not before:
+                changed[argument] = after
+        return attrs.evolve(value, **changed) if changed else value
+
+
+@lru_cache(maxsize=1024)
+def _fields_of(kind: Any) -> tuple[tuple[str, str], ...]:
+    """Return names and arguments of the fields of an attrs class; nothing for other types."""
+    return tuple((field.name, field.alias) for field in attrs.fields(kind) if field.init) if attrs.has(kind) else ()
