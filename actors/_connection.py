@@ -14,7 +14,7 @@ import trio
 from supervisor import Backoff, Mailbox, MailboxClosed, Me, PlannedEnd, actor
 
 from ._errors import BadFrame, ConnectFailed, KeyExpired, KeyTimeout, MuteFeed, PongTimeout, Unsubscribed
-from ._messages import Batch, Inflow, Key, KeyRequest, Lost, Opened, Order, Reconnect, Session, kept
+from ._messages import Batch, Hold, Inflow, Key, KeyRequest, Lost, Opened, Order, Reconnect, Session, kept
 from ._source import (
     AccountSource,
     Closing,
@@ -39,13 +39,6 @@ _KINDS_NOTED: Final = 20
 _LONGEST_NAP: Final = 10.0
 _BEAT_EVERY: Final = SILENCE / 4
 _NOTE_EVERY: Final = 60.0
-
-
-@attrs.define
-class Hold:
-    """When the venue allows the next attempt to connect. Outlives the connection."""
-
-    until: float = -float("inf")
 
 
 class Line(Protocol):
@@ -197,7 +190,7 @@ class Connection:
                         await wire.aclose()
         except ConnectFailed as failure:
             if failure.retry_after is not None:
-                hold.until = trio.current_time() + failure.retry_after
+                hold.extend(failure.retry_after)
             raise
 
     async def _wait_until_allowed(self, hold: Hold) -> None:

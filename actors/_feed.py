@@ -28,7 +28,7 @@ from supervisor import Backoff, Mailbox, Me, actor
 from ._continuity import RESTART_AFTER, Cursor, Missing, in_order, start_of, step, usable
 from ._errors import BadFrame, HttpFailure, RateLimited
 from ._http import Http, open_http
-from ._messages import Batch, Inflow, Opened, Order, Reconnect, Session, kept
+from ._messages import Batch, Hold, Inflow, Opened, Order, Reconnect, Session, kept
 from ._records import FeedItem, FeedState, Gap, Trade
 from ._source import HttpRequest, TradeSource
 
@@ -49,7 +49,7 @@ class _Unavailable(Exception):
     """REST did not give an answer within the declared patience."""
 
 
-@actor(first_start="retry", max_failures=None, backoff=Backoff(floor=0.25, base=0.5, cap=60.0))
+@actor(ready_within=15.0, first_start="retry", max_failures=None, backoff=Backoff(floor=0.25, base=0.5, cap=60.0))
 @attrs.frozen
 class Feed:
     """Delivers the trades of one symbol into ``out``."""
@@ -59,6 +59,7 @@ class Feed:
     inflow: Mailbox[Inflow[Trade]]
     out: Mailbox[FeedItem]
     control: Mailbox[Order]
+    hold: Mailbox[Hold]
     cursor: Mailbox[Cursor]
     silence: float
     """Seconds without a trade after which the venue is asked whether there was one."""
@@ -70,7 +71,7 @@ class Feed:
 
     async def run(self, me: Me) -> None:
         """Deliver until cancelled. Cancellation loses nothing: the cursor says what was delivered."""
-        async with open_http(self.rest, self.source.failure, transport=self.transport) as http:
+        async with open_http(self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport) as http:
             await _Delivery(self, me, http).run()
 
 

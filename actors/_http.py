@@ -17,6 +17,7 @@ import httpx  # noqa: ASYNC127
 import trio
 
 from ._errors import HttpFailure, RateLimited, UnknownOutcome
+from ._messages import Hold
 from ._source import HttpReply, HttpRequest
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -43,14 +44,20 @@ class Http:
     """
 
     def __init__(
-        self, base: httpx.URL, transport: httpx.AsyncBaseTransport, judge: Judge, timeout: float, max_body: int
+        self,
+        base: httpx.URL,
+        transport: httpx.AsyncBaseTransport,
+        judge: Judge,
+        hold: Hold,
+        timeout: float,
+        max_body: int,
     ) -> None:
         self._base = base
         self._transport = transport
         self._judge = judge
         self._timeout = timeout
         self._max_body = max_body
-        self._closed_until = -float("inf")
+        self._hold = hold
 
     async def request(self, request: HttpRequest) -> HttpReply:
         """Send one request and return its successful reply.
@@ -63,7 +70,7 @@ class Http:
             UnknownOutcome: The request was sent and not answered, or the answer does not tell.
             HttpFailure: Everything else: not connected, refused, too large.
         """
-        wait = self._closed_until - trio.current_time()
+        wait = self._hold.until - trio.current_time()
         if wait > 0:
             await trio.lowlevel.checkpoint()
             raise RateLimited(str(request), "not sent", retry_after=wait)
@@ -75,7 +82,7 @@ class Http:
         if failure is None:
             return reply
         if isinstance(failure, RateLimited):
-            self._closed_until = trio.current_time() + failure.retry_after
+            self._hold.extend(failure.retry_after)
         raise failure
 
     async def _send(self, request: HttpRequest) -> HttpReply:
@@ -126,6 +133,7 @@ async def open_http(
     base: str,
     judge: Judge,
     *,
+    hold: Hold | None = None,
     transport: Callable[[], Any] | None = None,
     timeout: float = TIMEOUT,
     max_body: int = MAX_BODY,
@@ -135,6 +143,7 @@ async def open_http(
     Args:
         base: ``https://api.binance.com``; plain ``http`` is for simulators.
         judge: Says what error a reply means.
+        hold: Shared with whoever else talks to this address; None: nobody.
         transport: Makes what carries the requests; None: the network, with certificate checks.
         timeout: Seconds for a whole request.
         max_body: Bytes of the largest answer.
@@ -147,7 +156,7 @@ async def open_http(
         raise ValueError(f"not an http:// or https:// address: {base!r}")
     carrier: httpx.AsyncBaseTransport = (transport or _system_transport)()
     try:
-        yield Http(url, carrier, judge, timeout, max_body)
+        yield Http(url, carrier, judge, hold or Hold(), timeout, max_body)
     finally:
         # httpcore closes sockets even where this is cut short by a cancellation.
         await carrier.aclose()

@@ -11,7 +11,7 @@ from supervisor import Backoff, Mailbox, Me, actor
 
 from ._errors import HttpFailure, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Key, KeyRequest, Order, Reconnect
+from ._messages import Hold, Key, KeyRequest, Order, Reconnect, kept
 from ._source import AccountSource
 
 EXTEND_EVERY: Final = 30 * 60.0
@@ -41,6 +41,7 @@ class ListenKeeper:
     requests: Mailbox[KeyRequest]
     keys: Mailbox[Key]
     control: Mailbox[Order]
+    hold: Mailbox[Hold]
     extend_every: float = EXTEND_EVERY
     transport: Any = None
 
@@ -52,7 +53,7 @@ class ListenKeeper:
             SecretMissing: There is no API key.
             HttpFailure: No key could be had, or the key could not be extended in time.
         """
-        async with open_http(self.rest, self.source.failure, transport=self.transport) as http:
+        async with open_http(self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport) as http:
             me.ready()
             request = await self.requests.receive()
             while True:

@@ -79,6 +79,21 @@ class Key:
     value: str = attrs.field(repr=False)
 
 
+@attrs.define
+class Hold:
+    """Until when a venue wants to be left alone, seconds on Trio's clock.
+
+    Kept in the tree and shared by all actors that talk to one address: asking earlier, be it in another incarnation or by
+    another actor, makes a ban longer.
+    """
+
+    until: float = -float("inf")
+
+    def extend(self, seconds: float) -> None:
+        """Note that the venue asked to wait so long from now on."""
+        self.until = max(self.until, trio.current_time() + seconds)
+
+
 def kept(slot: Mailbox[T], make: Callable[[], T]) -> T:
     """Return what an earlier incarnation left in a mailbox of one place, or something new; it stays there.
 

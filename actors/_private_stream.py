@@ -27,7 +27,7 @@ from supervisor import Backoff, Mailbox, Me, actor
 
 from ._errors import HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Batch, Inflow, Opened, Order, Reconnect, Session, kept
+from ._messages import Batch, Hold, Inflow, Opened, Order, Reconnect, Session, kept
 from ._reconcile import Book, OrderKey, OrderReport, differences, judge
 from ._records import AccountItem, AccountState, Fill, OrderUpdate
 from ._source import AccountSource, HttpRequest
@@ -57,6 +57,7 @@ class _Clock:
 
 
 @actor(
+    ready_within=30.0,
     first_start="retry",
     max_failures=None,
     backoff=Backoff(floor=0.5, base=1.0, cap=60.0),
@@ -72,6 +73,7 @@ class PrivateStream:
     inflow: Mailbox[Inflow[OrderUpdate]]
     out: Mailbox[AccountItem]
     control: Mailbox[Order]
+    hold: Mailbox[Hold]
     book: Mailbox[Book]
     since: int | None
     """Where the account's history begins, milliseconds by the venue's clock; None: when the tree was opened."""
@@ -88,7 +90,7 @@ class PrivateStream:
             HttpFailure: The venue could not be asked.
             Inconsistent: Its answers do not add up, again and again.
         """
-        async with open_http(self.rest, self.source.failure, transport=self.transport) as http:
+        async with open_http(self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport) as http:
             await _Delivery(self, me, http).run()
 
 

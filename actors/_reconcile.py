@@ -253,7 +253,8 @@ def _chain(
     found: list[OrderUpdate] = []
     status: OrderStatus = "new" if known is None else known.status
     if known is None and report.status != "rejected":
-        found.append(update("new", filled, report.created, None))
+        status = "partially_filled" if filled else "new"
+        found.append(update(status, filled, report.created, None))
     elif known is not None and _amended(known, report):
         found.append(update(status, known.filled, report.updated, None))
     for fill in fills:

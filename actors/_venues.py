@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import attrs
 
-from supervisor import Child, Limit, Mailbox, Supervisor, child
+from supervisor import Budget, Child, Limit, Mailbox, Supervisor, child
 
 from ._connection import Connection, PrivateLine, PublicLine
 from ._feed import Feed
 from ._listen_key import ListenKeeper
-from ._messages import Inflow, Key, KeyRequest, Order
+from ._messages import Hold, Inflow, Key, KeyRequest, Order
 from ._pinger import Pinger
 from ._private_stream import PrivateStream
 from ._records import AccountItem, FeedItem, OrderUpdate, Trade
@@ -29,6 +29,11 @@ from .exchanges import binance_usdm as usdm
 
 NEVER_REACHED: Final = Limit(restarts=1000, within=60.0)
 """A backoff with a floor of 0.25 s allows 240 restarts a minute and actor."""
+ATTEMPTS: Final = 250
+"""Connections that all actors of one tree may open to one address in `ATTEMPTS_WITHIN`: Binance allows an address 300
+(web-socket-streams.md, 2026-07-21; for USD-M nothing is stated), and other programs may share it."""
+ATTEMPTS_WITHIN: Final = 300.0
+"""Seconds."""
 INFLOW: Final = 4096
 """Messages between a connection and the owner of the data; when they are used up, the connection waits."""
 PING_EVERY: Final = 15.0
@@ -55,6 +60,9 @@ class Venue:
     private: str | None = None
     dial: Dial | None = attrs.field(default=None, repr=False)
     transport: Callable[[], Any] | None = attrs.field(default=None, repr=False)
+    # One each for all groups of this venue at these addresses: a ban is for all that come from one machine.
+    _ws_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of connections", capacity=1), repr=False)
+    _rest_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of REST", capacity=1), repr=False)
 
     def at(
         self,
@@ -75,6 +83,8 @@ class Venue:
             ws=(ws or self.ws).rstrip("/"),
             rest=(rest or self.rest).rstrip("/"),
             private=private.rstrip("/") if private is not None else (None if ws is not None else self.private),
+            ws_hold=Mailbox("hold of connections", capacity=1),
+            rest_hold=Mailbox("hold of REST", capacity=1),
         )
 
     def through(self, *, dial: Dial | None = None, transport: Callable[[], Any] | None = None) -> Venue:
@@ -144,6 +154,7 @@ class Venue:
                             inflow=inflow,
                             out=out,
                             control=control,
+                            hold=self._rest_hold,
                             cursor=Mailbox(f"{group} cursor", capacity=1),
                             silence=silence,
                             patience=patience,
@@ -160,9 +171,10 @@ class Venue:
                         address=self.ws,
                         inflow=inflow,
                         control=control,
-                        hold=Mailbox(f"{group} hold", capacity=1),
+                        hold=self._ws_hold,
                         dial=self.dial,
                     ),
+                    budget=_attempts(self.ws),
                 ),
                 child("pinger", Pinger(control, ping_every)),
             ],
@@ -229,6 +241,7 @@ class Venue:
                         inflow=inflow,
                         out=out,
                         control=control,
+                        hold=self._rest_hold,
                         book=Mailbox(f"{name} book", capacity=1),
                         since=since,
                         reconcile_every=reconcile_every,
@@ -243,6 +256,7 @@ class Venue:
                         requests=requests,
                         keys=keys,
                         control=control,
+                        hold=self._rest_hold,
                         transport=self.transport,
                     ),
                 ),
@@ -253,9 +267,10 @@ class Venue:
                         address=self.private or self.ws,
                         inflow=inflow,
                         control=control,
-                        hold=Mailbox(f"{name} hold", capacity=1),
+                        hold=self._ws_hold,
                         dial=self.dial,
                     ),
+                    budget=_attempts(self.private or self.ws),
                 ),
                 child("pinger", Pinger(control, ping_every)),
             ],
@@ -268,6 +283,10 @@ class Venue:
 def _control(name: str) -> Mailbox[Order]:
     # Nobody waits to give an order; with more than these unread the connection is about to be ended as stale.
     return Mailbox(f"{name} control", capacity=16, overflow="drop_oldest")
+
+
+def _attempts(address: str) -> Budget:
+    return Budget(f"connections to {address}", ATTEMPTS, ATTEMPTS_WITHIN)
 
 
 def _made(wrong: list[str], make: Callable[[], TradeSource]) -> TradeSource | None:

@@ -47,6 +47,8 @@ class _Reader:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self._scopes: set[trio.CancelScope] = set()
+        # It outlives a cancellation of the caller, who may want to close in order; `stop` ends it in any case.
+        self._scope = trio.CancelScope(shield=True)
         self.failure: Exception | None = None
         self.done = trio.Event()
 
@@ -55,13 +57,17 @@ class _Reader:
 
     async def _run(self, function: Callable[..., Awaitable[Any]], args: tuple[object, ...]) -> None:
         try:
-            await function(*args)
+            with self._scope:
+                await function(*args)
         except Exception as error:  # noqa: BLE001 - kept, and raised to whoever uses the wire next
             self.failure = error
         finally:
             self.done.set()
             for scope in self._scopes:
                 scope.cancel("the connection ended")
+
+    def stop(self) -> None:
+        self._scope.cancel("the wire is closed")
 
     @contextmanager
     def while_reading(self, timeout: float) -> Iterator[trio.CancelScope]:
@@ -213,8 +219,8 @@ async def open_wire(
     # Only the reader lives in this nursery, and it does not raise. What the block raises is carried around the nursery,
     # so that it comes out as itself and not as a group.
     async with trio.open_nursery() as nursery:
+        reader = _Reader(nursery)
         try:
-            reader = _Reader(nursery)
             connection = await _handshake(parts, stream, reader, deadline, max_message)
             wire = Wire(connection, reader, stream, close_timeout)
             try:
@@ -224,7 +230,7 @@ async def open_wire(
         except BaseException as error:  # noqa: ASYNC103, BLE001 - raised again below
             raised = error
         finally:
-            nursery.cancel_scope.cancel("the wire is closed")
+            reader.stop()
             await trio.aclose_forcefully(stream)
     if raised is not None:
         raise raised

@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 import trio
 
-from ._errors import ForeignCancelled, PlannedEnd, StopActor
+from ._errors import ForeignCancelled, GaveUp, PlannedEnd, StopActor
 from ._policy import ACTIONS_BY_SEVERITY, Action, Policy
 
 EndKind = Literal["returned", "crashed", "stopped", "stale", "start_timeout", "planned", "exit"]
@@ -124,8 +124,9 @@ def _hidden_behind(cancelled: BaseException) -> Iterator[BaseException]:
     current = cancelled.__context__
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        if not isinstance(current, trio.Cancelled):
-            yield current
+        real = current.split(trio.Cancelled)[1] if isinstance(current, BaseExceptionGroup) else current
+        if real is not None and not isinstance(real, trio.Cancelled):
+            yield real
         current = current.__context__
 
 
@@ -184,7 +185,11 @@ def _is_exit(exception: BaseException) -> bool:
 
 
 def _only(exception: BaseException, types: tuple[type[BaseException], ...]) -> bool:
-    return all(isinstance(leaf, types) for leaf in iter_leaves(exception))
+    if isinstance(exception, GaveUp):
+        return False  # Whatever a supervisor gave up over, giving up is a failure.
+    if isinstance(exception, BaseExceptionGroup):
+        return all(_only(inner, types) for inner in exception.exceptions)
+    return isinstance(exception, types)
 
 
 def verdict(policy: Policy, end: End) -> tuple[Action, str]:

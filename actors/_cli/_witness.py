@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from actors import AccountState, FeedState, Gap, OrderUpdate
-from supervisor import Child, Ended, Event, Me, PlannedEnd, Policy, Started, StopActor, Supervisor
+from supervisor import Child, Ended, Event, Me, PlannedEnd, Started, StopActor, Supervisor
 
 from ._tally import Silence
 
@@ -17,6 +17,8 @@ Life = tuple[str, int]
 """Path and incarnation."""
 TradeRow = tuple[int, str, str, str, int]
 """Id, price, quantity, side, time: what must be the same on both sides."""
+
+_NO_OPTIONS = ("name", "children", "policy", "wrong")
 
 
 class Witness:
@@ -84,10 +86,11 @@ class Witness:
 
     def watching(self, tree: Supervisor) -> Supervisor:
         """Return the same tree with a witness at the door of every actor."""
-        changed = {
-            field.name: getattr(tree.policy, field.name)
-            for field in attrs.fields(Policy)
-            if getattr(tree.policy, field.name) != field.default
+        options: dict[str, Any] = {
+            field.name: getattr(holder, field.name)
+            for holder in (tree, tree.policy)
+            for field in attrs.fields(type(holder))
+            if field.name not in _NO_OPTIONS and getattr(holder, field.name) != field.default
         }
         children = [
             self.watching(child)
@@ -95,7 +98,7 @@ class Witness:
             else attrs.evolve(child, actor=_Door(child, self.raised))
             for child in tree.children
         ]
-        return Supervisor(tree.name, children, strategy=tree.strategy, limit=tree.limit, **changed)
+        return Supervisor(tree.name, children, **options)
 
 
 @attrs.frozen

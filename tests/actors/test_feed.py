@@ -15,7 +15,7 @@ from supervisor import Backoff, Limit, Mailbox, Me, Note, Running, Supervisor, a
 from actors import FeedItem, FeedState, Gap, Trade
 from actors._continuity import Cursor
 from actors._feed import Feed
-from actors._messages import Batch, Inflow, Lost, Opened, Order, Reconnect, Session
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Session
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
 
 T0 = 1_700_000_000_000
@@ -84,6 +84,7 @@ class World:
             inflow=self.inflow,
             out=self.outbox,
             control=self.control,
+            hold=Mailbox[Hold]("hold", capacity=1),
             cursor=Mailbox[Cursor]("cursor", capacity=1),
             transport=lambda: httpx.MockTransport(self.answer),
             **settings_,  # type: ignore[arg-type]

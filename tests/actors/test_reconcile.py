@@ -214,7 +214,7 @@ def test_an_open_order_from_before_the_history_is_told_with_what_was_filled_then
     book.since = truth.fills[0].time + 1
     found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER)
     assert [(u.status, u.filled, u.fill.id if u.fill else None) for u in found] == [
-        ("new", Decimal(1), None),
+        ("partially_filled", Decimal(1), None),
         ("partially_filled", Decimal(2), 2),
     ]
 

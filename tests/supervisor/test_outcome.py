@@ -41,6 +41,7 @@ async def a_cancelled() -> trio.Cancelled:
         (StopActor("done"), False, "returned"),
         (ExceptionGroup("both", [PlannedEnd("24 h"), OSError("x")]), False, "crashed"),
         (ExceptionGroup("both", [PlannedEnd("24 h"), PlannedEnd("again")]), False, "planned"),
+        (GaveUp("bot/x", "limit", [PlannedEnd("24 h")], 3), False, "crashed"),
         (KeyboardInterrupt(), False, "exit"),
         (BaseExceptionGroup("g", [OSError("x"), SystemExit(3)]), False, "exit"),
     ],
@@ -76,6 +77,17 @@ async def test_what_a_cancellation_hides_is_recorded() -> None:
 
     assert end_of(error, cancelled=True).masked == (hidden,)
     assert end_of(error, cancelled=False).masked == (hidden,)
+
+
+async def test_a_group_of_nothing_but_cancellations_hides_nothing() -> None:
+    hidden = OSError("hidden")
+    error, other = await a_cancelled(), await a_cancelled()
+    error.__context__ = BaseExceptionGroup("nursery", [other])
+    error.__context__.__context__ = BaseExceptionGroup("nursery", [other, hidden])
+
+    masked = end_of(error, cancelled=True).masked
+
+    assert [str(leaf) for group in masked for leaf in group.exceptions] == ["hidden"]  # type: ignore[attr-defined]
 
 
 def test_a_stale_child_that_crashes_in_its_cleanup_is_stale_and_keeps_the_crash() -> None:
