@@ -17,7 +17,6 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from random import Random
 from typing import Literal
@@ -25,12 +24,11 @@ from typing import Literal
 from ._bounds import Bounds
 from ._events import Ended, Ready, Started
 from ._judge import Judge
-from ._outcome import Caught, Decision, DecisionAction, End, classify
+from ._outcome import Caught, Decision, DecisionAction, End, classify, verdict
 from ._policy import Action
 from ._port import Port
 from ._spec import Node, Supervisor
-from ._state import ACTIVE, Asked, Group, Slot, longest_due
-from ._strategy import restarts_with
+from ._state import ACTIVE, Asked, Group, Slot, longest_due, restarting_with
 from ._timers import Order, Timer
 
 
@@ -84,12 +82,14 @@ class Machine:
             for old in before.slots.values():
                 if old.added and old.spec.name not in self.slots and old.wish != "removed" and not old.gone:
                     self.new_slot(old.spec, now, before, added=True)
-        members = [slot for slot in self.slots.values() if slot.wish == "up"]
+        members = [slot for slot in self.slots.values() if slot.wish != "stopped"]
         if not members:
             self._port.started()
             return
         for slot in members:
             slot.move("waiting", now)
+            if slot.wish == "parked":
+                slot.move("parked", now)
         self._first = Group(members[0], members, now)
         self._first.join()
         self._first.next_stop = -1
@@ -98,6 +98,7 @@ class Machine:
     def new_slot(self, spec: Node, now: float, before: Machine | None, *, added: bool) -> Slot:
         """Make room for a child, as the last one."""
         slot = self.slots[spec.name] = Slot(self._places, spec, self.path, self.order, now, added=added)
+        slot.generation = self._port.lived(slot.path)
         self._places += 1
         earlier = before.slots.get(spec.name) if before is not None else None
         if earlier is not None:
@@ -120,7 +121,8 @@ class Machine:
         slot.ready_once = True
         self._port.publish(Ready(slot.path, slot.generation, now))
         self._bounds.ready(slot, now)
-        self.leave_group(slot, now)
+        if slot.group is None or not slot.group.stopping:  # Otherwise its group is about to stop it.
+            self.leave_group(slot, now)
 
     def ended(self, slot: Slot, caught: Caught, *, cancel_called: bool, now: float) -> None:
         """An incarnation has ended, cleanup included: record it, decide, act."""
@@ -141,7 +143,7 @@ class Machine:
         elif self.phase != "running":
             self._on_end_while_stopping(slot, end, now)
         elif slot.wish != "up":
-            self._on_end_by_wish(slot, end, now)
+            self._on_end_by_wish(slot, end, asked, now)
         elif asked == "group":
             self._on_end_for_group(slot, end, now)
         else:
@@ -154,7 +156,7 @@ class Machine:
         self.phase = "stopping"
         self._stop_reason = reason
         for slot in self.slots.values():
-            self.let_go(slot)
+            self.let_go(slot, now)
             if slot.state == "waiting":
                 slot.move("down", now)
         self._to_stop = list(self.slots.values())
@@ -189,7 +191,7 @@ class Machine:
         self._publish(slot, end, decision, now)
         self._continue_stop(now)
 
-    def _on_end_by_wish(self, slot: Slot, end: End, now: float) -> None:
+    def _on_end_by_wish(self, slot: Slot, end: End, asked: Asked | None, now: float) -> None:
         """An operator wants it so; nothing is counted."""
         if slot.wish == "again":
             slot.wish = "up"
@@ -207,6 +209,8 @@ class Machine:
             self._publish(slot, end, Decision("stop", f"{slot.wish} by an operator"), now)
             if slot.wish == "removed":
                 self.drop(slot, now)
+            elif slot.group is not None and slot.group.stopping and asked == "operator":
+                self.let_go(slot, now)  # It was on its way out before the group was made: nobody waits for it.
             elif slot.group is not None:
                 self.advance(slot.group, now)
 
@@ -225,6 +229,10 @@ class Machine:
         self.advance(group, now)
 
     def _on_own_end(self, slot: Slot, end: End, now: float) -> None:
+        if slot.group is not None and slot.group.stopping and verdict(slot.policy, end)[0] not in ("park", "escalate"):
+            # It died before its turn to be stopped for its group, which restarts it anyway: one cause, one count.
+            self._on_end_for_group(slot, end, now)
+            return
         action, reason = self.judge.judge(slot, end, self.spec.limit, now)
         if action in ("restart", "restart_now"):
             self._restart(slot, end, action, reason, now)
@@ -275,40 +283,39 @@ class Machine:
     def group_members(self, slot: Slot) -> list[Slot]:
         """Return the children that restart with this one, in start order."""
         strategy = self.spec.strategy
-        if strategy == "one_for_one":
-            return [slot]
-        return [
-            other
-            for other in self.slots.values()
-            if other is slot
-            or (restarts_with(strategy, slot.place, other.place) and not other.gone and not _stays_down(other))
-        ]
+        return [slot] if strategy == "one_for_one" else restarting_with(slot, self.slots.values(), strategy)
 
     def regroup(self, lead: Slot, members: list[Slot], due: float, now: float) -> None:
-        """Make a new group, which takes its members out of older ones."""
-        left: Iterable[Group] = {member.group: None for member in members if member.group is not None}
-        group = Group(lead, members, due)
+        """Make a new group, which takes its members out of older ones.
+
+        Where children depend on each other it takes over all that is left of those, and the time they had left.
+        """
+        older = list({member.group: None for member in members if member.group is not None})
+        if self.spec.strategy != "one_for_one":
+            for group in older:
+                left = [member for member in group.members if member.group is group and member not in members]
+                members = sorted([*members, *left], key=lambda member: member.place)
+                due = max(due, group.due) if left else due
+                self._forget(group.timer)
+        new = Group(lead, members, due)
         for member in members:
-            self._release(member)
+            self.release(member)
             if member.state == "down" and not member.held:
                 member.move("waiting", now)
-        group.join()
-        for older in left:
-            if self.spec.strategy == "one_for_one":
-                # Only the first start has more than one member; it goes on without this child.
-                self.advance(older, now)
-                continue
-            self._forget(older.timer)
-            if older is self._first:
-                # The first start of these children is retried from now on: the tree counts as started.
-                self._first_over()
-        self.advance(group, now)
+        new.join()
+        if self.spec.strategy == "one_for_one":
+            for group in older:  # Only the first start has more than one member; it goes on without this child.
+                self.advance(group, now)
+        elif self._first in older:
+            # The first start of these children is retried from now on: the tree counts as started.
+            self._first_over()
+        self.advance(new, now)
 
     def hold_group(self, parked: Slot, now: float) -> None:
         """A parked child keeps those that depend on it from running."""
         members = self.group_members(parked)
         if len(members) == 1:
-            self.leave_group(parked, now)
+            self.let_go(parked, now)
         else:
             self.regroup(parked, members, now, now)
 
@@ -318,13 +325,14 @@ class Machine:
         if group is not None:
             self.advance(group, now)
 
-    def let_go(self, slot: Slot) -> None:
-        """Take the slot out of its group, without a word to the others."""
-        self._release(slot)
-        if slot.group is not None:
-            if slot.group.lead is slot or self.phase != "running":
-                self._forget(slot.group.timer)
-            slot.group = None
+    def let_go(self, slot: Slot, now: float) -> None:
+        """Take the slot out of its group; the others go on without it."""
+        self.release(slot)
+        group, slot.group = slot.group, None
+        if group is not None:
+            self._forget(group.timer)
+            if group is self._first or any(other.group is group for other in group.members):
+                self.advance(group, now)
 
     def advance(self, group: Group, now: float) -> None:
         """Take a group as far as it goes without waiting: stop, wait until due, start."""
@@ -345,9 +353,8 @@ class Machine:
 
     def _start_next(self, group: Group, now: float) -> None:
         dependent = self.spec.strategy != "one_for_one"
-        if self.spec.strategy == "one_for_all" and any(slot.group is group and slot.held for slot in group.members):
-            group.next_start = len(group.members)  # All depend on each other; `Operations` looks again.
-        while group.next_start < len(group.members):
+        held = self.spec.strategy == "one_for_all" and any(slot.group is group and slot.held for slot in group.members)
+        while not held and group.next_start < len(group.members):
             slot = group.members[group.next_start]
             if slot.group is group:
                 if slot.state == "waiting" and not self._start(slot, group, now):
@@ -384,7 +391,8 @@ class Machine:
         self._port.start(slot)
         return True
 
-    def _release(self, slot: Slot) -> None:
+    def release(self, slot: Slot) -> None:
+        """Give back its place in the queue of its budget."""
         budget = self._port.budget_of(slot) if slot.ticket is not None else None
         if budget is not None and slot.ticket is not None:
             budget.give_back(slot.ticket)
@@ -423,8 +431,7 @@ class Machine:
     def drop(self, slot: Slot, now: float) -> None:
         """Forget a child altogether."""
         self.slots.pop(slot.spec.name, None)
-        self._release(slot)
-        self.leave_group(slot, now)
+        self.let_go(slot, now)
 
     def _drop_if_added(self, slot: Slot, now: float) -> None:
         """A temporary child that was added while running leaves nothing behind, as in OTP."""
@@ -439,8 +446,3 @@ class Machine:
     def _forget(self, timer: Timer | None) -> None:
         if timer is not None:
             self._port.take_back(timer)
-
-
-def _stays_down(slot: Slot) -> bool:
-    """Whether an operator stopped it outside of any group: it stays so, and nobody waits for it."""
-    return slot.wish in ("stopped", "removed") and slot.state == "down" and slot.group is None

@@ -107,7 +107,6 @@ class OnCue:
                 await trio.sleep(cue.ready_after)
                 me.ready()
             await self._pass_time(me, cue)
-            await _end(me, cue)
         except trio.Cancelled:
             if cue.when_stopped == "crash":
                 raise Boom(f"{me.path}#{me.generation} crashed when stopped") from None
@@ -122,6 +121,7 @@ class OnCue:
                     await trio.sleep(cue.stopping_takes)
                 return
             raise
+        await _end(me, cue)
 
     async def _pass_time(self, me: Me, cue: Cue) -> None:
         if cue.how == "hang_without_beat":
