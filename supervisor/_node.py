@@ -205,6 +205,8 @@ class Node:
             )
         except Exception as bug:  # noqa: BLE001 - must not take the siblings down in disorder
             self._fail(bug)
+        finally:
+            error = None  # Its traceback refers to this frame: with it here each failure would be a cycle of garbage.
 
     def _ready(self, slot: Slot) -> None:
         self.machine.ready(slot, trio.current_time())
