@@ -29,8 +29,8 @@ class Actor(Generic[P]):
         self._function = function
         self._policy = policy
         self._wrong = tuple(wrong)
-        self.__name__ = getattr(function, "__name__", repr(function))
-        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__name__: str = getattr(function, "__name__", repr(function))
+        self.__qualname__: str = getattr(function, "__qualname__", self.__name__)
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
         self.__wrapped__ = function

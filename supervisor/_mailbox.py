@@ -83,10 +83,10 @@ class Mailbox(Generic[T]):
             raise ValueError(f"mailbox {name!r}: overflow must be one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         if (overflow == "conflate") != (key is not None):
             raise ValueError(f"mailbox {name!r}: overflow='conflate' and key= go together")
-        self.name = name
-        self.capacity = capacity
+        self.name: str = name
+        self.capacity: int = capacity
         self.overflow: Overflow = overflow
-        self.key = key
+        self.key: Callable[[T], Hashable] | None = key
 
     def __repr__(self) -> str:
         return f"Mailbox({self.name!r}, capacity={self.capacity}, overflow={self.overflow!r})"

@@ -45,10 +45,10 @@ class Running:
     """
 
     def __init__(self, tree: Supervisor, seed: int | None, *, exit_process: Callable[[int], object] = os._exit) -> None:
-        self.tree = tree
+        self.tree: Supervisor = tree
         self._exit = exit_process
         self._runtime = Runtime(seed)
-        self.seed = self._runtime.seed
+        self.seed: int = self._runtime.seed
         self.ledger: Ledger = self._runtime.ledger
         self._since = self._started_at = trio.current_time()
         self._ready_at: float | None = None

@@ -56,9 +56,9 @@ class Runtime:
     """
 
     def __init__(self, seed: int | None, wall_clock: Callable[[], float] = time.time) -> None:
-        self.seed = Random().getrandbits(32) if seed is None else seed
-        self.timers = Timers()
-        self.ledger = Ledger()
+        self.seed: int = Random().getrandbits(32) if seed is None else seed
+        self.timers: Timers = Timers()
+        self.ledger: Ledger = Ledger()
         self._wall_clock = wall_clock
         self._seq = 0
         self._subscribers: list[OpenMailbox[Event]] = []
