@@ -90,7 +90,9 @@ class PrivateStream:
             HttpFailure: The venue could not be asked.
             Inconsistent: Its answers do not add up, again and again.
         """
-        async with open_http(self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport) as http:
+        async with open_http(
+            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
+        ) as http:
             await _Delivery(self, me, http).run()
 
 
@@ -280,9 +282,7 @@ class _Delivery:
 
     async def _one_order(self, symbol: str, order_id: int) -> list[OrderReport]:
         try:
-            return self._source.orders(
-                await self._ask(lambda now: self._source.order_request(symbol, order_id, now))
-            )
+            return self._source.orders(await self._ask(lambda now: self._source.order_request(symbol, order_id, now)))
         except HttpFailure as failure:
             if not self._source.order_is_unknown(failure):
                 raise
