@@ -81,10 +81,9 @@ async def print_items(me: Me, items: Mailbox[FeedItem], show: Show, output: Line
             await print_batch()
     finally:
         with me.cleanup():
-            await print_batch()
-            while items.statistics().used:
-                batch.extend(await items.receive_many())
-                await print_batch()
+            while batch or items.statistics().used:
+                batch.extend(items.receive_many_nowait())
+                await print_batch()  # noqa: ASYNC102 - cleanup is a shield with a deadline
 
 
 async def _run(tree: Supervisor, output: Lines, seconds: float | None, *, as_json: bool) -> int:
