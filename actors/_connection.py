@@ -32,8 +32,8 @@ CONTROL: Final = (Closing, Ignored, Listed, ListenKeyExpired, Refused)
 BACKOFF: Final = Backoff(floor=0.25, base=0.5, cap=60.0)
 SILENCE: Final = 60.0
 """Seconds without any frame or pong. The pinger makes sure that a living connection has one far more often."""
-READY_WITHIN: Final = 30.0
-"""Seconds for the key, the connection and the confirmation."""
+READY_WITHIN: Final = 45.0
+"""Seconds for the key, the connection and the confirmation, each of which has a bound of its own."""
 
 _KINDS_NOTED: Final = 20
 _LONGEST_NAP: Final = 10.0

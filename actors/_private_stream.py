@@ -182,7 +182,10 @@ class _Delivery:
         found = await self._reconcile()
         self._due = trio.current_time() + self._settings.reconcile_every
         missed = [update for update in found if update.time < self._clock.now() - MUTE_AFTER]
-        if missed:
+        if not missed:
+            # A rate limit may have taken us out of it while we asked.
+            await self._say(live=True, reason="reconciled")
+        else:
             reason = f"{len(missed)} updates did not come over the stream"
             self._me.note("mute", reason=reason)
             self._session, self._due = None, float("inf")

@@ -101,4 +101,4 @@ class Peers:
 async def drain(items: AsyncIterable[Any], into: list[Any]) -> None:
     """Write down everything that comes, when it comes."""
     async for item in items:
-        into.append(item)  # noqa: PERF401 - a comprehension would be done only at the end
+        into.append(item)

@@ -19,7 +19,7 @@ HOUR = 3600.0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(int(os.environ.get("UNBLINKING_BAD_HOURS", "3"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("UNBLINKING_BAD_HOURS", "2"))))
 def test_every_trade_and_every_fill_comes_once_whatever_the_exchange_does(seed: int) -> None:
     exchange = Exchange(
         seed=seed,

@@ -59,7 +59,7 @@ class World:
         self.running: Running
         self.inflow: Mailbox[Inflow[Trade]] = Mailbox("inflow", capacity=8)
         self.control: Mailbox[Order] = Mailbox("control", capacity=8, overflow="drop_oldest")
-        self.bombs: Mailbox[int] = Mailbox("bombs", capacity=8)
+        self.bombs: Mailbox[int] = Mailbox("bombs", capacity=100)
         self.outbox: Mailbox[FeedItem] = Mailbox("out", capacity=3)
 
     async def answer(self, request: httpx.Request) -> httpx.Response:

@@ -60,7 +60,7 @@ class World:
         self.running: Running
         self.inflow: Mailbox[Inflow[OrderUpdate]] = Mailbox("inflow", capacity=8)
         self.control: Mailbox[Order] = Mailbox("control", capacity=8, overflow="drop_oldest")
-        self.bombs: Mailbox[int] = Mailbox("bombs", capacity=8)
+        self.bombs: Mailbox[int] = Mailbox("bombs", capacity=100)
         self.outbox: Mailbox[AccountItem] = Mailbox("out", capacity=2)
         self.symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
 
@@ -393,6 +393,20 @@ def test_a_rate_limit_is_waited_out_without_asking() -> None:
         assert len(world.asked) == asked
         await trio.sleep(3)
         assert len(world.updates) == 1
+
+    play(script)
+
+
+def test_a_rate_limit_on_a_routine_question_ends_with_the_account_live_again() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(100)
+        world.trouble = httpx.Response(429, headers={"retry-after": "30"})
+        await trio.sleep(210)
+        assert world.states == [False, True, False]
+        world.trouble = None
+        await trio.sleep(60)
+        assert world.states == [False, True, False, True]
 
     play(script)
 
