@@ -92,9 +92,7 @@ def check_orders(exchange: Exchange, account: list[object]) -> None:
     assert any(u.source == "stream" for u in updates)
     for order_id in {e.order_id for e in record}:
         told = [(e.status.lower(), Decimal(e.filled), e.trade_id) for e in record if e.order_id == order_id]
-        heard = [
-            (u.status, u.filled, u.fill.id if u.fill else 0) for u in updates if u.order_id == order_id
-        ]
+        heard = [(u.status, u.filled, u.fill.id if u.fill else 0) for u in updates if u.order_id == order_id]
         assert heard == told
     states = [s.live for s in account if isinstance(s, AccountState)]
     assert states[-2:] == [True, False]

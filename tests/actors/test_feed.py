@@ -612,4 +612,3 @@ def test_what_happened_is_noted() -> None:
 
     play(script)
     assert "backfilled" in notes
-

@@ -22,7 +22,10 @@ Answer = Callable[[httpx.Request], httpx.Response]
 @asynccontextmanager
 async def answered_by(answer: Answer, **options: float) -> AsyncIterator[Http]:
     async with open_http(
-        "https://fapi.example", _binance.failure, transport=lambda: httpx.MockTransport(answer), **options  # type: ignore[arg-type]
+        "https://fapi.example",
+        _binance.failure,
+        transport=lambda: httpx.MockTransport(answer),
+        **options,  # type: ignore[arg-type]
     ) as http:
         yield http
 

@@ -258,7 +258,9 @@ def test_what_happened_during_an_interruption_is_delivered_before_the_account_is
 
     world = play(script)
     check_complete(world.updates, world.truth)
-    told = [item.live if isinstance(item, AccountState) else (item.order_id, item.status, item.source) for item in world.out]
+    told = [
+        item.live if isinstance(item, AccountState) else (item.order_id, item.status, item.source) for item in world.out
+    ]
     live_again = len(told) - 1 - told[::-1].index(True)
     recovered = [place for place, item in enumerate(told) if isinstance(item, tuple) and item[2] == "reconcile"]
     assert max(recovered) < live_again
@@ -280,7 +282,9 @@ def test_nothing_of_before_the_start_is_told_but_open_orders_are() -> None:
     trio.run(before, clock=trio.testing.MockClock())
     world.truth.time = T0 - 1000
     world.truth.fills = [attrs.evolve(fill, time=T0 - 1000) for fill in world.truth.fills]
-    world.truth.orders = {k: attrs.evolve(o, created=T0 - 2000, updated=T0 - 1000) for k, o in world.truth.orders.items()}
+    world.truth.orders = {
+        k: attrs.evolve(o, created=T0 - 2000, updated=T0 - 1000) for k, o in world.truth.orders.items()
+    }
     world.snapshots = [(dict(world.truth.orders), list(world.truth.fills))]
     play(script, world)
     assert [(u.order_id, u.status, u.filled, u.source) for u in world.updates] == [

@@ -241,7 +241,9 @@ async def test_a_closed_port_fails_to_connect() -> None:
             pass
 
 
-@pytest.mark.parametrize("error", [OSError("no"), socket.gaierror(-3, "temporary failure"), UnicodeError("label empty")])
+@pytest.mark.parametrize(
+    "error", [OSError("no"), socket.gaierror(-3, "temporary failure"), UnicodeError("label empty")]
+)
 async def test_a_name_that_does_not_resolve_fails_to_connect(error: Exception) -> None:
     async def dial(host: str, port: int) -> trio.abc.Stream:
         raise error

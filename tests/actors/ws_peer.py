@@ -73,9 +73,7 @@ class Peer:
 
     def reset(self) -> None:
         """Close with a TCP reset."""
-        self.stream.setsockopt(
-            trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )
+        self.stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.stream.socket.close()
 
     async def _take(self, size: int) -> bytes | None:
