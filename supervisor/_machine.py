@@ -17,7 +17,6 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from random import Random
 from typing import Literal
@@ -25,7 +24,7 @@ from typing import Literal
 from ._bounds import Bounds
 from ._events import Ended, Ready, Started
 from ._judge import Judge
-from ._outcome import Caught, Decision, DecisionAction, End, classify
+from ._outcome import Caught, Decision, DecisionAction, End, classify, verdict
 from ._policy import Action
 from ._port import Port
 from ._spec import Node, Supervisor
@@ -182,10 +181,9 @@ class Machine:
 
     def _on_end_while_stopping(self, slot: Slot, end: End, now: float) -> None:
         slot.move("down", now)
-        if end.failed:
-            decision = Decision("ignored", f"failed while its supervisor was stopping: {self._stop_reason}")
-        else:
-            decision = Decision("stop", f"its supervisor is stopping: {self._stop_reason}")
+        reason = f"its supervisor is stopping: {self._stop_reason}"
+        action: DecisionAction = "ignored" if end.failed else "stop"
+        decision = Decision(action, reason, failures=slot.failures)
         self._publish(slot, end, decision, now)
         self._continue_stop(now)
 
@@ -225,6 +223,10 @@ class Machine:
         self.advance(group, now)
 
     def _on_own_end(self, slot: Slot, end: End, now: float) -> None:
+        if slot.group is not None and slot.group.stopping and verdict(slot.policy, end)[0] not in ("park", "escalate"):
+            # It died before its turn to be stopped for its group, which restarts it anyway: one cause, one count.
+            self._on_end_for_group(slot, end, now)
+            return
         action, reason = self.judge.judge(slot, end, self.spec.limit, now)
         if action in ("restart", "restart_now"):
             self._restart(slot, end, action, reason, now)
@@ -285,24 +287,30 @@ class Machine:
         ]
 
     def regroup(self, lead: Slot, members: list[Slot], due: float, now: float) -> None:
-        """Make a new group, which takes its members out of older ones."""
-        left: Iterable[Group] = {member.group: None for member in members if member.group is not None}
-        group = Group(lead, members, due)
+        """Make a new group, which takes its members out of older ones.
+
+        Where children depend on each other it takes over all that is left of those, and the time they had left.
+        """
+        older = list({member.group: None for member in members if member.group is not None})
+        if self.spec.strategy != "one_for_one":
+            for group in older:
+                left = [member for member in group.members if member.group is group and member not in members]
+                members = sorted([*members, *left], key=lambda member: member.place)
+                due = max(due, group.due) if left else due
+                self._forget(group.timer)
+        new = Group(lead, members, due)
         for member in members:
             self._release(member)
             if member.state == "down" and not member.held:
                 member.move("waiting", now)
-        group.join()
-        for older in left:
-            if self.spec.strategy == "one_for_one":
-                # Only the first start has more than one member; it goes on without this child.
-                self.advance(older, now)
-                continue
-            self._forget(older.timer)
-            if older is self._first:
-                # The first start of these children is retried from now on: the tree counts as started.
-                self._first_over()
-        self.advance(group, now)
+        new.join()
+        if self.spec.strategy == "one_for_one":
+            for group in older:  # Only the first start has more than one member; it goes on without this child.
+                self.advance(group, now)
+        elif self._first in older:
+            # The first start of these children is retried from now on: the tree counts as started.
+            self._first_over()
+        self.advance(new, now)
 
     def hold_group(self, parked: Slot, now: float) -> None:
         """A parked child keeps those that depend on it from running."""

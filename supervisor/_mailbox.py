@@ -7,7 +7,8 @@ runtime puts an `OpenMailbox` in its place: the same type to a type checker, wit
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 import attrs
@@ -48,9 +49,22 @@ class MailboxStatistics:
     received: int
     dropped: int
     """Items lost to overflow: new ones that found no room, old ones that were pushed out or replaced."""
+    dead: int
+    """Items that actors crashed over too often; they are among the received ones."""
     waiting_senders: int
     waiting_receivers: int
     closed: bool
+
+
+@attrs.frozen
+class DeadLetter(Generic[T]):
+    """An item that nobody could finish."""
+
+    mailbox: str
+    item: T
+    deliveries: int
+    error: BaseException
+    """What the last delivery ended with."""
 
 
 class Mailbox(Generic[T]):
@@ -63,9 +77,11 @@ class Mailbox(Generic[T]):
             ``drop_newest``, ``conflate`` (a newer item replaces the older one of the same ``key``, in its place),
             ``fail`` (`MailboxFull`). Every item lost is counted.
         key: For ``conflate``: the function that names what an item is about.
+        redeliver: How often an item that an actor took with `take` and crashed over is given out again, before it goes
+            to the tree's dead letters. 0: at once.
     """
 
-    __slots__ = ("capacity", "key", "name", "overflow")
+    __slots__ = ("capacity", "key", "name", "overflow", "redeliver")
 
     def __init__(
         self,
@@ -74,6 +90,7 @@ class Mailbox(Generic[T]):
         capacity: int,
         overflow: Overflow = "block",
         key: Callable[[T], Hashable] | None = None,
+        redeliver: int = 3,
     ) -> None:
         if not is_name(name):
             raise ValueError(f"a mailbox needs a printable name, not {name!r}")
@@ -83,7 +100,10 @@ class Mailbox(Generic[T]):
             raise ValueError(f"mailbox {name!r}: overflow must be one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         if (overflow == "conflate") != (key is not None):
             raise ValueError(f"mailbox {name!r}: overflow='conflate' and key= go together")
+        if not is_whole(redeliver, least=0):
+            raise ValueError(f"mailbox {name!r}: redeliver must be a whole number >= 0, not {redeliver!r}")
         self.name = name
+        self.redeliver = redeliver
         self.capacity = capacity
         self.overflow: Overflow = overflow
         self.key = key
@@ -94,8 +114,8 @@ class Mailbox(Generic[T]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mailbox) or type(other) is not type(self):
             return NotImplemented
-        mine = (self.name, self.capacity, self.overflow, self.key)
-        return mine == (other.name, other.capacity, other.overflow, other.key)
+        mine = (self.name, self.capacity, self.overflow, self.key, self.redeliver)
+        return mine == (other.name, other.capacity, other.overflow, other.key, other.redeliver)
 
     def __hash__(self) -> int:
         return hash((self.name, self.capacity, self.overflow))
@@ -162,6 +182,14 @@ class Mailbox(Generic[T]):
         await trio.lowlevel.checkpoint()
         self._not_open()
 
+    def take(self) -> AbstractAsyncContextManager[T]:
+        """Take one item for as long as a block works on it: ``async with mailbox.take() as item:``.
+
+        The item is finished when the block ends without an exception. When the block is cancelled the item goes back to
+        the front; when it crashes the same, until it was given out `redeliver` times more: then it goes to dead letters.
+        """
+        self._not_open()
+
     def receive_many_nowait(self, limit: int | None = None) -> list[T]:
         """Take all items that are there (at most ``limit``), perhaps none."""
         self._not_open()
@@ -196,7 +224,10 @@ class OpenMailbox(Mailbox[T]):
     """A mailbox that is part of an open tree. Not constructed by users."""
 
     __slots__ = (
+        "_again",
+        "_bury",
         "_closed",
+        "_dead",
         "_dropped",
         "_items",
         "_keyed",
@@ -208,8 +239,18 @@ class OpenMailbox(Mailbox[T]):
         "_writers",
     )
 
-    def __init__(self, declared: Mailbox[T]) -> None:
-        super().__init__(declared.name, capacity=declared.capacity, overflow=declared.overflow, key=declared.key)
+    def __init__(self, declared: Mailbox[T], bury: Callable[[DeadLetter[T]], None] | None = None) -> None:
+        super().__init__(
+            declared.name,
+            capacity=declared.capacity,
+            overflow=declared.overflow,
+            key=declared.key,
+            redeliver=declared.redeliver,
+        )
+        self._bury = bury
+        # Items that went back, oldest first, each with how often it was given out; they come before all others.
+        self._again: deque[tuple[T, int]] = deque()
+        self._dead = 0
         self._items: deque[T] = deque()
         # Conflating mailboxes keep their items here instead: replacing keeps the place of the key.
         self._keyed: OrderedDict[Hashable, T] = OrderedDict()
@@ -220,7 +261,7 @@ class OpenMailbox(Mailbox[T]):
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._items) or len(self._keyed)
+        return len(self._items) + len(self._keyed) + len(self._again)
 
     def __bool__(self) -> bool:
         return True
@@ -313,7 +354,31 @@ class OpenMailbox(Mailbox[T]):
 
     # Receiving -------------------------------------------------------------------------------------------------
 
+    @asynccontextmanager
+    async def take(self) -> AsyncGenerator[T, None]:
+        await self._wait_for_item()
+        deliveries = self._again[0][1] + 1 if self._again else 1
+        (item,) = self._take(1)
+        try:
+            yield item
+        except BaseException as error:
+            if isinstance(error, Exception) and deliveries > self.redeliver:
+                self._dead += 1
+                if self._bury is not None:
+                    self._bury(DeadLetter(self.name, item, deliveries, error))
+            else:
+                # A cancellation is not the item's fault, and does not count.
+                self._received -= 1
+                self._again.appendleft((item, deliveries - (not isinstance(error, Exception))))
+                self._wake_receivers()
+            raise
+
     def _take(self, limit: int | None) -> list[T]:
+        if self._again:
+            most = len(self._again) if limit is None else min(limit, len(self._again))
+            first = [self._again.popleft()[0] for _ in range(most)]
+            self._received += most
+            return first + (self._take(None if limit is None else limit - most) if limit != most else [])
         if self.key is not None:
             take = len(self._keyed) if limit is None else min(limit, len(self._keyed))
             taken = [self._keyed.popitem(last=False)[1] for _ in range(take)]
@@ -348,16 +413,16 @@ class OpenMailbox(Mailbox[T]):
         return taken[0]
 
     async def receive_many(self, limit: int | None = None) -> list[T]:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if len(self):
-            taken = self._take(limit)
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return taken
+        await self._wait_for_item()
+        return self._take(limit)
+
+    async def _wait_for_item(self) -> None:
+        """Wait until there is one; a checkpoint in every case, and no other task runs between it and the caller."""
+        await trio.lowlevel.checkpoint()
         while not len(self):
             if self._closed:
                 raise trio.EndOfChannel
             await self._receivers.park()
-        return self._take(limit)
 
     def receive_many_nowait(self, limit: int | None = None) -> list[T]:
         return self._take(limit)
@@ -383,6 +448,7 @@ class OpenMailbox(Mailbox[T]):
             sent=self._sent,
             received=self._received,
             dropped=self._dropped,
+            dead=self._dead,
             waiting_senders=len(self._senders),
             waiting_receivers=len(self._receivers),
             closed=self._closed,

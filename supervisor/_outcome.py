@@ -11,7 +11,7 @@ from typing import Literal
 import attrs
 import trio
 
-from ._errors import ForeignCancelled, PlannedEnd, StopActor
+from ._errors import ForeignCancelled, GaveUp, PlannedEnd, StopActor
 from ._policy import ACTIONS_BY_SEVERITY, Action, Policy
 
 EndKind = Literal["returned", "crashed", "stopped", "stale", "start_timeout", "planned", "exit"]
@@ -185,7 +185,11 @@ def _is_exit(exception: BaseException) -> bool:
 
 
 def _only(exception: BaseException, types: tuple[type[BaseException], ...]) -> bool:
-    return all(isinstance(leaf, types) for leaf in iter_leaves(exception))
+    if isinstance(exception, GaveUp):
+        return False  # Whatever a supervisor gave up over, giving up is a failure.
+    if isinstance(exception, BaseExceptionGroup):
+        return all(_only(inner, types) for inner in exception.exceptions)
+    return isinstance(exception, types)
 
 
 def verdict(policy: Policy, end: End) -> tuple[Action, str]:

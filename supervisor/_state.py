@@ -154,6 +154,11 @@ class Group:
         self.next_start = 0
         self.timer: Timer | None = None
 
+    @property
+    def stopping(self) -> bool:
+        """Whether members that live are still to be stopped."""
+        return self.next_stop >= 0
+
     def join(self) -> None:
         """Make this the group of all its members."""
         for slot in self.members:

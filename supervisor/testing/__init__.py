@@ -17,6 +17,8 @@ from ._laws import check_failure_conservation as check_failure_conservation
 from ._laws import check_order_and_end as check_order_and_end
 from ._laws import check_restarts_keep_their_delays as check_restarts_keep_their_delays
 from ._laws import walk as walk
+from ._model import Line as Line
+from ._model import expected as expected
 from ._runner import Step as Step
 from ._runner import Trace as Trace
 from ._runner import run_virtually as run_virtually
@@ -27,6 +29,7 @@ __all__ = [
     "ENDINGS",
     "Boom",
     "Cue",
+    "Line",
     "Lived",
     "OnCue",
     "Recorder",
@@ -36,6 +39,7 @@ __all__ = [
     "check_order_and_end",
     "check_restarts_keep_their_delays",
     "crash_masked_by_cancelled",
+    "expected",
     "raise_foreign_cancelled",
     "run_virtually",
     "seeded_scheduler",

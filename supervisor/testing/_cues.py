@@ -67,9 +67,14 @@ class Lived:
 
 
 class Recorder:
-    """Collects what incarnations really did, independent of the supervisor's own records."""
+    """Collects what incarnations really did, independent of the supervisor's own records.
 
-    def __init__(self) -> None:
+    Args:
+        most: Incarnations that are let live. On a virtual clock a storm of restarts would never end.
+    """
+
+    def __init__(self, most: int = 20_000) -> None:
+        self.most = most
         self.lived: list[Lived] = []
         self.alive: dict[tuple[str, int], float] = {}
 
@@ -87,6 +92,8 @@ class OnCue:
         """Live one incarnation."""
         cue = self.script[min(me.generation, len(self.script)) - 1]
         key = (me.path, me.generation)
+        if len(self.recorder.lived) >= self.recorder.most:
+            raise SystemExit(f"a storm: more than {self.recorder.most} incarnations")
         started = self.recorder.alive[key] = trio.current_time()
         raised: str | None = None
         cancelled = False
@@ -107,7 +114,6 @@ class OnCue:
                 await trio.sleep(cue.ready_after)
                 me.ready()
             await self._pass_time(me, cue)
-            await _end(me, cue)
         except trio.Cancelled:
             if cue.when_stopped == "crash":
                 raise Boom(f"{me.path}#{me.generation} crashed when stopped") from None
@@ -122,6 +128,7 @@ class OnCue:
                     await trio.sleep(cue.stopping_takes)
                 return
             raise
+        await _end(me, cue)
 
     async def _pass_time(self, me: Me, cue: Cue) -> None:
         if cue.how == "hang_without_beat":

@@ -31,7 +31,7 @@ class Trace:
     left_alive: tuple[str, ...]
     """Incarnations that were still alive after the tree had ended. Law L6: none."""
     error: BaseException | None
-    """What came out of the tree."""
+    """What came out of the tree; `SystemExit` for a storm of restarts, see `Recorder`."""
     duration: float
     """Seconds of virtual time from opening to the end."""
     stopped_in: float
@@ -109,22 +109,26 @@ async def _record(
 ) -> Trace:
     running = Running(tree, seed)
     subscription = running.events(capacity)
-    start = last = trio.current_time()
+    start = trio.current_time()
+    asked = start
     error: BaseException | None = None
-    try:
-        async with running.opened():
-            try:
-                with trio.move_on_at(start + until):
-                    for at, do in steps:
-                        await trio.sleep_until(start + at)
-                        do(running)
-                    await running.wait_stopped()
-            finally:
-                last = trio.current_time()
-    except Exception as caught:  # noqa: BLE001 - part of the trace
-        error = caught
-    except KeyboardInterrupt as caught:
-        error = caught
+
+    async def drive() -> None:
+        nonlocal asked
+        for at, do in (*steps, (until, lambda running: running.stop("its time is over"))):
+            await trio.sleep_until(start + at)
+            asked = trio.current_time()
+            do(running)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drive)
+        try:
+            async with running.opened():
+                await running.wait_stopped()
+        except (Exception, KeyboardInterrupt, SystemExit) as caught:  # noqa: BLE001 - part of the trace
+            error = caught
+            asked = trio.current_time()
+        nursery.cancel_scope.cancel("the tree has ended")
     end = trio.current_time()
     return Trace(
         events=tuple(subscription.receive_nowait()),
@@ -132,6 +136,6 @@ async def _record(
         left_alive=tuple(f"{path}#{generation}" for path, generation in recorder.alive),
         error=error,
         duration=end - start,
-        stopped_in=end - last,
+        stopped_in=end - asked,
         ledger=running.ledger,
     )

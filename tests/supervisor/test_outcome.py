@@ -41,6 +41,7 @@ async def a_cancelled() -> trio.Cancelled:
         (StopActor("done"), False, "returned"),
         (ExceptionGroup("both", [PlannedEnd("24 h"), OSError("x")]), False, "crashed"),
         (ExceptionGroup("both", [PlannedEnd("24 h"), PlannedEnd("again")]), False, "planned"),
+        (GaveUp("bot/x", "limit", [PlannedEnd("24 h")], 3), False, "crashed"),
         (KeyboardInterrupt(), False, "exit"),
         (BaseExceptionGroup("g", [OSError("x"), SystemExit(3)]), False, "exit"),
     ],
