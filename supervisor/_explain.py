@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._machine import Machine
 from ._state import Slot
+from ._strategy import restarts_with
 
 
 def explain(machine: Machine, slot: Slot, now: float) -> str:
@@ -28,12 +29,28 @@ def explain(machine: Machine, slot: Slot, now: float) -> str:
     return "\n".join(lines)
 
 
+def held_by(machine: Machine, slot: Slot) -> Slot | None:
+    """Return the sibling that keeps a waiting child from being started until an operator lets go of it."""
+    group, strategy = slot.group, machine.spec.strategy
+    if group is None or strategy == "one_for_one":
+        return None
+    before = (other for other in group.members if restarts_with(strategy, other.place, slot.place))
+    return next((other for other in before if other is not slot and other.group is group and other.held), None)
+
+
+def next_try(slot: Slot, now: float) -> float | None:
+    """Return when a waiting child is due, seconds on Trio's clock; None if it is due now and others hold it up."""
+    if slot.state != "waiting" or slot.group is None:
+        return None
+    due = slot.group.due if slot.ticket is None else slot.ticket.at
+    return due if due > now else None
+
+
 def _next_try(machine: Machine, slot: Slot, now: float) -> str:
-    group = slot.group
+    group, held = slot.group, held_by(machine, slot)
     if group is None:
         return "It waits for nothing; this is a bug, please report it."
-    held = next((other for other in group.members if other.group is group and other.held), None)
-    if held is not None and held is not slot:
+    if held is not None:
         return f"It is held: it depends on {held.path}, which is {held.state}."
     if slot.ticket is not None and slot.ticket.at > now:
         return f"Next try in {slot.ticket.at - now:.1f} s, when the budget {slot.policy.budget} allows it."

@@ -28,8 +28,7 @@ from ._outcome import Caught, Decision, DecisionAction, End, classify, verdict
 from ._policy import Action
 from ._port import Port
 from ._spec import Node, Supervisor
-from ._state import ACTIVE, Asked, Group, Slot, longest_due
-from ._strategy import restarts_with
+from ._state import ACTIVE, Asked, Group, Slot, longest_due, restarting_with
 from ._timers import Order, Timer
 
 
@@ -83,12 +82,14 @@ class Machine:
             for old in before.slots.values():
                 if old.added and old.spec.name not in self.slots and old.wish != "removed" and not old.gone:
                     self.new_slot(old.spec, now, before, added=True)
-        members = [slot for slot in self.slots.values() if slot.wish == "up"]
+        members = [slot for slot in self.slots.values() if slot.wish != "stopped"]
         if not members:
             self._port.started()
             return
         for slot in members:
             slot.move("waiting", now)
+            if slot.wish == "parked":
+                slot.move("parked", now)
         self._first = Group(members[0], members, now)
         self._first.join()
         self._first.next_stop = -1
@@ -97,6 +98,7 @@ class Machine:
     def new_slot(self, spec: Node, now: float, before: Machine | None, *, added: bool) -> Slot:
         """Make room for a child, as the last one."""
         slot = self.slots[spec.name] = Slot(self._places, spec, self.path, self.order, now, added=added)
+        slot.generation = self._port.lived(slot.path)
         self._places += 1
         earlier = before.slots.get(spec.name) if before is not None else None
         if earlier is not None:
@@ -119,7 +121,8 @@ class Machine:
         slot.ready_once = True
         self._port.publish(Ready(slot.path, slot.generation, now))
         self._bounds.ready(slot, now)
-        self.leave_group(slot, now)
+        if slot.group is None or not slot.group.stopping:  # Otherwise its group is about to stop it.
+            self.leave_group(slot, now)
 
     def ended(self, slot: Slot, caught: Caught, *, cancel_called: bool, now: float) -> None:
         """An incarnation has ended, cleanup included: record it, decide, act."""
@@ -140,7 +143,7 @@ class Machine:
         elif self.phase != "running":
             self._on_end_while_stopping(slot, end, now)
         elif slot.wish != "up":
-            self._on_end_by_wish(slot, end, now)
+            self._on_end_by_wish(slot, end, asked, now)
         elif asked == "group":
             self._on_end_for_group(slot, end, now)
         else:
@@ -153,7 +156,7 @@ class Machine:
         self.phase = "stopping"
         self._stop_reason = reason
         for slot in self.slots.values():
-            self.let_go(slot)
+            self.let_go(slot, now)
             if slot.state == "waiting":
                 slot.move("down", now)
         self._to_stop = list(self.slots.values())
@@ -187,7 +190,7 @@ class Machine:
         self._publish(slot, end, decision, now)
         self._continue_stop(now)
 
-    def _on_end_by_wish(self, slot: Slot, end: End, now: float) -> None:
+    def _on_end_by_wish(self, slot: Slot, end: End, asked: Asked | None, now: float) -> None:
         """An operator wants it so; nothing is counted."""
         if slot.wish == "again":
             slot.wish = "up"
@@ -205,6 +208,8 @@ class Machine:
             self._publish(slot, end, Decision("stop", f"{slot.wish} by an operator"), now)
             if slot.wish == "removed":
                 self.drop(slot, now)
+            elif slot.group is not None and slot.group.stopping and asked == "operator":
+                self.let_go(slot, now)  # It was on its way out before the group was made: nobody waits for it.
             elif slot.group is not None:
                 self.advance(slot.group, now)
 
@@ -277,14 +282,7 @@ class Machine:
     def group_members(self, slot: Slot) -> list[Slot]:
         """Return the children that restart with this one, in start order."""
         strategy = self.spec.strategy
-        if strategy == "one_for_one":
-            return [slot]
-        return [
-            other
-            for other in self.slots.values()
-            if other is slot
-            or (restarts_with(strategy, slot.place, other.place) and not other.gone and not _stays_down(other))
-        ]
+        return [slot] if strategy == "one_for_one" else restarting_with(slot, self.slots.values(), strategy)
 
     def regroup(self, lead: Slot, members: list[Slot], due: float, now: float) -> None:
         """Make a new group, which takes its members out of older ones.
@@ -300,7 +298,7 @@ class Machine:
                 self._forget(group.timer)
         new = Group(lead, members, due)
         for member in members:
-            self._release(member)
+            self.release(member)
             if member.state == "down" and not member.held:
                 member.move("waiting", now)
         new.join()
@@ -316,7 +314,7 @@ class Machine:
         """A parked child keeps those that depend on it from running."""
         members = self.group_members(parked)
         if len(members) == 1:
-            self.leave_group(parked, now)
+            self.let_go(parked, now)
         else:
             self.regroup(parked, members, now, now)
 
@@ -326,13 +324,14 @@ class Machine:
         if group is not None:
             self.advance(group, now)
 
-    def let_go(self, slot: Slot) -> None:
-        """Take the slot out of its group, without a word to the others."""
-        self._release(slot)
-        if slot.group is not None:
-            if slot.group.lead is slot or self.phase != "running":
-                self._forget(slot.group.timer)
-            slot.group = None
+    def let_go(self, slot: Slot, now: float) -> None:
+        """Take the slot out of its group; the others go on without it."""
+        self.release(slot)
+        group, slot.group = slot.group, None
+        if group is not None:
+            self._forget(group.timer)
+            if group is self._first or any(other.group is group for other in group.members):
+                self.advance(group, now)
 
     def advance(self, group: Group, now: float) -> None:
         """Take a group as far as it goes without waiting: stop, wait until due, start."""
@@ -353,9 +352,8 @@ class Machine:
 
     def _start_next(self, group: Group, now: float) -> None:
         dependent = self.spec.strategy != "one_for_one"
-        if self.spec.strategy == "one_for_all" and any(slot.group is group and slot.held for slot in group.members):
-            group.next_start = len(group.members)  # All depend on each other; `Operations` looks again.
-        while group.next_start < len(group.members):
+        held = self.spec.strategy == "one_for_all" and any(slot.group is group and slot.held for slot in group.members)
+        while not held and group.next_start < len(group.members):
             slot = group.members[group.next_start]
             if slot.group is group:
                 if slot.state == "waiting" and not self._start(slot, group, now):
@@ -392,7 +390,8 @@ class Machine:
         self._port.start(slot)
         return True
 
-    def _release(self, slot: Slot) -> None:
+    def release(self, slot: Slot) -> None:
+        """Give back its place in the queue of its budget."""
         budget = self._port.budget_of(slot) if slot.ticket is not None else None
         if budget is not None and slot.ticket is not None:
             budget.give_back(slot.ticket)
@@ -431,8 +430,7 @@ class Machine:
     def drop(self, slot: Slot, now: float) -> None:
         """Forget a child altogether."""
         self.slots.pop(slot.spec.name, None)
-        self._release(slot)
-        self.leave_group(slot, now)
+        self.let_go(slot, now)
 
     def _drop_if_added(self, slot: Slot, now: float) -> None:
         """A temporary child that was added while running leaves nothing behind, as in OTP."""
@@ -447,8 +445,3 @@ class Machine:
     def _forget(self, timer: Timer | None) -> None:
         if timer is not None:
             self._port.take_back(timer)
-
-
-def _stays_down(slot: Slot) -> bool:
-    """Whether an operator stopped it outside of any group: it stays so, and nobody waits for it."""
-    return slot.wish in ("stopped", "removed") and slot.state == "down" and slot.group is None

@@ -149,6 +149,10 @@ class Node:
         declared = slot.policy.budget
         return None if declared is None else self._runtime.budget(declared)
 
+    def lived(self, path: str) -> int:
+        """Return how many incarnations of this path have ended."""
+        return self._runtime.ledger.of(path).ends
+
     def spread(self, slot: Slot, exception: BaseException | None, now: float, rng: Random) -> float:
         """Return what to add to a delay because many children fail alike, seconds."""
         return self._spreader.delay(slot.path, exception, now, rng)

@@ -11,7 +11,8 @@ from typing import Any
 from ._errors import BadTree, Problem, SupervisorError
 from ._machine import Machine
 from ._spec import Child, Node, Supervisor
-from ._state import ACTIVE, Slot
+from ._state import ACTIVE, Group, Slot
+from ._strategy import restarts_with
 
 
 class NoSuchChild(SupervisorError, LookupError):
@@ -23,15 +24,20 @@ class WrongState(SupervisorError):
 
 
 def stop(machine: Machine, slot: Slot, now: float) -> None:
-    """End the child, and keep it down until it is started again. Does nothing when it is down for good already."""
+    """End the child, and keep it down until it is started again. Does nothing when it is down for good already.
+
+    If it waits for its restart, those that wait for it go on waiting. Those that run go on running.
+    """
+    _check_not_removed(slot)
     slot.wish = "stopped"
     if slot.state in ACTIVE:
         machine.ask(slot, "operator", "stopped by an operator", now)
     elif slot.state in ("waiting", "parked"):
         slot.move("down", now)
         if machine.spec.strategy == "one_for_one":
-            machine.let_go(slot)
+            machine.let_go(slot, now)
         elif slot.group is not None:
+            machine.release(slot)
             machine.advance(slot.group, now)
 
 
@@ -39,15 +45,22 @@ def start(machine: Machine, slot: Slot, now: float) -> None:
     """Start a child that is down or parked; those that were held by it follow.
 
     Raises:
-        WrongState: It lives, or waits for its restart.
+        WrongState: It lives, or waits for its restart; or its supervisor does not run.
     """
+    _check_not_removed(slot)
     if slot.state not in ("down", "parked"):
         raise WrongState(f"{slot.path} is {slot.state}; only a child that is down or parked can be started")
     _let_run(machine, slot, now)
 
 
 def restart(machine: Machine, slot: Slot, now: float) -> None:
-    """End the child in order and start it again at once, with those that depend on it. Start it if it does not live."""
+    """End the child in order and start it again at once, with those that depend on it. Start it if it does not live.
+
+    Raises:
+        WrongState: Its supervisor does not run.
+    """
+    _check_not_removed(slot)
+    _check_runs(machine, slot)
     if slot.state in ACTIVE:
         slot.wish = "again"
         machine.ask(slot, "operator", "restarted by an operator", now)
@@ -73,11 +86,14 @@ def restart_now(machine: Machine, slot: Slot, now: float) -> None:
 
 def park(machine: Machine, slot: Slot, now: float) -> None:
     """End the child and those that depend on it; nothing starts them until it is unparked or started."""
+    _check_not_removed(slot)
     if slot.state == "parked":
         return
     slot.wish = "parked"
     if slot.state in ACTIVE:
         machine.ask(slot, "operator", "parked by an operator", now)
+    elif machine.phase != "running":
+        return  # The wish holds when the supervisor is started again.
     elif slot.state in ("waiting", "down"):
         if slot.state == "down":
             slot.move("waiting", now)
@@ -122,13 +138,7 @@ def add(machine: Machine, what: Node | str, args: tuple[Any, ...], kwargs: dict[
     if most is not None and sum(not slot.gone for slot in machine.slots.values()) >= most:
         raise WrongState(f"{machine.path} has {most} children, the most allowed")
     slot = machine.new_slot(spec, now, None, added=True)
-    slot.move("waiting", now)
-    waiting = next((other.group for other in machine.slots.values() if other.group is not None), None)
-    if waiting is not None and machine.spec.strategy != "one_for_one":
-        waiting.members.append(slot)  # Those before it are on their way; it comes after them.
-        slot.group = waiting
-    else:
-        machine.regroup(slot, [slot], now, now)
+    let_run(machine, [slot], now)
     return slot
 
 
@@ -143,16 +153,51 @@ def remove(machine: Machine, slot: Slot, now: float) -> None:
         machine.drop(slot, now)
 
 
+def let_run(machine: Machine, slots: list[Slot], now: float) -> None:
+    """Start children that are down, in order; those that depend on others which are on their way come after them."""
+    joined = {slot: _on_its_way(machine, slot) for slot in slots}
+    for slot, group in joined.items():
+        slot.move("waiting", now)
+        if group is not None:
+            group.take_in(slot)
+            machine.advance(group, now)
+    alone = [slot for slot, group in joined.items() if group is None]
+    if alone:
+        machine.regroup(alone[0], alone, now, now)
+
+
+def _on_its_way(machine: Machine, slot: Slot) -> Group | None:
+    """Return the group of the nearest sibling that this child depends on and that is not up yet."""
+    strategy = machine.spec.strategy
+    if strategy == "one_for_one":
+        return None
+    before = (other for other in reversed(machine.slots.values()) if restarts_with(strategy, other.place, slot.place))
+    return next((other.group for other in before if other.group is not None), None)
+
+
+def _check_not_removed(slot: Slot) -> None:
+    if slot.wish == "removed":
+        raise WrongState(f"{slot.path} is being removed")
+
+
+def _check_runs(machine: Machine, slot: Slot) -> None:
+    if machine.phase != "running":
+        raise WrongState(f"{slot.path} is {slot.state}, and its supervisor does not run")
+
+
 def _let_run(machine: Machine, slot: Slot, now: float) -> None:
+    _check_runs(machine, slot)
     slot.wish = "up"
     slot.failures = 0
-    slot.move("waiting", now)
     group = slot.group
     if group is None:
-        machine.regroup(slot, [slot], now, now)
-    else:
-        group.next_start = 0
-        machine.advance(group, now)
+        let_run(machine, [slot], now)
+        return
+    slot.move("waiting", now)
+    if group.lead is slot:
+        group.due = min(group.due, now)  # Its failures are forgotten, and with them its delay.
+    group.next_start = 0
+    machine.advance(group, now)
 
 
 def _new_child(parent: Supervisor, what: Node | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Node:

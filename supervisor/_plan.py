@@ -11,7 +11,7 @@ from ._errors import BadTree, Problem
 from ._machine import Machine
 from ._render import describe_policy
 from ._spec import Child, Node, Supervisor
-from ._state import Slot
+from ._state import ACTIVE, Slot
 
 
 @attrs.frozen
@@ -99,18 +99,21 @@ def apply(machine: Machine, new: Supervisor, below: Callable[[Slot], Machine | N
         else:
             started.append(machine.new_slot(child, now, None, added=False))
     _reorder(machine, list(wanted))
-    for slot in started:
-        slot.move("waiting", now)
-        machine.regroup(slot, [slot], now, now)
+    _operations.let_run(machine, started, now)
 
 
 def _follow(machine: Machine, slot: Slot, new: Node, below: Callable[[Slot], Machine | None], now: float) -> None:
-    old, slot.spec, slot.added = slot.spec, new, False
-    inner = below(slot)
+    old, inner = slot.spec, below(slot)
+    changed = not _same_kind(old, new) or getattr(old, "actor", None) != getattr(new, "actor", None)
+    if slot.wish == "removed":
+        slot.wish = "again"  # The definition has it again before it has ended.
+    elif changed and slot.state in ACTIVE:
+        _operations.restart(machine, slot, now)  # While the old one ends, its own times count.
+    slot.spec, slot.added = new, False
     if isinstance(old, Supervisor) and isinstance(new, Supervisor):
         if inner is not None and inner.phase == "running":
             apply(inner, new, below, now)
-    elif (not _same_kind(old, new) or getattr(old, "actor", None) != getattr(new, "actor", None)) and not slot.held:
+    elif changed and not slot.held and slot.state not in (*ACTIVE, "stopping"):
         _operations.restart(machine, slot, now)
 
 

@@ -15,7 +15,7 @@ from ._blocking import BlockingWatch
 from ._budget import BudgetStatistics
 from ._errors import SupervisorError
 from ._events import Ended, Ready, Started
-from ._explain import explain
+from ._explain import explain, next_try
 from ._judge import Spreader
 from ._ledger import Ledger
 from ._machine import Machine
@@ -143,27 +143,27 @@ class Running:
 
         All of these return at once; see `wait_state`. All raise `NoSuchChild` for a path that is not there.
         """
-        _operations.stop(*self._find(path), trio.current_time())
+        self._operate(_operations.stop, path)
 
     def start_child(self, path: str) -> None:
         """Start a child that is down or parked; those held by it follow. Otherwise raises `WrongState`."""
-        _operations.start(*self._find(path), trio.current_time())
+        self._operate(_operations.start, path)
 
     def restart_child(self, path: str) -> None:
         """End a child in order and start it again at once, with those that depend on it. Not counted."""
-        _operations.restart(*self._find(path), trio.current_time())
+        self._operate(_operations.restart, path)
 
     def restart_child_now(self, path: str) -> None:
         """Do not wait for the rest of a child's backoff; its budget still holds. Raises `WrongState` if it does not wait."""
-        _operations.restart_now(*self._find(path), trio.current_time())
+        self._operate(_operations.restart_now, path)
 
     def park_child(self, path: str) -> None:
         """End a child and those that depend on it, until `unpark_child` or `start_child`."""
-        _operations.park(*self._find(path), trio.current_time())
+        self._operate(_operations.park, path)
 
     def unpark_child(self, path: str) -> None:
         """Start a parked child again, with its failures forgotten. Otherwise raises `WrongState`."""
-        _operations.unpark(*self._find(path), trio.current_time())
+        self._operate(_operations.unpark, path)
 
     def reset_backoff(self, path: str) -> None:
         """Forget a child's failures in a row."""
@@ -186,7 +186,7 @@ class Running:
 
     def remove_child(self, path: str) -> None:
         """End a child and forget it."""
-        _operations.remove(*self._find(path), trio.current_time())
+        self._operate(_operations.remove, path)
 
     def plan(self, tree: Supervisor) -> Plan:
         """Say what applying a changed definition would do; print it.
@@ -209,6 +209,7 @@ class Running:
             raise WrongState("the tree has changed since the plan was made; plan again")
         apply(self._root.machine, plan.new, machine_below, trio.current_time())
         self.tree = plan.new
+        self._runtime.changed()
 
     @asynccontextmanager
     async def opened(
@@ -249,6 +250,10 @@ class Running:
 
     # The rest of this class ------------------------------------------------------------------------------------
 
+    def _operate(self, verb: Callable[[Machine, Slot, float], None], path: str) -> None:
+        verb(*self._find(path), trio.current_time())
+        self._runtime.changed()
+
     def _machine(self, path: str) -> Machine:
         if path == self.tree.name:
             return self._root.machine
@@ -287,7 +292,6 @@ class Running:
 
     def _status_of(self, slot: Slot) -> Status:
         below = slot.shell.node if isinstance(slot.shell, Life) else None
-        waiting = slot.state == "waiting" and slot.group is not None
         now = trio.current_time()
         last = slot.last
         return Status(
@@ -298,7 +302,7 @@ class Running:
             restarts=slot.restarts,
             failures=slot.failures,
             since=slot.since,
-            next_at=slot.group.due if waiting and slot.group is not None and slot.group.due > now else None,
+            next_at=next_try(slot, now),
             beat_age=now - slot.last_beat if slot.policy.silence is not None and slot.state == "ready" else None,
             last_end=None if last is None else last.end,
             last_decision=None if last is None else last.decision,

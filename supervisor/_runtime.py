@@ -90,11 +90,15 @@ class Runtime:
             self.ledger.record(event)
         for mailbox in self._subscribers:
             mailbox.send_nowait(event)
+        self.changed()
+
+    def changed(self) -> None:
+        """Wake those who wait for a change: not every one comes with an event."""
         if self._changed:
             self._changed.unpark_all()
 
     async def wait_changed(self) -> None:
-        """Wait for the next event. Cancellation changes nothing."""
+        """Wait for the next change of any child. Cancellation changes nothing."""
         await self._changed.park()
 
     def budget(self, declared: Budget) -> OpenBudget:

@@ -5,6 +5,7 @@ The table is the truth: the machine refuses a move that is not in it, and the pi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 from typing import Literal
 
@@ -14,6 +15,7 @@ from ._events import Ended
 from ._outcome import EndKind
 from ._policy import Policy
 from ._spec import Node, Supervisor
+from ._strategy import Strategy, restarts_with
 from ._timers import Order, Timer
 
 ChildState = Literal["down", "waiting", "starting", "ready", "stopping", "parked"]
@@ -163,6 +165,32 @@ class Group:
         """Make this the group of all its members."""
         for slot in self.members:
             slot.group = self
+
+    def take_in(self, new: Slot) -> None:
+        """Add a member that waits to be started, at its place."""
+        others = [slot for slot in self.members if slot is not new]
+        self.members = sorted([*others, new], key=lambda slot: slot.place)
+        self.next_start = 0
+        if self.stopping:
+            self.next_stop = len(self.members) - 1
+        new.group = self
+
+
+def restarting_with(slot: Slot, siblings: Iterable[Slot], strategy: Strategy) -> list[Slot]:
+    """Return the children that restart with this one, in start order.
+
+    Those that an operator stopped outside of any group stay so, and nobody waits for them.
+    """
+    return [
+        other
+        for other in siblings
+        if other is slot
+        or (
+            restarts_with(strategy, slot.place, other.place)
+            and not other.gone
+            and not (other.wish in ("stopped", "removed") and other.state == "down" and other.group is None)
+        )
+    ]
 
 
 def longest_due(lead: Slot, delay: float, others: list[Slot], now: float, rng: Random | None) -> float:

@@ -28,7 +28,7 @@ class Status:
     since: float
     """When it came into its state."""
     next_at: float | None
-    """While waiting: when the next try is due. None: not waiting, or held by a parked sibling."""
+    """While waiting: when the next try is due. None: not waiting; or due, and siblings are to be stopped or started first."""
     beat_age: float | None
     """Seconds since the last beat; None where no silence is declared, or while it is not ready."""
     last_end: End | None = None
