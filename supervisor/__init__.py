@@ -13,7 +13,7 @@ Layout, from the top of the import order down; each file imports only from those
     _events, _ledger            what happened, as records, and in counts
     _outcome                    how an incarnation ended and what its policy wants, pure
     _blocking                   notices actors that keep the event loop for themselves
-    _mailbox, _timers           memory channels that outlive actors; one heap for all timers
+    _mailbox, _open_mailbox, _timers           memory channels that outlive actors; one heap for all timers
     _policy, _strategy, _budget, _errors, _checks
 """
 

@@ -15,7 +15,8 @@ from ._blocking import path_of_task
 from ._budget import Budget, OpenBudget
 from ._events import Blocked, DeadLettered, Ended, Event
 from ._ledger import Ledger
-from ._mailbox import DeadLetter, Mailbox, OpenMailbox
+from ._mailbox import DeadLetter, Mailbox
+from ._open_mailbox import OpenMailbox
 from ._timers import Timers
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from supervisor import (
     Supervisor,
     actor,
 )
-from supervisor._mailbox import OpenMailbox
+from supervisor._open_mailbox import OpenMailbox
 from supervisor.testing import Boom, run_virtually
 
 
