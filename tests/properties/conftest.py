@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "planted_bug",
-    max_examples=300,
+    max_examples=200,
     phases=[Phase.generate],
     derandomize=True,
     database=None,
