@@ -83,3 +83,22 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     install(session, "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Long runs of the properties: `nox -s simulate -- supervisor [--examples N]`; a failure prints how to repeat it."""
+    known = {"supervisor": "tests/properties"}
+    kind, *rest = session.posargs or ["supervisor"]
+    if kind not in known or (rest and (len(rest) != 2 or rest[0] != "--examples" or not rest[1].isdecimal())):
+        session.error(f"usage: nox -s simulate -- [{'|'.join(known)}] [--examples N], not {' '.join(session.posargs)}")
+    examples = rest[1] if rest else "10000"
+    install(session, "tests")
+    session.run(
+        "pytest",
+        known[kind],
+        "--deselect=tests/properties/test_planted_bugs.py",
+        "-o",
+        "faulthandler_timeout=0",
+        env=INSTALLED_ONLY | {"UNBLINKING_EXAMPLES": examples},
+    )
