@@ -39,6 +39,7 @@ def check_failure_conservation(trace: Trace) -> None:
 
 def check_restarts_keep_their_delays(trace: Trace, tree: Supervisor) -> None:
     """L5: no restart before its time, delays inside the declared backoff, limits hold."""
+    assert not isinstance(trace.error, SystemExit), str(trace.error)
     nodes = dict(walk(tree))
     decided: dict[str, Ended] = {}
     for event in trace.events:
