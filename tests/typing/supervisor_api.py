@@ -79,7 +79,7 @@ class Trader:
         finally:
             with me.cleanup() as scope:
                 assert_type(scope, trio.CancelScope)
-                await trio.sleep(1)
+                await trio.sleep(1)  # noqa: ASYNC102 - shielded by `cleanup`
 
 
 @actor(silence=10.0)
