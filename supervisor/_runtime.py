@@ -157,11 +157,11 @@ class Runtime:
 
         Looks into tuples, and into the fields of frozen attrs classes.
         """
-        if isinstance(value, Mailbox):
-            return self.mailbox(value)
-        if isinstance(value, tuple) and type(value) is tuple:
+        if type(value) is tuple:
             items = tuple([self.with_open_mailboxes(item) for item in value])
             return value if all(map(is_, items, value)) else items
+        if isinstance(value, Mailbox):
+            return self.mailbox(value)
         changed = {}
         for name, argument in _fields_of(cast(Hashable, type(value))):
             before = getattr(value, name)

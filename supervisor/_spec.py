@@ -54,8 +54,8 @@ def collecting_problems() -> Iterator[None]:
 class ActorObject(Protocol):
     """What a child can run: a frozen value with an async method ``run``."""
 
-    async def run(self, me: Me, /) -> None:
-        """Live one incarnation. Return: normal end. Raise: failure."""
+    def run(self, me: Me, /) -> Awaitable[None]:
+        """Live one incarnation. Return: normal end. Raise: failure. Usually an async method."""
 
 
 @attrs.frozen
@@ -66,9 +66,9 @@ class Call:
     args: tuple[Any, ...] = ()
     kwargs: tuple[tuple[str, Any], ...] = ()
 
-    async def run(self, me: Me, /) -> None:
-        """Call the function for one incarnation."""
-        await self.function(me, *self.args, **dict(self.kwargs))
+    def run(self, me: Me, /) -> Awaitable[None]:
+        """Call the function for one incarnation. Not asynchronous itself: that would be one more frame for each child."""
+        return self.function(me, *self.args, **dict(self.kwargs))
 
     def __str__(self) -> str:
         return f"{getattr(self.function, '__qualname__', self.function)}()"
