@@ -12,7 +12,7 @@ from ._outcome import Decision, End
 from ._state import ChildState
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # Frozen slots cost twice as much to fill, and a status fills many.
 class Status:
     """One child at one moment. Times are seconds on Trio's clock."""
 
