@@ -59,7 +59,7 @@ class Machine:
         self.slots: dict[str, Slot] = {}
         self.result: BaseException | None = None
         self.phase: Literal["running", "stopping", "finished"] = "running"
-        self.judge = Judge(path)
+        self.judge: Judge = Judge(path)
         self._port = port
         self._bounds = Bounds(port, self._on_hung)
         self._rng = rng
