@@ -32,8 +32,8 @@ CONTROL: Final = (Closing, Ignored, Listed, ListenKeyExpired, Refused)
 BACKOFF: Final = Backoff(floor=0.25, base=0.5, cap=60.0)
 SILENCE: Final = 60.0
 """Seconds without any frame or pong. The pinger makes sure that a living connection has one far more often."""
-READY_WITHIN: Final = 30.0
-"""Seconds for the key, the connection and the confirmation."""
+READY_WITHIN: Final = 45.0
+"""Seconds for the key, the connection and the confirmation, each of which has a bound of its own."""
 
 _KINDS_NOTED: Final = 20
 _LONGEST_NAP: Final = 10.0
@@ -180,9 +180,7 @@ class Connection:
         session = Session()
         path = await self.line.path(session)
         try:
-            async with open_wire(
-                self.address + path, dial=self.dial, connect_timeout=self.connect_timeout
-            ) as wire:
+            async with open_wire(self.address + path, dial=self.dial, connect_timeout=self.connect_timeout) as wire:
                 try:
                     await _Talk(self, me, wire, session).run()
                 finally:
@@ -341,7 +339,7 @@ class _Talk:
     async def _ping(self) -> None:
         held_back = self._held_back
         try:
-            seconds = await self._wire.ping(timeout=self._settings.pong_within)
+            seconds = await self._wire.ping(within=self._settings.pong_within)
         except PongTimeout:
             if held_back or self._held_back:
                 # The pong may be waiting behind messages that nobody has taken.

@@ -71,7 +71,9 @@ class Feed:
 
     async def run(self, me: Me) -> None:
         """Deliver until cancelled. Cancellation loses nothing: the cursor says what was delivered."""
-        async with open_http(self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport) as http:
+        async with open_http(
+            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
+        ) as http:
             await _Delivery(self, me, http).run()
 
 

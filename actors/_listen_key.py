@@ -53,7 +53,9 @@ class ListenKeeper:
             SecretMissing: There is no API key.
             HttpFailure: No key could be had, or the key could not be extended in time.
         """
-        async with open_http(self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport) as http:
+        async with open_http(
+            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
+        ) as http:
             me.ready()
             request = await self.requests.receive()
             while True:

@@ -90,7 +90,9 @@ class PrivateStream:
             HttpFailure: The venue could not be asked.
             Inconsistent: Its answers do not add up, again and again.
         """
-        async with open_http(self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport) as http:
+        async with open_http(
+            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
+        ) as http:
             await _Delivery(self, me, http).run()
 
 
@@ -180,7 +182,10 @@ class _Delivery:
         found = await self._reconcile()
         self._due = trio.current_time() + self._settings.reconcile_every
         missed = [update for update in found if update.time < self._clock.now() - MUTE_AFTER]
-        if missed:
+        if not missed:
+            # A rate limit may have taken us out of it while we asked.
+            await self._say(live=True, reason="reconciled")
+        else:
             reason = f"{len(missed)} updates did not come over the stream"
             self._me.note("mute", reason=reason)
             self._session, self._due = None, float("inf")
@@ -280,9 +285,7 @@ class _Delivery:
 
     async def _one_order(self, symbol: str, order_id: int) -> list[OrderReport]:
         try:
-            return self._source.orders(
-                await self._ask(lambda now: self._source.order_request(symbol, order_id, now))
-            )
+            return self._source.orders(await self._ask(lambda now: self._source.order_request(symbol, order_id, now)))
         except HttpFailure as failure:
             if not self._source.order_is_unknown(failure):
                 raise

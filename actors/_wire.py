@@ -110,7 +110,7 @@ class Wire:
             raise await self._ending() from None
         return [message]
 
-    async def send(self, message: str, *, timeout: float = SEND_TIMEOUT) -> None:
+    async def send(self, message: str, *, within: float = SEND_TIMEOUT) -> None:
         """Send one text message.
 
         Cancellation: the message may be half on the wire. The connection is then of no further use.
@@ -122,7 +122,7 @@ class Wire:
         if self._broken is not None:
             await trio.lowlevel.checkpoint()
             raise self._broken
-        with self._reader.while_reading(timeout) as scope:
+        with self._reader.while_reading(within) as scope:
             sent = False
             try:
                 await self._connection.send_message(message)
@@ -131,28 +131,28 @@ class Wire:
                 raise await self._ending() from None
             finally:
                 if not sent and self._broken is None:
-                    self._broken = SendTimeout(timeout)
+                    self._broken = SendTimeout(within)
         if scope.cancelled_caught:
-            raise await self._ending() if self._reader.done.is_set() else SendTimeout(timeout)
+            raise await self._ending() if self._reader.done.is_set() else SendTimeout(within)
 
-    async def ping(self, *, timeout: float) -> float:
+    async def ping(self, *, within: float) -> float:
         """Ping the peer and return the seconds until its pong.
 
         Cancellation is safe.
 
         Raises:
             WireClosed: The connection is over.
-            PongTimeout: The pong did not come within ``timeout`` seconds.
+            PongTimeout: The pong did not come within ``within`` seconds.
         """
         started = trio.current_time()
-        with self._reader.while_reading(timeout) as scope:
+        with self._reader.while_reading(within) as scope:
             try:
                 # A new payload each time: the library refuses one whose pong never came.
                 await self._connection.ping(next(self._payloads).to_bytes(8, "big"))
             except (ConnectionClosed, ProtocolError):
                 raise await self._ending() from None
         if scope.cancelled_caught:
-            raise await self._ending() if self._reader.done.is_set() else PongTimeout(timeout)
+            raise await self._ending() if self._reader.done.is_set() else PongTimeout(within)
         return trio.current_time() - started
 
     async def aclose(self) -> None:
@@ -237,21 +237,22 @@ async def open_wire(
 
 
 async def _connect(
-    parts: SplitResult, ssl_context: ssl.SSLContext | None, dial: Dial | None, timeout: float
+    parts: SplitResult, ssl_context: ssl.SSLContext | None, dial: Dial | None, within: float
 ) -> trio.abc.Stream:
     host = parts.hostname or ""
     try:
-        with trio.fail_after(timeout):
+        with trio.fail_after(within):
             stream = await (dial or trio.open_tcp_stream)(host, _port(parts))
             if parts.scheme == "ws":
                 return stream
             return await _secure(stream, host, ssl_context or ssl.create_default_context())
     except trio.TooSlowError:
-        reason = f"not connected within {timeout:g} s"
+        reason = f"not connected within {within:g} s"
     except (OSError, UnicodeError) as error:
         # ssl.SSLError and socket.gaierror are OSErrors; a host name that is none is a UnicodeError.
-        # Trio's own text only says that all addresses failed; why is in the cause.
+        # Trio's own text only says that all addresses failed; why is in the cause, one for each address.
         cause = error.__cause__ or error
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause
         reason = f"{type(cause).__name__}: {cause}"
     except trio.BrokenResourceError as error:
         reason = f"TLS failed: {error.__cause__ or error}"

@@ -12,7 +12,8 @@ Layout, from the top of the import order down; each file imports only from those
     _actor, _spec, _render      actors; the definition of a tree as a value, and as text
     _events, _ledger            what happened, as records, and in counts
     _outcome                    how an incarnation ended and what its policy wants, pure
-    _mailbox, _timers           memory channels that outlive actors; one heap for all timers
+    _blocking                   notices actors that keep the event loop for themselves
+    _mailbox, _open_mailbox, _timers           memory channels that outlive actors; one heap for all timers
     _policy, _strategy, _budget, _errors, _checks
 """
 
@@ -32,6 +33,8 @@ from ._errors import StaleActor as StaleActor
 from ._errors import StartTimeout as StartTimeout
 from ._errors import StopActor as StopActor
 from ._errors import SupervisorError as SupervisorError
+from ._events import Blocked as Blocked
+from ._events import DeadLettered as DeadLettered
 from ._events import Ended as Ended
 from ._events import Event as Event
 from ._events import Note as Note
@@ -41,6 +44,7 @@ from ._events import StopRequested as StopRequested
 from ._events import Unstoppable as Unstoppable
 from ._ledger import Ledger as Ledger
 from ._ledger import PathCount as PathCount
+from ._mailbox import DeadLetter as DeadLetter
 from ._mailbox import Mailbox as Mailbox
 from ._mailbox import MailboxClosed as MailboxClosed
 from ._mailbox import MailboxError as MailboxError
@@ -70,9 +74,12 @@ __all__ = [
     "Actor",
     "Backoff",
     "BadTree",
+    "Blocked",
     "Budget",
     "BudgetStatistics",
     "Child",
+    "DeadLetter",
+    "DeadLettered",
     "Decision",
     "End",
     "Ended",

@@ -19,7 +19,7 @@ class Event:
     path: str
     """The child: ``bot/btc/connection``."""
     generation: int
-    """Its incarnation, 1 for the first."""
+    """Its incarnation, 1 for the first; 0 where the event is about the child rather than one incarnation."""
     at: float
     """Seconds on Trio's clock."""
     seq: int = 0
@@ -97,6 +97,30 @@ class Unstoppable(Event):
 
     def _details(self) -> dict[str, Any]:
         return {"stack": list(self.stack)}
+
+
+@attrs.frozen
+class Blocked(Event):
+    """An actor kept the event loop for itself for too long; see ``watch_blocking`` of `Supervisor.open`."""
+
+    kind: ClassVar[str] = "blocked"
+    seconds: float = attrs.field(kw_only=True)
+
+    def _details(self) -> dict[str, Any]:
+        return {"seconds": round(self.seconds, 3)}
+
+
+@attrs.frozen
+class DeadLettered(Event):
+    """An item went to the dead letters: its actor crashed over it as often as the mailbox allows."""
+
+    kind: ClassVar[str] = "dead_lettered"
+    mailbox: str = attrs.field(kw_only=True)
+    deliveries: int = attrs.field(kw_only=True)
+    error: BaseException = attrs.field(kw_only=True)
+
+    def _details(self) -> dict[str, Any]:
+        return {"mailbox": self.mailbox, "deliveries": self.deliveries, "error": describe(self.error)}
 
 
 @attrs.frozen

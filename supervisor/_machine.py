@@ -187,10 +187,9 @@ class Machine:
 
     def _on_end_while_stopping(self, slot: Slot, end: End, now: float) -> None:
         slot.move("down", now)
-        if end.failed:
-            decision = Decision("ignored", f"failed while its supervisor was stopping: {self._stop_reason}")
-        else:
-            decision = Decision("stop", f"its supervisor is stopping: {self._stop_reason}")
+        reason = f"its supervisor is stopping: {self._stop_reason}"
+        action: DecisionAction = "ignored" if end.failed else "stop"
+        decision = Decision(action, reason, failures=slot.failures)
         self._publish(slot, end, decision, now)
         self._continue_stop(now)
 

@@ -1,14 +1,14 @@
 """Mailboxes: memory channels owned by the tree, which outlive the actors that talk over them.
 
 A `Mailbox` is declared where the tree is defined, and passed to actors as an argument. When the tree is opened, the
-runtime puts an `OpenMailbox` in its place: the same type to a type checker, with the items in it.
+runtime puts an `OpenMailbox` (in `_open_mailbox`) in its place: the same type to a type checker, with the items in it.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, Literal, NoReturn, TypeVar
 
 import attrs
 import trio
@@ -48,9 +48,22 @@ class MailboxStatistics:
     received: int
     dropped: int
     """Items lost to overflow: new ones that found no room, old ones that were pushed out or replaced."""
+    dead: int
+    """Items that actors crashed over too often; they are among the received ones."""
     waiting_senders: int
     waiting_receivers: int
     closed: bool
+
+
+@attrs.frozen
+class DeadLetter(Generic[T]):
+    """An item that nobody could finish."""
+
+    mailbox: str
+    item: T
+    deliveries: int
+    error: BaseException
+    """What the last delivery ended with."""
 
 
 class Mailbox(Generic[T]):
@@ -63,9 +76,11 @@ class Mailbox(Generic[T]):
             ``drop_newest``, ``conflate`` (a newer item replaces the older one of the same ``key``, in its place),
             ``fail`` (`MailboxFull`). Every item lost is counted.
         key: For ``conflate``: the function that names what an item is about.
+        redeliver: How often an item that an actor took with `take` and crashed over is given out again, before it goes
+            to the tree's dead letters. 0: at once.
     """
 
-    __slots__ = ("capacity", "key", "name", "overflow")
+    __slots__ = ("capacity", "key", "name", "overflow", "redeliver")
 
     def __init__(
         self,
@@ -74,6 +89,7 @@ class Mailbox(Generic[T]):
         capacity: int,
         overflow: Overflow = "block",
         key: Callable[[T], Hashable] | None = None,
+        redeliver: int = 3,
     ) -> None:
         if not is_name(name):
             raise ValueError(f"a mailbox needs a printable name, not {name!r}")
@@ -83,7 +99,10 @@ class Mailbox(Generic[T]):
             raise ValueError(f"mailbox {name!r}: overflow must be one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         if (overflow == "conflate") != (key is not None):
             raise ValueError(f"mailbox {name!r}: overflow='conflate' and key= go together")
+        if not is_whole(redeliver, least=0):
+            raise ValueError(f"mailbox {name!r}: redeliver must be a whole number >= 0, not {redeliver!r}")
         self.name = name
+        self.redeliver = redeliver
         self.capacity = capacity
         self.overflow: Overflow = overflow
         self.key = key
@@ -94,8 +113,8 @@ class Mailbox(Generic[T]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mailbox) or type(other) is not type(self):
             return NotImplemented
-        mine = (self.name, self.capacity, self.overflow, self.key)
-        return mine == (other.name, other.capacity, other.overflow, other.key)
+        mine = (self.name, self.capacity, self.overflow, self.key, self.redeliver)
+        return mine == (other.name, other.capacity, other.overflow, other.key, other.redeliver)
 
     def __hash__(self) -> int:
         return hash((self.name, self.capacity, self.overflow))
@@ -162,6 +181,14 @@ class Mailbox(Generic[T]):
         await trio.lowlevel.checkpoint()
         self._not_open()
 
+    def take(self) -> AbstractAsyncContextManager[T]:
+        """Take one item for as long as a block works on it: ``async with mailbox.take() as item:``.
+
+        The item is finished when the block ends without an exception. When the block is cancelled the item goes back to
+        the front; when it crashes the same, until it was given out `redeliver` times more: then it goes to dead letters.
+        """
+        self._not_open()
+
     def receive_many_nowait(self, limit: int | None = None) -> list[T]:
         """Take all items that are there (at most ``limit``), perhaps none."""
         self._not_open()
@@ -182,208 +209,3 @@ class Mailbox(Generic[T]):
             return await self.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
-
-
-@attrs.define(eq=False)
-class _WaitingSender(Generic[T]):
-    """A sender that waits for room, with what it still has to put in."""
-
-    items: Sequence[T]
-    next: int = 0
-
-
-class OpenMailbox(Mailbox[T]):
-    """A mailbox that is part of an open tree. Not constructed by users."""
-
-    __slots__ = (
-        "_closed",
-        "_dropped",
-        "_items",
-        "_keyed",
-        "_peak",
-        "_received",
-        "_receivers",
-        "_senders",
-        "_sent",
-        "_writers",
-    )
-
-    def __init__(self, declared: Mailbox[T]) -> None:
-        super().__init__(declared.name, capacity=declared.capacity, overflow=declared.overflow, key=declared.key)
-        self._items: deque[T] = deque()
-        # Conflating mailboxes keep their items here instead: replacing keeps the place of the key.
-        self._keyed: OrderedDict[Hashable, T] = OrderedDict()
-        self._senders: OrderedDict[trio.lowlevel.Task, _WaitingSender[T]] = OrderedDict()
-        self._receivers = trio.lowlevel.ParkingLot()
-        self._writers = trio.lowlevel.ParkingLot()
-        self._sent = self._received = self._dropped = self._peak = 0
-        self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._items) or len(self._keyed)
-
-    def __bool__(self) -> bool:
-        return True
-
-    # Sending ---------------------------------------------------------------------------------------------------
-
-    def _put_prefix(self, items: Sequence[T], start: int = 0) -> int:
-        """Put items in from ``start`` until there is no room; return the place of the first that is not in."""
-        if self._closed:
-            raise MailboxClosed(f"mailbox {self.name!r} is closed")
-        end = total = len(items)
-        if self.key is not None:
-            for place in range(start, total):
-                self._conflate(items[place])
-        else:
-            room = self.capacity - len(self._items)
-            if total - start > room:
-                end = self._overflow(items, start, room)
-            else:
-                self._items.extend(items if start == 0 else items[start:])
-        if end > start:
-            self._sent += end - start
-            self._wake_receivers()
-        return end
-
-    def _wake_receivers(self) -> None:
-        used = len(self)
-        self._peak = max(self._peak, used)
-        if self._receivers:
-            self._receivers.unpark(count=used)
-
-    def _overflow(self, items: Sequence[T], start: int, room: int) -> int:
-        """Put in what the declared overflow allows; return the place of the first item that must still wait."""
-        if self.overflow == "fail":
-            raise MailboxFull(f"mailbox {self.name!r} is full ({self.capacity} items)")
-        if self.overflow == "drop_oldest":
-            self._items.extend(items[start:])
-            excess = len(self._items) - self.capacity
-            for _ in range(excess):
-                self._items.popleft()
-            self._dropped += excess
-            return len(items)
-        self._items.extend(items[start : start + room])
-        if self.overflow == "block":
-            return start + room
-        self._dropped += len(items) - start - room
-        return len(items)
-
-    def _conflate(self, item: T) -> None:
-        assert self.key is not None, "only conflating mailboxes come here"
-        key = self.key(item)
-        if key in self._keyed:
-            self._dropped += 1
-        elif len(self._keyed) >= self.capacity:
-            self._keyed.popitem(last=False)
-            self._dropped += 1
-        self._keyed[key] = item
-
-    async def send(self, item: T) -> None:
-        await self.send_many((item,))
-
-    def send_nowait(self, item: T) -> None:
-        if self._senders or self._put_prefix((item,)) == 0:
-            raise trio.WouldBlock
-
-    async def send_many(self, items: Sequence[T]) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        done = 0 if self._senders else self._put_prefix(items)
-        if done == len(items):
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return
-        task = trio.lowlevel.current_task()
-        waiting = self._senders[task] = _WaitingSender(items, done)
-
-        def abort(_: Any) -> trio.lowlevel.Abort:
-            del self._senders[task]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
-        if waiting.next < len(items):
-            raise MailboxClosed(f"mailbox {self.name!r} was closed")
-
-    def send_many_nowait(self, items: Sequence[T]) -> int:
-        return 0 if self._senders else self._put_prefix(items)
-
-    async def wait_writable(self) -> None:
-        await trio.lowlevel.checkpoint()
-        while self.overflow == "block" and not self._closed and (self._senders or len(self._items) >= self.capacity):
-            await self._writers.park()
-
-    # Receiving -------------------------------------------------------------------------------------------------
-
-    def _take(self, limit: int | None) -> list[T]:
-        if self.key is not None:
-            take = len(self._keyed) if limit is None else min(limit, len(self._keyed))
-            taken = [self._keyed.popitem(last=False)[1] for _ in range(take)]
-        elif limit is None or limit >= len(self._items):
-            taken = list(self._items)
-            self._items.clear()
-        else:
-            taken = [self._items.popleft() for _ in range(limit)]
-        self._received += len(taken)
-        if taken:
-            self._let_senders_in()
-        return taken
-
-    def _let_senders_in(self) -> None:
-        while self._senders and len(self._items) < self.capacity:
-            task, waiting = next(iter(self._senders.items()))
-            waiting.next = self._put_prefix(waiting.items, waiting.next)
-            if waiting.next < len(waiting.items):
-                return
-            del self._senders[task]
-            trio.lowlevel.reschedule(task)
-        if self._writers and len(self._items) < self.capacity:
-            self._writers.unpark_all()
-
-    async def receive(self) -> T:
-        return (await self.receive_many(1))[0]
-
-    def receive_nowait(self) -> T:
-        taken = self._take(1)
-        if not taken:
-            raise trio.EndOfChannel if self._closed else trio.WouldBlock
-        return taken[0]
-
-    async def receive_many(self, limit: int | None = None) -> list[T]:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if len(self):
-            taken = self._take(limit)
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            return taken
-        while not len(self):
-            if self._closed:
-                raise trio.EndOfChannel
-            await self._receivers.park()
-        return self._take(limit)
-
-    def receive_many_nowait(self, limit: int | None = None) -> list[T]:
-        return self._take(limit)
-
-    # The rest --------------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._receivers.unpark_all()
-        self._writers.unpark_all()
-        for task in list(self._senders):
-            del self._senders[task]
-            trio.lowlevel.reschedule(task)
-
-    def statistics(self) -> MailboxStatistics:
-        return MailboxStatistics(
-            name=self.name,
-            capacity=self.capacity,
-            used=len(self),
-            peak=self._peak,
-            sent=self._sent,
-            received=self._received,
-            dropped=self._dropped,
-            waiting_senders=len(self._senders),
-            waiting_receivers=len(self._receivers),
-            closed=self._closed,
-        )

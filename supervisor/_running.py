@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import trio
 
 from . import _operations
+from ._blocking import BlockingWatch
 from ._budget import BudgetStatistics
 from ._errors import SupervisorError
 from ._events import Ended, Ready, Started
@@ -18,7 +19,7 @@ from ._explain import explain, next_try
 from ._judge import Spreader
 from ._ledger import Ledger
 from ._machine import Machine
-from ._mailbox import Mailbox, MailboxStatistics
+from ._mailbox import DeadLetter, Mailbox, MailboxStatistics
 from ._node import Life, Node, machine_below
 from ._operations import NoSuchChild, WrongState
 from ._outcome import Decision, classify, sort_caught
@@ -47,7 +48,7 @@ class Running:
     def __init__(self, tree: Supervisor, seed: int | None, *, exit_process: Callable[[int], object] = os._exit) -> None:
         self.tree = tree
         self._exit = exit_process
-        self._runtime = Runtime(seed)
+        self._runtime = Runtime(tree.name, seed)
         self.seed = self._runtime.seed
         self.ledger: Ledger = self._runtime.ledger
         self._since = self._started_at = trio.current_time()
@@ -95,6 +96,10 @@ class Running:
     def mailboxes(self) -> list[MailboxStatistics]:
         """Return the counters of every mailbox."""
         return [mailbox.statistics() for mailbox in self._runtime.mailboxes()]
+
+    def dead_letters(self) -> list[DeadLetter[Any]]:
+        """Return the last items that nobody could finish; see `Mailbox.take`."""
+        return list(self._runtime.dead_letters)
 
     def budgets(self) -> list[BudgetStatistics]:
         """Return the counters of every budget."""
@@ -207,8 +212,19 @@ class Running:
         self._runtime.changed()
 
     @asynccontextmanager
-    async def opened(self, *, signals: bool = False) -> AsyncGenerator[Running, None]:
+    async def opened(
+        self, *, signals: bool = False, watch_blocking: float | None = None
+    ) -> AsyncGenerator[Running, None]:
         """Start the tree, and stop it when the block ends. Once only; `Supervisor.open` is the way to call it."""
+        if watch_blocking is not None:
+            watch = BlockingWatch(watch_blocking, self.tree.name, self._runtime.report_blocked)
+            trio.lowlevel.add_instrument(watch)
+            try:
+                async with self.opened(signals=signals):
+                    yield self
+            finally:
+                trio.lowlevel.remove_instrument(watch)
+            return
         body_error: BaseException | None = None
         # The tasks below have shields of their own: they outlive a cancellation from outside, which only the block feels.
         with trio.CancelScope(shield=True) as shield:
@@ -354,10 +370,12 @@ class Running:
                 asked = True
 
 
-def open_tree(tree: Supervisor, *, seed: int | None = None) -> AbstractAsyncContextManager[Running]:
+def open_tree(
+    tree: Supervisor, *, seed: int | None = None, watch_blocking: float | None = None
+) -> AbstractAsyncContextManager[Running]:
     """See `Supervisor.open`."""
     tree.check()
-    return Running(tree, seed).opened()
+    return Running(tree, seed).opened(watch_blocking=watch_blocking)
 
 
 def _raise(tree_error: BaseException | None, body_error: BaseException | None) -> None:
@@ -377,18 +395,24 @@ async def run_tree(
     *,
     seed: int | None = None,
     signals: bool = False,
+    watch_blocking: float | None = None,
     task_status: trio.TaskStatus[Running] | None = None,
 ) -> None:
     """See `Supervisor.run`."""
     tree.check()
-    async with Running(tree, seed).opened(signals=signals) as running:
+    async with Running(tree, seed).opened(signals=signals, watch_blocking=watch_blocking) as running:
         if task_status is not None:
             task_status.started(running)
         await running.wait_stopped()
 
 
-def run(tree: Supervisor, *, seed: int | None = None) -> None:
+def run(tree: Supervisor, *, seed: int | None = None, watch_blocking: float | None = None) -> None:
     """Run a tree as a whole program, until SIGTERM or SIGINT, or until the root gives up.
+
+    Args:
+        tree: The definition.
+        seed: As in `Supervisor.open`.
+        watch_blocking: As in `Supervisor.open`.
 
     Raises:
         BadTree: The definition is wrong.
@@ -397,6 +421,6 @@ def run(tree: Supervisor, *, seed: int | None = None) -> None:
     tree.check()
 
     async def main() -> None:
-        await run_tree(tree, seed=seed, signals=True)
+        await run_tree(tree, seed=seed, signals=True, watch_blocking=watch_blocking)
 
     trio.run(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any, TypeVar
@@ -10,13 +11,18 @@ from typing import Any, TypeVar
 import attrs
 import trio
 
+from ._blocking import path_of_task
 from ._budget import Budget, OpenBudget
-from ._events import Ended, Event
+from ._events import Blocked, DeadLettered, Ended, Event
 from ._ledger import Ledger
-from ._mailbox import Mailbox, OpenMailbox
+from ._mailbox import DeadLetter, Mailbox
+from ._open_mailbox import OpenMailbox
 from ._timers import Timers
 
 T = TypeVar("T")
+
+_DEAD_LETTERS = 1000
+"""Dead letters that are kept; older ones are only counted."""
 
 
 class Subscription:
@@ -50,10 +56,14 @@ class Runtime:
     """Shared by the supervisors of one open tree.
 
     Attributes:
+        root: Name of the tree's root.
         seed: Fixes the jitter of the whole tree (law L8).
+        dead_letters: The last items that nobody could finish; the mailboxes' statistics count all of them.
     """
 
-    def __init__(self, seed: int | None, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, root: str, seed: int | None, wall_clock: Callable[[], float] = time.time) -> None:
+        self.root = root
+        self.dead_letters: deque[DeadLetter[Any]] = deque(maxlen=_DEAD_LETTERS)
         self.seed = Random().getrandbits(32) if seed is None else seed
         self.timers = Timers()
         self.ledger = Ledger()
@@ -122,8 +132,19 @@ class Runtime:
             return declared
         found = self._mailboxes.get(id(declared))
         if found is None:
-            found = self._mailboxes[id(declared)] = (declared, OpenMailbox(declared))
+            found = self._mailboxes[id(declared)] = (declared, OpenMailbox(declared, self._bury))
         return found[1]
+
+    def _bury(self, letter: DeadLetter[Any]) -> None:
+        self.dead_letters.append(letter)
+        path, now = path_of_task(trio.lowlevel.current_task(), self.root), trio.current_time()
+        self.publish(
+            DeadLettered(path, 0, now, mailbox=letter.mailbox, deliveries=letter.deliveries, error=letter.error)
+        )
+
+    def report_blocked(self, path: str, seconds: float) -> None:
+        """Publish that a child kept the event loop for too long."""
+        self.publish(Blocked(path, 0, trio.current_time(), seconds=seconds))
 
     def mailboxes(self) -> list[OpenMailbox[Any]]:
         """Return the mailboxes that are open, in the order in which they were first used."""

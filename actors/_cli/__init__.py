@@ -1,9 +1,10 @@
 """The command `unblinking`. One file a subcommand, sync functions that call `trio.run`.
 
 _check.py _run.py _watch.py _demo.py    the subcommands
-_load.py                                FILE[:NAME] -> tree
+_load.py _trees.py _follow.py           FILE[:NAME] -> tree; a tree with other children; running one as a program
 _output.py _logs.py                     lines that never block the event loop; events as log lines
-_tally.py _report.py _faults.py _live.py    the demo: arithmetic, report, fault script, view of the live tree
+_stage.py _faults.py _witness.py        the demo: what is played, what breaks, what is seen of it
+_tally.py _report.py _live.py           the demo: arithmetic, report, view of the live tree
 """
 
 import click

@@ -101,11 +101,12 @@ async def _play(stage: Stage, seed: int, witness: Witness, console: Console | No
         running = Running(tree, seed)
         nursery.start_soon(_attend, stage, running.events(EVENTS), witness)
         if console is not None:
-            nursery.start_soon(show_live, running, stage.exchange.record, witness, console)
-        with trio.CancelScope() as scope:
-            nursery.start_soon(_stop_at_signal, scope, trouble)
+            nursery.start_soon(show_live, running, stage, witness, console)
+        async with trio.open_nursery() as performance:
+            performance.start_soon(_stop_at_signal, performance.cancel_scope, trouble)
             async with running.opened():
                 await _perform(stage, witness, trouble)
+            performance.cancel_scope.cancel("the performance is over")
         nursery.cancel_scope.cancel("the tree has ended")
 
 

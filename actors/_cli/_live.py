@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from actors.simulator import TrueRecord
 from supervisor import Running, Status
 
+from ._stage import Stage
 from ._witness import Witness
 
 REFRESH = 0.25
@@ -22,25 +22,22 @@ FAULTS_SHOWN = 5
 _COLOURS = {"ready": "green", "waiting": "yellow", "starting": "yellow", "stopping": "yellow", "parked": "red"}
 
 
-async def show_live(running: Running, record: TrueRecord, witness: Witness, console: Console) -> None:
+async def show_live(running: Running, stage: Stage, witness: Witness, console: Console) -> None:
     """Draw the tree a few times a second, until cancelled; the last picture stays on the screen."""
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(picture(running.status(), record, witness, trio.current_time()), refresh=True)
+            live.update(picture(running.status(), stage, witness, trio.current_time()), refresh=True)
             await trio.sleep(REFRESH)
 
 
-def picture(status: Status, record: TrueRecord, witness: Witness, now: float) -> Group:
+def picture(status: Status, stage: Stage, witness: Witness, now: float) -> Group:
     """Return the tree, the counts and the last faults as something that rich can draw."""
-    tree = Table(box=None, header_style="dim")
-    for head, justify in (
-        ("actor", "left"),
-        ("state", "left"),
-        ("for", "right"),
-        ("life", "right"),
-        ("last end", "left"),
-    ):
-        tree.add_column(head, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    tree = Table(box=None, header_style="dim", expand=True)
+    tree.add_column("actor", no_wrap=True, min_width=24)
+    tree.add_column("state", no_wrap=True, min_width=8)
+    tree.add_column("for", no_wrap=True, min_width=6, justify="right")
+    tree.add_column("life", no_wrap=True, min_width=4, justify="right")
+    tree.add_column("last failure", no_wrap=True, overflow="ellipsis", ratio=1)
     for depth, child in _walk(status, 0):
         waits = "" if child.next_at is None else f", next try in {max(0.0, child.next_at - now):.1f} s"
         end = child.last_end.summary() if child.last_end is not None and child.last_end.failed else ""
@@ -49,13 +46,15 @@ def picture(status: Status, record: TrueRecord, witness: Witness, now: float) ->
             Text(child.state + waits, style=_COLOURS.get(child.state, "")),
             f"{now - child.since:.1f} s",
             f"#{child.generation}",
-            Text(end[:80], style="dim"),
+            Text(end, style="dim"),
         )
-    published = sum(trades.total for trades in record.trades.values())
-    delivered = sum(len(trades) for trades in witness.trades.values())
-    orders = sum(events.total for events in record.orders.values())
-    counts = f"trades {delivered} of {published}, order events {len(witness.orders)} of {orders}, failures {len(witness.recorded)}"
-    faults = [f"{fault.at:6.2f} s  {fault.fault}" for fault in record.faults[-FAULTS_SHOWN:]]
+    published = sum(len(stage.published(market)) for market in stage.markets)
+    delivered = sum(map(len, witness.trades.values()))
+    counts = (
+        f"trades {delivered} of {published}, order events {len(witness.orders)} of {len(stage.order_events)}, "
+        f"failures {len(witness.recorded)}"
+    )
+    faults = [f"{fault.at:6.2f} s  {fault.fault}" for fault in stage.exchange.record.faults[-FAULTS_SHOWN:]]
     return Group(tree, Text(counts, style="bold"), Text("\n".join(faults), style="red"))
 
 

@@ -36,7 +36,7 @@ def run(target: str, log_format: LogFormat) -> None:
 
 
 async def _run(tree: Supervisor, lines: Lines) -> int:
-    async def log_event(event: Event) -> None:
+    async def log_event(event: Event) -> None:  # noqa: ASYNC124 - other followers wait
         log(event)
 
     gave_up = await follow(tree, lines, log_event, structlog.get_logger().error)

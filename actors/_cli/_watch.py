@@ -12,12 +12,16 @@ import msgspec
 import trio
 
 from actors import FeedItem, FeedState, Gap, Venue, binance, binance_usdm
-from supervisor import Ended, Event, Mailbox, Me, Supervisor, actor
+from supervisor import Backoff, Child, Ended, Event, Mailbox, Me, Supervisor, actor
 
 from ._follow import follow
 from ._output import Lines
+from ._trees import with_children
 
 VENUES: Mapping[str, Venue] = {"binance": binance, "binance-usdm": binance_usdm}
+IMPATIENT = Backoff(cap=5.0)
+"""Twelve attempts a minute at most; Binance allows 60 from one address."""
+
 Show = Callable[[FeedItem], str]
 
 items = Mailbox[FeedItem]("items", capacity=10_000)
@@ -61,7 +65,13 @@ def _feed(venues: Mapping[str, Venue], feed: str) -> Supervisor:
     name, colon, symbol = feed.partition(":")
     if not (colon and symbol and name in venues):
         raise click.BadParameter(f"{feed!r} is not VENUE:SYMBOL; the venues are {', '.join(venues)}")
-    return venues[name].trades(symbol, out=items)
+    feed_group = venues[name].trades(symbol, out=items)
+    # Somebody is watching: an outage should not be followed by up to a minute of waiting, as it may be in a bot.
+    impatient = [
+        child.with_(backoff=IMPATIENT) if isinstance(child, Child) and child.name == "connection" else child
+        for child in feed_group.children
+    ]
+    return with_children(feed_group, impatient)
 
 
 @actor(on={OSError: "escalate"})
@@ -81,10 +91,9 @@ async def print_items(me: Me, items: Mailbox[FeedItem], show: Show, output: Line
             await print_batch()
     finally:
         with me.cleanup():
-            await print_batch()
-            while items.statistics().used:
-                batch.extend(await items.receive_many())
-                await print_batch()
+            while batch or items.statistics().used:
+                batch.extend(items.receive_many_nowait())
+                await print_batch()  # noqa: ASYNC102 - cleanup is a shield with a deadline
 
 
 async def _run(tree: Supervisor, output: Lines, seconds: float | None, *, as_json: bool) -> int:

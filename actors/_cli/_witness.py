@@ -12,13 +12,12 @@ from actors import AccountState, FeedState, Gap, OrderUpdate
 from supervisor import Child, Ended, Event, Me, PlannedEnd, Started, StopActor, Supervisor
 
 from ._tally import Silence
+from ._trees import with_children
 
 Life = tuple[str, int]
 """Path and incarnation."""
 TradeRow = tuple[int, str, str, str, int]
 """Id, price, quantity, side, time: what must be the same on both sides."""
-
-_NO_OPTIONS = ("name", "children", "policy", "wrong")
 
 
 class Witness:
@@ -86,19 +85,13 @@ class Witness:
 
     def watching(self, tree: Supervisor) -> Supervisor:
         """Return the same tree with a witness at the door of every actor."""
-        options: dict[str, Any] = {
-            field.name: getattr(holder, field.name)
-            for holder in (tree, tree.policy)
-            for field in attrs.fields(type(holder))
-            if field.name not in _NO_OPTIONS and getattr(holder, field.name) != field.default
-        }
         children = [
             self.watching(child)
             if isinstance(child, Supervisor)
             else attrs.evolve(child, actor=_Door(child, self.raised))
             for child in tree.children
         ]
-        return Supervisor(tree.name, children, **options)
+        return with_children(tree, children)
 
 
 @attrs.frozen

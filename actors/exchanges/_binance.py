@@ -118,9 +118,7 @@ def signed(
         SecretMissing: The key or the secret cannot be read.
     """
     payload = query({**parameters, "recvWindow": window, "timestamp": now})
-    return HttpRequest(
-        "GET", path, f"{payload}&signature={signature(payload, secret.reveal())}", with_key(key)
-    )
+    return HttpRequest("GET", path, f"{payload}&signature={signature(payload, secret.reveal())}", with_key(key))
 
 
 def with_key(key: Secret) -> tuple[tuple[str, str], ...]:
@@ -166,6 +164,11 @@ def retry_after(text: str | None, default: float) -> float:
 def list_request() -> str:
     """Return the frame that asks which streams this connection has (web-socket-streams.md)."""
     return f'{{"method":"LIST_SUBSCRIPTIONS","id":{_LIST_ID}}}'
+
+
+def is_combined(frame: Frame) -> bool:
+    """Say whether a frame has the combined form, ``{"stream":..,"data":..}``."""
+    return frame[:9] in ('{"stream"', b'{"stream"')
 
 
 def finite(*values: Decimal) -> None:

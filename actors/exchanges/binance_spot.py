@@ -108,7 +108,7 @@ def decode(frame: Frame) -> SpotTrade | SpotAggTrade | Control:
         BadFrame: Not JSON, or a trade that is not one.
     """
     try:
-        if frame[:9] in ('{"stream"', b'{"stream"'):
+        if _binance.is_combined(frame):
             return _combined.decode(frame).data
         return _raw.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):

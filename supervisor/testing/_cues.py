@@ -67,9 +67,14 @@ class Lived:
 
 
 class Recorder:
-    """Collects what incarnations really did, independent of the supervisor's own records."""
+    """Collects what incarnations really did, independent of the supervisor's own records.
 
-    def __init__(self) -> None:
+    Args:
+        most: Incarnations that are let live. On a virtual clock a storm of restarts would never end.
+    """
+
+    def __init__(self, most: int = 20_000) -> None:
+        self.most = most
         self.lived: list[Lived] = []
         self.alive: dict[tuple[str, int], float] = {}
 
@@ -87,6 +92,8 @@ class OnCue:
         """Live one incarnation."""
         cue = self.script[min(me.generation, len(self.script)) - 1]
         key = (me.path, me.generation)
+        if len(self.recorder.lived) >= self.recorder.most:
+            raise SystemExit(f"a storm: more than {self.recorder.most} incarnations")
         started = self.recorder.alive[key] = trio.current_time()
         raised: str | None = None
         cancelled = False

@@ -45,6 +45,7 @@ def check_restarts_keep_their_delays(trace: Trace, tree: Supervisor, *, operated
         tree: Its definition; children that were added while it ran are left out.
         operated: Whether someone started, restarted, added or hurried children: then nothing is too early.
     """
+    assert not isinstance(trace.error, SystemExit), str(trace.error)
     nodes = dict(walk(tree))
     decided: dict[str, Ended] = {}
     for event in trace.events:

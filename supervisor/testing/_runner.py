@@ -31,7 +31,7 @@ class Trace:
     left_alive: tuple[str, ...]
     """Incarnations that were still alive after the tree had ended. Law L6: none."""
     error: BaseException | None
-    """What came out of the tree."""
+    """What came out of the tree; `SystemExit` for a storm of restarts, see `Recorder`."""
     duration: float
     """Seconds of virtual time from opening to the end."""
     stopped_in: float
@@ -125,7 +125,7 @@ async def _record(
         try:
             async with running.opened():
                 await running.wait_stopped()
-        except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - part of the trace
+        except (Exception, KeyboardInterrupt, SystemExit) as caught:  # noqa: BLE001 - part of the trace
             error = caught
             asked = trio.current_time()
         nursery.cancel_scope.cancel("the tree has ended")

@@ -1,10 +1,10 @@
 """Networks in memory, for the virtual clock: REST over a stream, WebSocket peers that follow a script."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import cast
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from typing import Any, cast
 
 import h11
-import httpx
+import httpx  # noqa: ASYNC127 - see actors/_http.py
 import trio
 import trio.testing
 
@@ -98,7 +98,7 @@ class Peers:
             await trio.aclose_forcefully(peer.stream)
 
 
-async def drain(items: AsyncIterator[object], into: list[object]) -> None:
-    """Write down everything that comes."""
+async def drain(items: AsyncIterable[Any], into: list[Any]) -> None:
+    """Write down everything that comes, when it comes."""
     async for item in items:
         into.append(item)

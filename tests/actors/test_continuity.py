@@ -11,7 +11,7 @@ from actors.exchanges.binance_spot import SpotTrade
 
 
 def trade(trade_id: int, time: int | None = None) -> Trade:
-    return SpotTrade(trade_id, Decimal(1), Decimal(1), trade_id if time is None else time, False, "BTCUSDT")  # noqa: FBT003
+    return SpotTrade(trade_id, Decimal(1), Decimal(1), trade_id if time is None else time, False, "BTCUSDT")
 
 
 def ids(trades: object) -> list[int]:

@@ -3,26 +3,29 @@
 import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from itertools import pairwise
 from urllib.parse import parse_qs
 
-import httpx
+import httpx  # noqa: ASYNC127 - see actors/_http.py
 import trio
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supervisor import Backoff, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
 
 from actors import FeedItem, FeedState, Gap, Trade
 from actors._continuity import Cursor
 from actors._feed import Feed
 from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Session
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
+from supervisor import Backoff, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
+
+from .in_memory import drain
 
 T0 = 1_700_000_000_000
 
 
 def trade(trade_id: int, time: int | None = None) -> Trade:
-    return SpotTrade(trade_id, Decimal(1), Decimal(1), T0 + trade_id if time is None else time, False, "BTCUSDT")  # noqa: FBT003
+    return SpotTrade(trade_id, Decimal(1), Decimal(1), T0 + trade_id if time is None else time, False, "BTCUSDT")
 
 
 @actor(backoff=Backoff(0, 0, 0))
@@ -56,7 +59,7 @@ class World:
         self.running: Running
         self.inflow: Mailbox[Inflow[Trade]] = Mailbox("inflow", capacity=8)
         self.control: Mailbox[Order] = Mailbox("control", capacity=8, overflow="drop_oldest")
-        self.bombs: Mailbox[int] = Mailbox("bombs", capacity=8)
+        self.bombs: Mailbox[int] = Mailbox("bombs", capacity=100)
         self.outbox: Mailbox[FeedItem] = Mailbox("out", capacity=3)
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -143,15 +146,11 @@ def play(script: Callable[[World], Awaitable[None]], world: World | None = None,
                 if world.bomb_at_gaps and isinstance(item, Gap):
                     running.mailbox(world.bombs).send_nowait(0)
 
-        async def obey(orders: Mailbox[Order]) -> None:
-            async for order in orders:
-                world.orders.append(order)
-
         async with trio.open_nursery() as nursery:
-            async with world.tree(**changes).open(seed=1) as running:
-                world.running = running
+            running = world.running = Running(world.tree(**changes), 1)
+            async with running.opened():
                 nursery.start_soon(read, running.mailbox(world.outbox))
-                nursery.start_soon(obey, running.mailbox(world.control))
+                nursery.start_soon(drain, running.mailbox(world.control), world.orders)
                 await script(world)
             nursery.cancel_scope.cancel()
 
@@ -540,7 +539,7 @@ def test_whatever_happens_each_trade_goes_out_once_in_order_or_lies_in_a_gap(
     assert world.ids == sorted(set(world.ids)), "once and in order"
     covered = [(i, i) for i in world.ids] + world.gaps
     covered.sort()
-    for (_, end), (start, _) in zip(covered, covered[1:], strict=False):
+    for (_, end), (start, _) in pairwise(covered):
         assert start == end + 1, "nothing is missing, nothing is both a trade and in a gap"
     if covered:
         assert covered[0][0] == 101
@@ -612,4 +611,3 @@ def test_what_happened_is_noted() -> None:
 
     play(script)
     assert "backfilled" in notes
-

@@ -5,13 +5,16 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
-import httpx
+import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
 import trio
+import trio.lowlevel
 
 from actors._errors import HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from actors._http import Http, open_http
+from actors._messages import Hold
 from actors._source import HttpReply, HttpRequest
 from actors.exchanges import _binance
 
@@ -22,7 +25,10 @@ Answer = Callable[[httpx.Request], httpx.Response]
 @asynccontextmanager
 async def answered_by(answer: Answer, **options: float) -> AsyncIterator[Http]:
     async with open_http(
-        "https://fapi.example", _binance.failure, transport=lambda: httpx.MockTransport(answer), **options  # type: ignore[arg-type]
+        "https://fapi.example",
+        _binance.failure,
+        transport=lambda: httpx.MockTransport(answer),
+        **options,  # type: ignore[arg-type]
     ) as http:
         yield http
 
@@ -117,6 +123,25 @@ async def test_after_retry_after_nothing_is_sent_until_then(autojump_clock: trio
     assert sent[1] - sent[0] == 30
 
 
+async def test_a_wish_to_be_left_alone_holds_for_all_that_share_it(autojump_clock: trio.testing.MockClock) -> None:
+    sent = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        sent.append(trio.current_time())
+        return httpx.Response(418, headers={"retry-after": "200"})
+
+    def transport() -> httpx.MockTransport:
+        return httpx.MockTransport(answer)
+
+    hold = Hold()
+    for _ in range(2):
+        async with open_http("https://x", _binance.failure, hold=hold, transport=transport) as http:
+            with pytest.raises(RateLimited) as caught:
+                await http.request(GET)
+            assert caught.value.retry_after == 200
+    assert len(sent) == 1
+
+
 class Slow(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await trio.sleep_forever()
@@ -159,9 +184,7 @@ async def raw_server(script: Callable[[trio.SocketStream], Awaitable[None]]) -> 
             await script(stream)
 
     async with trio.open_nursery() as nursery:
-        [listener] = await nursery.start(
-            lambda task_status: trio.serve_tcp(handle, 0, host="127.0.0.1", task_status=task_status)
-        )
+        [listener] = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
         host, port = listener.socket.getsockname()
         yield f"http://{host}:{port}"
         nursery.cancel_scope.cancel()
@@ -200,7 +223,7 @@ async def test_an_endless_answer_over_a_real_socket_is_cut_off() -> None:
 
 
 async def test_a_closed_port_is_not_connected() -> None:
-    async with raw_server(lambda _: trio.sleep(0)) as base:
+    async with raw_server(trio.aclose_forcefully) as base:
         pass
     async with open_http(base, _binance.failure) as http:
         with pytest.raises(HttpFailure, match="not connected") as caught:

@@ -36,7 +36,16 @@ class Truth:
             )
         if quantity:
             fill = Fill(
-                symbol, order_id, len(self.fills) + 1, Decimal(10), quantity, "buy", True, Decimal(0), "USDT", self.time  # noqa: FBT003
+                symbol,
+                order_id,
+                len(self.fills) + 1,
+                Decimal(10),
+                quantity,
+                "buy",
+                True,
+                Decimal(0),
+                "USDT",
+                self.time,
             )
             self.fills.append(fill)
         old = self.orders[key]
@@ -44,8 +53,21 @@ class Truth:
         self.orders[key] = report
         self.events.append(
             OrderUpdate(
-                "v", "a", symbol, order_id, "c", "buy", "LIMIT", status, report.price, report.quantity, report.filled,
-                fill, self.time, "stream", 0,
+                "v",
+                "a",
+                symbol,
+                order_id,
+                "c",
+                "buy",
+                "LIMIT",
+                status,
+                report.price,
+                report.quantity,
+                report.filled,
+                fill,
+                self.time,
+                "stream",
+                0,
             )
         )
 
@@ -141,9 +163,7 @@ def test_a_crash_in_the_middle_of_the_delivery_loses_and_repeats_nothing(
 
 
 @given(moves, st.data())
-def test_a_live_stream_without_loss_needs_no_reconciling(
-    plan: list[tuple[str, int, str]], data: st.DataObject
-) -> None:
+def test_a_live_stream_without_loss_needs_no_reconciling(plan: list[tuple[str, int, str]], data: st.DataObject) -> None:
     truth = history(plan)
     book = Book()
     out = play(book, truth.events)
@@ -212,7 +232,9 @@ def test_an_open_order_from_before_the_history_is_told_with_what_was_filled_then
     truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill")])
     book = Book()
     book.since = truth.fills[0].time + 1
-    found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER)
+    found = differences(
+        book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER
+    )
     assert [(u.status, u.filled, u.fill.id if u.fill else None) for u in found] == [
         ("partially_filled", Decimal(1), None),
         ("partially_filled", Decimal(2), 2),
@@ -230,9 +252,16 @@ def test_a_late_fill_of_an_order_from_before_the_history_still_goes_out_once() -
             assert judge(book, truth.events[2]) == "news"
             book.absorb(truth.events[2])
         else:
-            found = differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER)
+            found = differences(
+                book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER
+            )
             assert [u.fill.id for u in absorb(book, found) if u.fill] == [2]
-        assert differences(book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER) == []
+        assert (
+            differences(
+                book, truth.orders.values(), truth.fills[1:], venue="v", account="a", received=0, live_from=NEVER
+            )
+            == []
+        )
 
 
 def test_a_live_event_that_skips_a_fill_shows_the_loss() -> None:

@@ -41,7 +41,7 @@ def test_no_way_of_printing_shows_the_value(tmp_path: Path, monkeypatch: pytest.
             f"{secret}",
             f"{secret!r:>20}",
             f"{secret:>40}",
-            "%s %r" % (secret, secret),
+            "%s %r" % (secret, secret),  # noqa: UP031 - one way of many
             repr(Config(secret)),
             repr([secret]),
             logging.LogRecord("x", 20, "f", 1, "%s", (secret,), None).getMessage(),

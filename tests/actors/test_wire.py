@@ -107,7 +107,7 @@ async def test_an_orderly_close_tells_code_and_reason_after_the_last_message() -
         with pytest.raises(WireClosed):
             await wire.send("x")
         with pytest.raises(WireClosed):
-            await wire.ping(timeout=1)
+            await wire.ping(within=1)
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ async def test_a_ping_returns_its_round_trip_and_beats_nothing_twice() -> None:
 
     async with serving(script) as url, open_wire(url) as wire:
         for _ in range(3):
-            assert 0.05 <= await wire.ping(timeout=2) < 1
+            assert 0.05 <= await wire.ping(within=2) < 1
 
 
 async def test_no_pong_in_time_is_told_and_the_next_ping_can_be_sent() -> None:
     async with serving(accept_and_wait) as url, open_wire(url, close_timeout=0.05) as wire:
         for _ in range(2):
             with pytest.raises(PongTimeout) as caught:
-                await wire.ping(timeout=0.05)
+                await wire.ping(within=0.05)
             assert caught.value.seconds == 0.05
 
 
@@ -182,7 +182,7 @@ async def test_a_ping_that_waits_is_told_of_the_end() -> None:
 
     async with serving(script) as url, open_wire(url) as wire:
         with trio.fail_after(3), pytest.raises(WireClosed):
-            await wire.ping(timeout=60)
+            await wire.ping(within=60)
 
 
 async def test_a_server_that_never_answers_the_handshake_is_given_up_in_time() -> None:
@@ -236,14 +236,17 @@ async def test_a_closed_port_fails_to_connect() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with pytest.raises(ConnectFailed, match="not listening|refused|connect"):
+    with pytest.raises(ConnectFailed, match="ConnectionRefusedError"):
         async with open_wire(f"ws://127.0.0.1:{port}"):
             pass
 
 
-@pytest.mark.parametrize("error", [OSError("no"), socket.gaierror(-3, "temporary failure"), UnicodeError("label empty")])
+@pytest.mark.parametrize(
+    "error", [OSError("no"), socket.gaierror(-3, "temporary failure"), UnicodeError("label empty")]
+)
 async def test_a_name_that_does_not_resolve_fails_to_connect(error: Exception) -> None:
     async def dial(host: str, port: int) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
         raise error
 
     with pytest.raises(ConnectFailed, match=type(error).__name__):
@@ -318,7 +321,7 @@ async def test_pings_are_answered_while_many_messages_wait_unread() -> None:
 async def test_a_peer_that_takes_nothing_is_noticed() -> None:
     async with serving(accept_and_wait) as url, open_wire(url) as wire:
         with pytest.raises(SendTimeout), trio.fail_after(5):
-            await wire.send("x" * 30_000_000, timeout=0.1)
+            await wire.send("x" * 30_000_000, within=0.1)
         with pytest.raises(SendTimeout):
             await wire.send("small")
         start = trio.current_time()

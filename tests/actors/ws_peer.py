@@ -4,7 +4,8 @@ import base64
 import hashlib
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import trio
 
@@ -73,9 +74,7 @@ class Peer:
 
     def reset(self) -> None:
         """Close with a TCP reset."""
-        self.stream.setsockopt(
-            trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )
+        self.stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.stream.socket.close()
 
     async def _take(self, size: int) -> bytes | None:
@@ -97,15 +96,11 @@ async def serving(script: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[st
 
     async def handle(stream: trio.SocketStream) -> None:
         async with stream:
-            try:
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await script(Peer(stream))
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
 
     async with trio.open_nursery() as nursery:
-        [listener] = await nursery.start(
-            lambda task_status: trio.serve_tcp(handle, 0, host="127.0.0.1", task_status=task_status)
-        )
+        [listener] = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
         host, port = listener.socket.getsockname()
         yield f"ws://{host}:{port}"
         nursery.cancel_scope.cancel()

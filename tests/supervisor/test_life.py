@@ -347,3 +347,20 @@ def test_a_function_actor_gets_its_open_mailboxes_and_they_outlive_its_crash() -
 
     assert seen == [1, 2, 3, 4]
     assert len(found.of("started", "bot/consume")) == 2
+
+
+def test_a_group_that_takes_over_a_waiting_one_waits_for_what_that_had_left() -> None:
+    recorder = Recorder()
+    long, short = Backoff(10.0, 10.0, 10.0), Backoff(1.0, 1.0, 1.0)
+    first = OnCue((Cue("crash", after=3.0), Cue("hang")), recorder)
+    second = OnCue((Cue("crash", after=1.0), Cue("hang")), recorder)
+    tree = Supervisor(
+        "bot", [child("first", first, backoff=short), child("second", second, backoff=long)], strategy="rest_for_one"
+    )
+
+    found = trace(tree, recorder, until=30)
+
+    assert [(event.path, event.at) for event in found.of("started") if event.generation == 2] == [
+        ("bot/first", 11.0),
+        ("bot/second", 11.0),
+    ]

@@ -8,9 +8,21 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor import Mailbox, MailboxClosed, MailboxError, MailboxFull
-from supervisor._mailbox import OpenMailbox
-from supervisor.testing import run_virtually
+from supervisor import (
+    Backoff,
+    DeadLetter,
+    DeadLettered,
+    Mailbox,
+    MailboxClosed,
+    MailboxError,
+    MailboxFull,
+    MailboxStatistics,
+    Me,
+    Supervisor,
+    actor,
+)
+from supervisor._open_mailbox import OpenMailbox
+from supervisor.testing import Boom, run_virtually
 
 
 def opened(capacity: int = 3, overflow: Any = "block", key: Callable[[Any], Any] | None = None) -> Mailbox[Any]:
@@ -212,3 +224,58 @@ def test_nothing_is_lost_doubled_or_reordered_whatever_is_done(
             assert got == list(range(offered))
 
     run_virtually(main)
+
+
+async def test_an_item_whose_block_is_cancelled_goes_back_to_the_front_and_does_not_count(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    box = opened(3)
+    box.send_many_nowait([1, 2])
+    for _ in range(10):
+        with trio.move_on_after(1):
+            async with box.take():
+                await trio.sleep_forever()
+
+    assert box.receive_many_nowait() == [1, 2]
+    assert conserved(box)
+
+
+def test_an_item_that_its_actor_crashes_over_is_given_out_again_and_then_goes_to_the_dead_letters() -> None:
+    box: Mailbox[int] = Mailbox("orders", capacity=10, redeliver=2)
+    tried: list[int] = []
+    finished: list[int] = []
+
+    @actor(backoff=Backoff(0.1, 0.1, 0.1))
+    async def work(me: Me, orders: Mailbox[int]) -> None:
+        while True:
+            async with orders.take() as number:
+                tried.append(number)
+                if number == 2:
+                    raise Boom("poison")
+                finished.append(number)
+
+    async def main() -> tuple[list[DeadLetter[Any]], list[Any], MailboxStatistics]:
+        async with Supervisor("bot", [work.child("work", box)]).open() as running:
+            events = running.events()
+            running.mailbox(box).send_many_nowait([1, 2, 3])
+            await trio.sleep(5)
+            buried = [event for event in events.receive_nowait() if isinstance(event, DeadLettered)]
+            return running.dead_letters(), buried, running.mailbox(box).statistics()
+
+    letters, buried, statistics = run_virtually(main)
+
+    assert tried == [1, 2, 2, 2, 3]
+    assert finished == [1, 3]
+    assert [(letter.item, letter.deliveries, letter.mailbox) for letter in letters] == [(2, 3, "orders")]
+    assert [(event.path, event.deliveries) for event in buried] == [("bot/work", 3)]
+    assert (statistics.dead, statistics.used) == (1, 0)
+
+
+async def test_a_conflating_mailbox_gives_back_in_front_too() -> None:
+    box = opened(3, "conflate", lambda item: item[0])
+    box.send_many_nowait(["a1", "b1"])
+    with pytest.raises(Boom):
+        async with box.take():
+            raise Boom
+
+    assert box.receive_many_nowait() == ["a1", "b1"]

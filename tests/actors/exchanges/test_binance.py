@@ -1,5 +1,6 @@
 """What both Binance products share: signatures, error classes, everything that is not data."""
 
+import contextlib
 import json
 from urllib.parse import parse_qs
 
@@ -134,19 +135,28 @@ def test_retry_after_is_seconds_and_nonsense_is_replaced(status: int, header: st
         ('{"result":["btcusdt@trade"],"id":1}', Listed(("btcusdt@trade",))),
         ('{"result":[],"id":1}', Listed(())),
         ('{"result":null,"id":1}', Ignored("acknowledgement", known=True)),
-        ('{"code": 2, "msg": "Invalid request: too many parameters"}', Refused(2, "Invalid request: too many parameters")),
+        (
+            '{"code": 2, "msg": "Invalid request: too many parameters"}',
+            Refused(2, "Invalid request: too many parameters"),
+        ),
         ('{"error":{"code":2,"msg":"streams must be an array"},"id":5000001}', Refused(2, "streams must be an array")),
-        ('{"id":null,"status":400,"error":{"code":-1000,"msg":"Invalid JSON request."}}', Refused(-1000, "Invalid JSON request.")),
+        (
+            '{"id":null,"status":400,"error":{"code":-1000,"msg":"Invalid JSON request."}}',
+            Refused(-1000, "Invalid JSON request."),
+        ),
         ('{"e":"serverShutdown","E":1770123456789}', Closing("serverShutdown")),
         ('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}', Closing("serverShutdown")),
         ('{"event":{"e":"serverShutdown","E":1770123456789}}', Closing("serverShutdown")),
         ('{"e":"listenKeyExpired","E":"1736996475556","listenKey":"W"}', ListenKeyExpired()),
         ('{"e":"listenKeyExpired","E":1736996475556,"listenKey":"W"}', ListenKeyExpired()),
-        ('{"u":400900217,"s":"BNBUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}', Ignored("bookTicker", known=True)),
+        (
+            '{"u":400900217,"s":"BNBUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}',
+            Ignored("bookTicker", known=True),
+        ),
         ('{"stream":"x@depth5","data":{"lastUpdateId":160,"bids":[],"asks":[]}}', Ignored("partial depth", known=True)),
         ('{"stream":"!ticker@arr","data":[{"e":"24hrTicker"}]}', Ignored("!ticker@arr", known=False)),
         ('{"e":"newThing","E":1}', Ignored("newThing", known=False)),
-        ('{}', Ignored("no kind", known=False)),
+        ("{}", Ignored("no kind", known=False)),
     ],
 )
 def test_what_is_not_data_is_read(frame: str, meaning: object) -> None:
@@ -173,16 +183,21 @@ def test_the_sample_of_a_bad_frame_is_bounded_and_absent_for_private_streams() -
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_no_frame_raises_anything_but_bad_frame(frame: str | bytes) -> None:
-    try:
+    with contextlib.suppress(BadFrame):
         _binance.control(frame, known=NONE, data=NONE, show=True)
-    except BadFrame:
-        pass
 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["e", "data", "event", "stream", "result", "error", "code", "u", "b"]) | st.text(max_size=3), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["e", "data", "event", "stream", "result", "error", "code", "u", "b"])
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=8,
 )
 

@@ -12,10 +12,12 @@ from actors._records import Trade
 from actors._source import Ignored, Listed
 from actors.exchanges.binance_spot import Kind, SpotAggTrade, SpotTrade, SpotTrades, decode
 
-from ..recordings import received_frames, recording  # noqa: TID252
+from ..recordings import received_frames, recording
 
 # The official samples (web-socket-streams.md).
-TRADE = '{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782135,"m":true,"M":true}'
+TRADE = (
+    '{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782135,"m":true,"M":true}'
+)
 AGG = '{"e":"aggTrade","E":1672515782136,"s":"BNBBTC","a":12345,"p":"0.001","q":"100","f":100,"l":105,"T":1672515782136,"m":false,"M":true}'
 
 
@@ -28,7 +30,13 @@ def combined(data: str) -> str:
 def test_the_official_trade_sample_in_every_form(wrap, form) -> None:  # type: ignore[no-untyped-def]
     trade = decode(form(wrap(TRADE)))
     assert isinstance(trade, SpotTrade)
-    assert (trade.venue, trade.symbol, trade.id, trade.side, trade.time) == ("binance", "BNBBTC", 12345, "sell", 1672515782135)
+    assert (trade.venue, trade.symbol, trade.id, trade.side, trade.time) == (
+        "binance",
+        "BNBBTC",
+        12345,
+        "sell",
+        1672515782135,
+    )
     assert (trade.price, trade.quantity) == (Decimal("0.001"), Decimal(100))
 
 
@@ -36,7 +44,13 @@ def test_the_official_trade_sample_in_every_form(wrap, form) -> None:  # type: i
 def test_the_official_aggregate_sample(wrap) -> None:  # type: ignore[no-untyped-def]
     trade = decode(wrap(AGG))
     assert isinstance(trade, SpotAggTrade)
-    assert (trade.venue, trade.id, trade.first_trade_id, trade.last_trade_id, trade.side) == ("binance", 12345, 100, 105, "buy")
+    assert (trade.venue, trade.id, trade.first_trade_id, trade.last_trade_id, trade.side) == (
+        "binance",
+        12345,
+        100,
+        105,
+        "buy",
+    )
 
 
 @given(st.from_regex(r"\A(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?\Z"))
@@ -84,10 +98,13 @@ def test_unknown_fields_are_ignored_and_new_kinds_are_counted() -> None:
     assert decode(combined('{"e":"kline","E":1}')) == Ignored("kline", known=True)
 
 
-@pytest.mark.parametrize(("kind", "newest", "backfill"), [
-    ("trade", "/api/v3/trades", "/api/v3/historicalTrades"),
-    ("aggTrade", "/api/v3/aggTrades", "/api/v3/aggTrades"),
-])
+@pytest.mark.parametrize(
+    ("kind", "newest", "backfill"),
+    [
+        ("trade", "/api/v3/trades", "/api/v3/historicalTrades"),
+        ("aggTrade", "/api/v3/aggTrades", "/api/v3/aggTrades"),
+    ],
+)
 def test_the_addresses_of_a_symbol(kind: Kind, newest: str, backfill: str) -> None:
     source = SpotTrades("btcusdt", kind)
     assert source.symbol == "BTCUSDT"
@@ -114,7 +131,10 @@ def test_rest_rows_come_back_ascending() -> None:
     assert [t.id for t in SpotTrades("X", "aggTrade").rows(json.dumps(rows).encode())] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'[{"id":1}]', b"\xff", b'[{"id":1,"price":"NaN","qty":"1","time":1,"isBuyerMaker":true}]'])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b"<html>", b'[{"id":1}]', b"\xff", b'[{"id":1,"price":"NaN","qty":"1","time":1,"isBuyerMaker":true}]'],
+)
 def test_rest_rows_that_are_none_are_a_bad_frame(body: bytes) -> None:
     with pytest.raises(BadFrame):
         SpotTrades("X").rows(body)

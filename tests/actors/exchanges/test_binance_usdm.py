@@ -13,7 +13,7 @@ from actors._source import Ignored, ListenKeyExpired
 from actors.exchanges import binance_usdm
 from actors.exchanges.binance_usdm import UsdmAccount, UsdmAggTrade, UsdmTrades, decode
 
-from ..recordings import received_frames, recording  # noqa: TID252
+from ..recordings import received_frames, recording
 
 # Official samples: aggTrade of 2026, with fields that older ones lack; the order update of the user data page.
 AGG = '{"e":"aggTrade","E":123456789,"s":"BNBUSDT","a":5933014,"p":"0.001","q":"100","nq":"100","f":100,"l":105,"T":123456785,"m":true,"st":1}'
@@ -38,7 +38,11 @@ def test_the_official_aggregate_sample() -> None:
         trade = decode(frame)
         assert isinstance(trade, UsdmAggTrade)
         assert (trade.venue, trade.symbol, trade.id, trade.side, trade.time) == (
-            "binance-usdm", "BNBUSDT", 5933014, "sell", 123456785,
+            "binance-usdm",
+            "BNBUSDT",
+            5933014,
+            "sell",
+            123456785,
         )
 
 
@@ -54,7 +58,9 @@ def test_another_symbol_is_a_bad_frame() -> None:
 
 
 def test_raw_trades_are_not_used() -> None:
-    assert decode('{"e":"trade","s":"BTCUSDT","t":5933014,"p":"0.001","q":"100","T":1,"m":true}') == Ignored("trade", known=False)
+    assert decode('{"e":"trade","s":"BTCUSDT","t":5933014,"p":"0.001","q":"100","T":1,"m":true}') == Ignored(
+        "trade", known=False
+    )
 
 
 def test_the_stream_is_asked_for_under_market_and_the_orders_under_private() -> None:
@@ -90,10 +96,24 @@ def test_the_recording_decodes_with_every_aggregate_trade_once_and_consecutive()
 def test_a_new_order_is_an_update_without_a_fill() -> None:
     update = ACCOUNT.decode(ORDER, 5)
     assert isinstance(update, OrderUpdate)
-    assert (update.venue, update.account, update.symbol, update.order_id) == ("binance-usdm", "main", "BTCUSDT", 8886774)
-    assert (update.side, update.type, update.status, update.client_id) == ("sell", "TRAILING_STOP_MARKET", "new", "TEST")
+    assert (update.venue, update.account, update.symbol, update.order_id) == (
+        "binance-usdm",
+        "main",
+        "BTCUSDT",
+        8886774,
+    )
+    assert (update.side, update.type, update.status, update.client_id) == (
+        "sell",
+        "TRAILING_STOP_MARKET",
+        "new",
+        "TEST",
+    )
     assert (update.fill, update.filled, update.source, update.received, update.time) == (
-        None, Decimal(0), "stream", 5, 1568879465650,
+        None,
+        Decimal(0),
+        "stream",
+        5,
+        1568879465650,
     )
 
 
@@ -105,12 +125,17 @@ def test_an_execution_is_an_update_with_its_fill() -> None:
     assert update.filled == Decimal("0.0006")
     assert update.fill is not None
     assert (update.fill.id, update.fill.quantity, format(update.fill.price, "f"), update.fill.maker) == (
-        99, Decimal("0.0004"), "7000.10", True,
+        99,
+        Decimal("0.0004"),
+        "7000.10",
+        True,
     )
     assert (update.fill.commission, update.fill.commission_asset) == (Decimal("0.01"), "USDT")
 
 
-@pytest.mark.parametrize(("wire", "status"), [("EXPIRED_IN_MATCH", "expired"), ("CANCELED", "canceled"), ("FILLED", "filled")])
+@pytest.mark.parametrize(
+    ("wire", "status"), [("EXPIRED_IN_MATCH", "expired"), ("CANCELED", "canceled"), ("FILLED", "filled")]
+)
 def test_every_status_has_its_name(wire: str, status: str) -> None:
     update = ACCOUNT.decode(order(X=wire), 0)
     assert isinstance(update, OrderUpdate)
@@ -147,11 +172,27 @@ def test_requests_for_orders_and_fills_are_signed() -> None:
     now, day = 1_700_000_000_000, 86_400_000
     cases = [
         (ACCOUNT.open_orders_request("BTCUSDT", now), "/fapi/v1/openOrders", {}),
-        (ACCOUNT.orders_request("BTCUSDT", now, from_id=7, since=1), "/fapi/v1/allOrders", {"orderId": "7", "limit": "1000"}),
-        (ACCOUNT.orders_request("BTCUSDT", now, from_id=None, since=now - day), "/fapi/v1/allOrders", {"startTime": str(now - day), "limit": "1000"}),
+        (
+            ACCOUNT.orders_request("BTCUSDT", now, from_id=7, since=1),
+            "/fapi/v1/allOrders",
+            {"orderId": "7", "limit": "1000"},
+        ),
+        (
+            ACCOUNT.orders_request("BTCUSDT", now, from_id=None, since=now - day),
+            "/fapi/v1/allOrders",
+            {"startTime": str(now - day), "limit": "1000"},
+        ),
         (ACCOUNT.order_request("BTCUSDT", 7, now), "/fapi/v1/order", {"orderId": "7"}),
-        (ACCOUNT.fills_request("BTCUSDT", now, from_id=7, since=1), "/fapi/v1/userTrades", {"fromId": "7", "limit": "1000"}),
-        (ACCOUNT.fills_request("BTCUSDT", now, from_id=None, since=1), "/fapi/v1/userTrades", {"startTime": str(now - 6 * day), "limit": "1000"}),
+        (
+            ACCOUNT.fills_request("BTCUSDT", now, from_id=7, since=1),
+            "/fapi/v1/userTrades",
+            {"fromId": "7", "limit": "1000"},
+        ),
+        (
+            ACCOUNT.fills_request("BTCUSDT", now, from_id=None, since=1),
+            "/fapi/v1/userTrades",
+            {"startTime": str(now - 6 * day), "limit": "1000"},
+        ),
     ]
     for request, path, expected in cases:
         fields = {name: values[0] for name, values in parse_qs(request.query).items()}
@@ -162,12 +203,29 @@ def test_requests_for_orders_and_fills_are_signed() -> None:
 
 def test_order_rows_are_read_as_a_list_and_alone() -> None:
     row = {
-        "avgPrice": "0", "clientOrderId": "abc", "cumQuote": "0", "executedQty": "0.4", "orderId": 2, "origQty": "1.0",
-        "origType": "LIMIT", "price": "9.10", "side": "BUY", "status": "PARTIALLY_FILLED", "symbol": "BTCUSDT",
-        "time": 10, "timeInForce": "GTC", "type": "LIMIT", "updateTime": 20,
+        "avgPrice": "0",
+        "clientOrderId": "abc",
+        "cumQuote": "0",
+        "executedQty": "0.4",
+        "orderId": 2,
+        "origQty": "1.0",
+        "origType": "LIMIT",
+        "price": "9.10",
+        "side": "BUY",
+        "status": "PARTIALLY_FILLED",
+        "symbol": "BTCUSDT",
+        "time": 10,
+        "timeInForce": "GTC",
+        "type": "LIMIT",
+        "updateTime": 20,
     }
     [report] = ACCOUNT.orders(json.dumps(row).encode())
-    assert (report.key, report.side, report.status, report.filled) == (("BTCUSDT", 2), "buy", "partially_filled", Decimal("0.4"))
+    assert (report.key, report.side, report.status, report.filled) == (
+        ("BTCUSDT", 2),
+        "buy",
+        "partially_filled",
+        Decimal("0.4"),
+    )
     assert (report.created, report.updated, format(report.price, "f")) == (10, 20, "9.10")
     reports = ACCOUNT.orders(json.dumps([row, {**row, "orderId": 1}]).encode())
     assert [r.order_id for r in reports] == [1, 2]
@@ -183,8 +241,18 @@ def test_fill_rows_are_read() -> None:
         b'"positionSide":"SHORT","symbol":"BTCUSDT","pair":"BTCUSDT","time":1569514978020}]'
     )
     [fill] = ACCOUNT.fills(row)
-    assert (fill.id, fill.order_id, fill.side, fill.maker, fill.time) == (698759, 25851813, "sell", False, 1569514978020)
-    assert (format(fill.price, "f"), fill.quantity, fill.commission) == ("7819.01", Decimal("0.002"), Decimal("0.07819010"))
+    assert (fill.id, fill.order_id, fill.side, fill.maker, fill.time) == (
+        698759,
+        25851813,
+        "sell",
+        False,
+        1569514978020,
+    )
+    assert (format(fill.price, "f"), fill.quantity, fill.commission) == (
+        "7819.01",
+        Decimal("0.002"),
+        Decimal("0.07819010"),
+    )
 
 
 def test_what_the_error_codes_mean() -> None:
