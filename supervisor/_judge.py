@@ -6,11 +6,13 @@ Failures count when they happen, not when the delayed restart runs, so that long
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from random import Random
 
 from ._errors import GaveUp, SupervisorError
 from ._outcome import End, iter_leaves, verdict
 from ._policy import Action, Limit, Spread, Window
+from ._spec import AutoShutdown
 from ._state import Slot
 
 _SAMPLES = 5
@@ -82,6 +84,15 @@ class Judge:
             self._first.append(cause)
         else:
             self._last.append(cause)
+
+
+def shuts_down(auto_shutdown: AutoShutdown, slot: Slot, end: End, siblings: Iterable[Slot]) -> bool:
+    """Say whether the end of a child, which is not restarted, ends its supervisor, normally."""
+    if auto_shutdown == "never" or not slot.policy.significant or (slot.policy.restart == "transient" and end.failed):
+        return False
+    return auto_shutdown == "any" or not any(
+        other.policy.significant and other.state not in ("down", "parked") for other in siblings
+    )
 
 
 class Spreader:

@@ -23,7 +23,7 @@ from typing import Literal
 
 from ._bounds import Bounds
 from ._events import Ended, Ready, Started
-from ._judge import Judge
+from ._judge import Judge, shuts_down
 from ._outcome import Caught, Decision, DecisionAction, End, classify, verdict
 from ._policy import Action
 from ._port import Port
@@ -47,6 +47,7 @@ class Machine:
         slots: The children by name, in start order.
         result: What the supervisor raises when it has finished; None after an ordered stop.
         phase: ``running``, ``stopping``, ``finished``.
+        begun: Whether it has made its slots; a supervisor that was just started has not.
         judge: Its count of failures.
     """
 
@@ -59,6 +60,7 @@ class Machine:
         self.slots: dict[str, Slot] = {}
         self.result: BaseException | None = None
         self.phase: Literal["running", "stopping", "finished"] = "running"
+        self.begun = False
         self.judge: Judge = Judge(path)
         self._port = port
         self._bounds = Bounds(port, self._on_hung)
@@ -75,6 +77,7 @@ class Machine:
 
     def begin(self, now: float) -> None:
         """Start all children, in order."""
+        self.begun = True
         before, self._before = self._before, None
         for child in self.spec.children:
             self.new_slot(child, now, before, added=False)
@@ -243,7 +246,8 @@ class Machine:
             slot.move("down", now)
             self._publish(slot, end, Decision("stop", reason, failures=slot.failures), now)
             self.leave_group(slot, now)
-            self._shut_down_if_declared(slot, end, now)
+            if shuts_down(self.spec.auto_shutdown, slot, end, self.slots.values()):
+                self.stop(f"auto_shutdown: {slot.path} has ended", now)
             self._drop_if_added(slot, now)
         else:
             slot.move("down", now)
@@ -265,17 +269,6 @@ class Machine:
         slot.move("waiting", now)
         self._publish(slot, end, Decision(decided, reason, at=due, delay=delay, failures=slot.failures), now)
         self.regroup(slot, members, due, now)
-
-    def _shut_down_if_declared(self, slot: Slot, end: End, now: float) -> None:
-        """The end of a significant child can end its supervisor, normally."""
-        if not slot.policy.significant or self.spec.auto_shutdown == "never":
-            return
-        if slot.policy.restart == "transient" and end.failed:
-            return
-        if self.spec.auto_shutdown == "any" or not any(
-            other.policy.significant and other.state not in ("down", "parked") for other in self.slots.values()
-        ):
-            self.stop(f"auto_shutdown: {slot.path} has ended", now)
 
     # Groups ----------------------------------------------------------------------------------------------------
 
@@ -313,8 +306,12 @@ class Machine:
     def hold_group(self, parked: Slot, now: float) -> None:
         """A parked child keeps those that depend on it from running."""
         members = self.group_members(parked)
+        group = parked.group
         if len(members) == 1:
             self.let_go(parked, now)
+        elif group is not None and all(member.group is group for member in members):
+            self.release(parked)
+            self.advance(group, now)
         else:
             self.regroup(parked, members, now, now)
 

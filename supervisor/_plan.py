@@ -111,7 +111,9 @@ def _follow(machine: Machine, slot: Slot, new: Node, below: Callable[[Slot], Mac
         _operations.restart(machine, slot, now)  # While the old one ends, its own times count.
     slot.spec, slot.added = new, False
     if isinstance(old, Supervisor) and isinstance(new, Supervisor):
-        if inner is not None and inner.phase == "running":
+        if inner is not None and not inner.begun:
+            inner.spec = new
+        elif inner is not None and inner.phase == "running":
             apply(inner, new, below, now)
     elif changed and not slot.held and slot.state not in (*ACTIVE, "stopping"):
         _operations.restart(machine, slot, now)

@@ -259,7 +259,7 @@ class Running:
             return self._root.machine
         _, slot = self._find(path)
         found = machine_below(slot)
-        if found is None or found.phase != "running":
+        if found is None or not found.begun or found.phase != "running":
             raise WrongState(f"{path} is {slot.state}; it must be a running supervisor")
         return found
 
