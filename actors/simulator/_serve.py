@@ -90,7 +90,7 @@ class _Door:
                     raise
                 if exc.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     # As trio.serve_listeners does: out of file descriptors is no reason to die.
-                    await trio.sleep(0.1)
+                    await trio.sleep(0.1)  # noqa: ASYNC120 - cancelled meanwhile, the error no longer matters
                 elif exc.errno not in (errno.ECONNABORTED, errno.EPERM, errno.EPROTO):
                     raise
             finally:

@@ -116,17 +116,17 @@ class OnCue:
             await self._pass_time(me, cue)
         except trio.Cancelled:
             if cue.when_stopped == "crash":
-                raise Boom(f"{me.path}#{me.generation} crashed when stopped") from None
+                raise Boom(f"{me.path}#{me.generation} crashed when stopped") from None  # noqa: ASYNC104 - its cue
             if cue.when_stopped == "clean_up":
                 with me.cleanup():
-                    await trio.sleep(cue.stopping_takes)
+                    await trio.sleep(cue.stopping_takes)  # noqa: ASYNC102 - `cleanup` is a shield with a deadline
             if cue.when_stopped == "shield":
                 with trio.CancelScope(shield=True):
                     await trio.sleep(cue.stopping_takes)
             if cue.when_stopped == "swallow":
                 with trio.CancelScope(shield=True):
                     await trio.sleep(cue.stopping_takes)
-                return
+                return  # noqa: ASYNC104 - its cue
             raise
         await _end(me, cue)
 
@@ -178,7 +178,7 @@ async def crash_masked_by_cancelled(text: str) -> None:
                 raise Boom(text)
             finally:
                 scope.cancel("closing")
-                await trio.lowlevel.checkpoint()
+                await trio.lowlevel.checkpoint()  # noqa: ASYNC102 - what this function is about
         except trio.Cancelled as caught:
             stored = caught
             raise
