@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from ._policy import Policy, PolicyOptions
@@ -28,11 +29,15 @@ class Actor(Generic[P]):
         self._function = function
         self._policy = policy
         self._wrong = tuple(wrong)
-        self.__name__ = getattr(function, "__name__", repr(function))
-        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__name__: str = getattr(function, "__name__", repr(function))
+        self.__qualname__: str = getattr(function, "__qualname__", self.__name__)
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
         self.__wrapped__ = function
+
+    @cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self._function)
 
     def __repr__(self) -> str:
         return f"<actor {self.__qualname__}>"
@@ -51,7 +56,7 @@ class Actor(Generic[P]):
         """Return a child that calls the function with these arguments; change its policy with ``.with_(...)``."""
         wrong = list(self._wrong)
         try:
-            inspect.signature(self._function).bind(None, *args, **kwargs)
+            self._signature.bind(None, *args, **kwargs)
         except TypeError as mismatch:
             wrong.append(f"{self.__name__}(): {mismatch}")
         return Child(name, Call(self._function, args, tuple(kwargs.items())), self._policy, tuple(wrong))

@@ -21,11 +21,6 @@ class PathCount:
     failures: int = 0
     restarts: int = 0
 
-    def plus(self, event: Ended) -> PathCount:
-        """Return the totals with one more end."""
-        restarted = event.decision.action in ("restart", "planned_restart")
-        return PathCount(self.ends + 1, self.failures + event.end.failed, self.restarts + restarted)
-
 
 class Ledger:
     """Keeps every `Ended` record in counts, and the first and the last ones whole.
@@ -45,7 +40,8 @@ class Ledger:
         self.recent: deque[Ended] = deque(maxlen=samples)
         self.first_failures: list[Ended] = []
         self._samples = samples
-        self._by_path: OrderedDict[str, PathCount] = OrderedDict()
+        # Ends, failures, restarts; the path that ended last is the last one.
+        self._by_path: OrderedDict[str, list[int]] = OrderedDict()
 
     @property
     def ends(self) -> int:
@@ -64,19 +60,31 @@ class Ledger:
 
     def of(self, path: str) -> PathCount:
         """Return the totals of one child."""
-        return self._by_path.get(path, PathCount())
+        return PathCount(*self._by_path.get(path, ()))
 
     def record(self, event: Ended) -> None:
         """Take one record in."""
+        action, failed = event.decision.action, event.end.failed
         self.by_kind[event.end.kind] += 1
-        self.by_action[event.decision.action] += 1
+        self.by_action[action] += 1
         self.recent.append(event)
-        if event.end.failed and len(self.first_failures) < self._samples:
+        if failed and len(self.first_failures) < self._samples:
             self.first_failures.append(event)
-        self._by_path[event.path] = self._by_path.pop(event.path, PathCount()).plus(event)
+        counts = self._counts_of(event.path)
+        counts[0] += 1
+        counts[1] += failed
+        counts[2] += action in ("restart", "planned_restart")
         if len(self._by_path) > _PATHS:
             old = self._by_path.pop(next(path for path in self._by_path if path != self.OTHERS))
-            others = self._by_path.pop(self.OTHERS, PathCount())
-            self._by_path[self.OTHERS] = PathCount(
-                others.ends + old.ends, others.failures + old.failures, others.restarts + old.restarts
-            )
+            others = self._counts_of(self.OTHERS)
+            for place, count in enumerate(old):
+                others[place] += count
+
+    def _counts_of(self, path: str) -> list[int]:
+        """Return the totals of a path, which becomes the last one."""
+        counts = self._by_path.get(path)
+        if counts is None:
+            counts = self._by_path[path] = [0, 0, 0]
+        else:
+            self._by_path.move_to_end(path)
+        return counts

@@ -61,7 +61,7 @@ class Machine:
         self.result: BaseException | None = None
         self.phase: Literal["running", "stopping", "finished"] = "running"
         self.begun = False
-        self.judge = Judge(path)
+        self.judge: Judge = Judge(path)
         self._port = port
         self._bounds = Bounds(port, self._on_hung)
         self._rng = rng

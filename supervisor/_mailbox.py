@@ -101,11 +101,11 @@ class Mailbox(Generic[T]):
             raise ValueError(f"mailbox {name!r}: overflow='conflate' and key= go together")
         if not is_whole(redeliver, least=0):
             raise ValueError(f"mailbox {name!r}: redeliver must be a whole number >= 0, not {redeliver!r}")
-        self.name = name
-        self.redeliver = redeliver
-        self.capacity = capacity
+        self.name: str = name
+        self.redeliver: int = redeliver
+        self.capacity: int = capacity
         self.overflow: Overflow = overflow
-        self.key = key
+        self.key: Callable[[T], Hashable] | None = key
 
     def __repr__(self) -> str:
         return f"Mailbox({self.name!r}, capacity={self.capacity}, overflow={self.overflow!r})"

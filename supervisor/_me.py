@@ -34,8 +34,8 @@ class Me:
         self._random: Random | None = None
         self._cleanups: list[trio.CancelScope] = []
         self._cut = False
-        self.path = slot.path
-        self.generation = slot.generation
+        self.path: str = slot.path
+        self.generation: int = slot.generation
 
     def __repr__(self) -> str:
         return f"<Me {self.path}#{self.generation}>"

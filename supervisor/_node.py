@@ -24,7 +24,7 @@ from ._machine import Machine
 from ._me import Me
 from ._outcome import sort_caught
 from ._runtime import Runtime
-from ._spec import Child, Supervisor
+from ._spec import ActorObject, Child, Supervisor
 from ._state import Slot
 from ._timers import Order, Timer
 
@@ -35,9 +35,12 @@ _FRAMES = 12
 class Life:
     """What the Trio side keeps about a living incarnation."""
 
-    __slots__ = ("me", "node", "scope", "task")
+    __slots__ = ("actor", "me", "node", "scope", "spec", "task")
 
-    def __init__(self, me: Me | None, node: Node | None) -> None:
+    def __init__(self, spec: Child | Supervisor, me: Me | None, node: Node | None, actor: ActorObject | None) -> None:
+        self.spec = spec
+        self.actor = actor
+        """The actor with its open mailboxes, once there is one."""
         self.scope = trio.CancelScope(shield=True)
         self.me = me
         self.node = node
@@ -108,11 +111,14 @@ class Node:
                 before=machine_below(slot),
                 on_started=lambda: self._ready(slot),
             )
-            life = Life(None, node)
+            life = Life(spec, None, node, None)
         else:
-            life = Life(Me(slot, self.machine, self._runtime), None)
+            before = slot.shell
+            # What the incarnation before ran is what this one runs, unless the definition has changed meanwhile.
+            actor = before.actor if isinstance(before, Life) and before.spec is spec else None
+            life = Life(spec, Me(slot, self.machine, self._runtime), None, actor)
         slot.shell = life
-        self._nursery.start_soon(self._live, slot, life, spec, name=slot.path)
+        self._nursery.start_soon(self._live, slot, life, name=slot.path)
 
     def cancel(self, slot: Slot, reason: str) -> None:
         """Cancel the slot's incarnation."""
@@ -175,7 +181,7 @@ class Node:
 
     # Lives -----------------------------------------------------------------------------------------------------
 
-    async def _live(self, slot: Slot, life: Life, spec: Child | Supervisor) -> None:
+    async def _live(self, slot: Slot, life: Life) -> None:
         error: BaseException | None = None
         life.task = trio.lowlevel.current_task()
         with life.scope:
@@ -183,10 +189,12 @@ class Node:
                 if life.node is not None:
                     await life.node.run()
                 else:
-                    assert isinstance(spec, Child) and life.me is not None, "a child that is no supervisor"
+                    assert isinstance(life.spec, Child) and life.me is not None, "a child that is no supervisor"
                     if slot.policy.ready_within is None:
                         self.machine.ready(slot, trio.current_time())
-                    await self._runtime.with_open_mailboxes(spec.actor).run(life.me)
+                    if life.actor is None:
+                        life.actor = self._runtime.with_open_mailboxes(life.spec.actor)
+                    await life.actor.run(life.me)
             except GeneratorExit:
                 raise  # The event loop is gone; there is nobody to report to.
             except BaseException as caught:  # noqa: ASYNC103, BLE001 - this is the place where every end is recorded
@@ -197,6 +205,8 @@ class Node:
             )
         except Exception as bug:  # noqa: BLE001 - must not take the siblings down in disorder
             self._fail(bug)
+        finally:
+            error = None  # Its traceback refers to this frame: with it here each failure would be a cycle of garbage.
 
     def _ready(self, slot: Slot) -> None:
         self.machine.ready(slot, trio.current_time())

@@ -6,7 +6,7 @@ Law L1: every end gives exactly one `End`, and every `End` exactly one `Decision
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import attrs
 import trio
@@ -75,16 +75,13 @@ def describe(exception: BaseException) -> str:
 
 
 def iter_leaves(exception: BaseException) -> Iterator[BaseException]:
-    """Yield the exceptions that are not groups, depth first."""
-    if isinstance(exception, BaseExceptionGroup):
-        for inner in exception.exceptions:
-            yield from iter_leaves(inner)
-    else:
-        yield exception
+    """Return the exceptions that are not groups, depth first."""
+    if not isinstance(exception, BaseExceptionGroup):
+        return iter((exception,))
+    return (leaf for inner in exception.exceptions for leaf in iter_leaves(inner))
 
 
-@attrs.frozen
-class Caught:
+class Caught(NamedTuple):
     """What came out of an incarnation, sorted, before anyone asked why."""
 
     exception: BaseException | None
@@ -153,9 +150,8 @@ def classify(
     """
     exception, masked = caught.exception, caught.masked
     kind: EndKind
-    exits = [
-        leaf for found in (exception, *masked) if found is not None for leaf in iter_leaves(found) if _is_exit(leaf)
-    ]
+    seen = masked if exception is None else (exception, *masked)
+    exits = [leaf for found in seen for leaf in iter_leaves(found) if _is_exit(leaf)]
     if exits:
         kind = "exit"
         masked += () if exception is None or exception is exits[0] else (exception,)
@@ -181,7 +177,7 @@ def classify(
 
 
 def _is_exit(exception: BaseException) -> bool:
-    return isinstance(exception, KeyboardInterrupt | SystemExit)
+    return isinstance(exception, (KeyboardInterrupt, SystemExit))
 
 
 def _only(exception: BaseException, types: tuple[type[BaseException], ...]) -> bool:
@@ -215,6 +211,8 @@ def verdict(policy: Policy, end: End) -> tuple[Action, str]:
 
 def _mapped(policy: Policy, exception: BaseException) -> tuple[Action, str] | None:
     """Look the exception up in ``on``; None where nothing there matches."""
+    if not policy.on:
+        return None
     for key, action in policy.on:
         # Only keys that are groups themselves (`GaveUp`) look at a group as a whole: an ExceptionGroup is also an
         # Exception, and a key `Exception` must not hide what the leaves say.

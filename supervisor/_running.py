@@ -46,10 +46,10 @@ class Running:
     """
 
     def __init__(self, tree: Supervisor, seed: int | None, *, exit_process: Callable[[int], object] = os._exit) -> None:
-        self.tree = tree
+        self.tree: Supervisor = tree
         self._exit = exit_process
         self._runtime = Runtime(tree.name, seed)
-        self.seed = self._runtime.seed
+        self.seed: int = self._runtime.seed
         self.ledger: Ledger = self._runtime.ledger
         self._since = self._started_at = trio.current_time()
         self._ready_at: float | None = None
@@ -125,7 +125,7 @@ class Running:
         Raises:
             NoSuchChild: There is no such child, or the tree has ended meanwhile.
         """
-        while (status := self._status_of(self._find(path)[1])).state not in states:
+        while (status := self._status_of(self._find(path)[1], trio.current_time())).state not in states:
             if self._ended.is_set():
                 raise NoSuchChild(f"{path}: the tree has ended; it is {status.state}")
             await self._runtime.wait_changed()
@@ -288,22 +288,22 @@ class Running:
         self._exit(EXIT_UNSTOPPABLE)
 
     def _statuses(self, node: Node) -> tuple[Status, ...]:
-        return tuple(self._status_of(slot) for slot in node.machine.slots.values() if not slot.gone)
-
-    def _status_of(self, slot: Slot) -> Status:
-        below = slot.shell.node if isinstance(slot.shell, Life) else None
         now = trio.current_time()
-        last = slot.last
+        return tuple([self._status_of(slot, now) for slot in node.machine.slots.values() if not slot.gone])
+
+    def _status_of(self, slot: Slot, now: float) -> Status:
+        below = slot.shell.node if isinstance(slot.shell, Life) else None
+        state, silence, last = slot.state, slot.policy.silence, slot.last
         return Status(
             path=slot.path,
             kind="supervisor" if slot.is_supervisor else "actor",
-            state=slot.state,
+            state=state,
             generation=slot.generation,
             restarts=slot.restarts,
             failures=slot.failures,
             since=slot.since,
-            next_at=next_try(slot, now),
-            beat_age=now - slot.last_beat if slot.policy.silence is not None and slot.state == "ready" else None,
+            next_at=next_try(slot, now) if state == "waiting" else None,
+            beat_age=now - slot.last_beat if silence is not None and state == "ready" else None,
             last_end=None if last is None else last.end,
             last_decision=None if last is None else last.decision,
             children=() if below is None else self._statuses(below),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
+from functools import lru_cache
+from operator import is_
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import trio
@@ -62,11 +64,11 @@ class Runtime:
     """
 
     def __init__(self, root: str, seed: int | None, wall_clock: Callable[[], float] = time.time) -> None:
-        self.root = root
+        self.root: str = root
         self.dead_letters: deque[DeadLetter[Any]] = deque(maxlen=_DEAD_LETTERS)
-        self.seed = Random().getrandbits(32) if seed is None else seed
-        self.timers = Timers()
-        self.ledger = Ledger()
+        self.seed: int = Random().getrandbits(32) if seed is None else seed
+        self.timers: Timers = Timers()
+        self.ledger: Ledger = Ledger()
         self._wall_clock = wall_clock
         self._seq = 0
         self._subscribers: list[OpenMailbox[Event]] = []
@@ -158,14 +160,18 @@ class Runtime:
         if isinstance(value, Mailbox):
             return self.mailbox(value)
         if isinstance(value, tuple) and type(value) is tuple:
-            return tuple(self.with_open_mailboxes(item) for item in value)
-        if attrs.has(type(value)):
-            changed = {}
-            for field in attrs.fields(type(value)):
-                if field.init:
-                    before = getattr(value, field.name)
-                    after = self.with_open_mailboxes(before)
-                    if after is not before:
-                        changed[field.alias] = after
-            return attrs.evolve(value, **changed) if changed else value
-        return value
+            items = tuple([self.with_open_mailboxes(item) for item in value])
+            return value if all(map(is_, items, value)) else items
+        changed = {}
+        for name, argument in _fields_of(cast(Hashable, type(value))):
+            before = getattr(value, name)
+            after = self.with_open_mailboxes(before)
+            if after is not before:
+                changed[argument] = after
+        return attrs.evolve(value, **changed) if changed else value
+
+
+@lru_cache(maxsize=1024)
+def _fields_of(kind: Any) -> tuple[tuple[str, str], ...]:
+    """Return names and arguments of the fields of an attrs class; nothing for other types."""
+    return tuple((field.name, field.alias) for field in attrs.fields(kind) if field.init) if attrs.has(kind) else ()

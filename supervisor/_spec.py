@@ -78,6 +78,8 @@ def with_options(
     policy: Policy, options: PolicyOptions, all_options: Sequence[str] = POLICY_OPTIONS
 ) -> tuple[Policy, list[str]]:
     """Return the policy with the options changed, and what is wrong with them."""
+    if not options:
+        return policy, []
     problems: list[str] = []
     known: dict[str, Any] = {}
     for name, value in options.items():
@@ -86,7 +88,10 @@ def with_options(
         else:
             problems.append(unknown_option(name, all_options))
     changed = attrs.evolve(policy, **known)
-    return changed, problems + [found for found in changed.problems() if found not in policy.problems()]
+    if found := changed.problems():
+        known_before = policy.problems()
+        problems += [problem for problem in found if problem not in known_before]
+    return changed, problems
 
 
 def unknown_option(name: str, known: Sequence[str]) -> str:

@@ -66,32 +66,32 @@ class Slot:
     def __init__(
         self, place: int, spec: Node, parent_path: str, parent_order: Order, now: float, *, added: bool
     ) -> None:
-        self.place = place
+        self.place: int = place
         """Orders the children; the numbers can have holes."""
-        self.spec = spec
-        self.path = f"{parent_path}/{spec.name}"
+        self.spec: Node = spec
+        self.path: str = f"{parent_path}/{spec.name}"
         self.order: Order = (*parent_order, place)
-        self.added = added
+        self.added: bool = added
         """Whether it was added while running, rather than being part of the definition."""
         self.wish: Wish = "up"
         self.state: ChildState = "down"
-        self.since = now
-        self.generation = 0
-        self.failures = 0
+        self.since: float = now
+        self.generation: int = 0
+        self.failures: int = 0
         """Consecutive failures without a healthy time between."""
-        self.restarts = 0
+        self.restarts: int = 0
         self.last: Ended | None = None
         """The record of the last incarnation's end."""
-        self.ready_once = False
+        self.ready_once: bool = False
         self.group: Group | None = None
         """The group it is to be started with; None while it runs, or stays down."""
         self.asked: Asked | None = None
         self.cause: BaseException | None = None
         self.cause_kind: EndKind | None = None
-        self.hung = False
-        self.started_at = now
+        self.hung: bool = False
+        self.started_at: float = now
         self.ready_at: float | None = None
-        self.last_beat = now
+        self.last_beat: float = now
         self.ticket: Ticket | None = None
         """Its place in the queue of its budget, while it waits for that."""
         self.start_timer: Timer | None = None
@@ -113,7 +113,7 @@ class Slot:
     @property
     def gone(self) -> bool:
         """Whether it has ended and stays so through a group restart: temporary children are never restarted."""
-        return self.policy.restart == "temporary" and self.state == "down" and self.generation > 0
+        return self.state == "down" and self.policy.restart == "temporary" and self.generation > 0
 
     @property
     def held(self) -> bool:
@@ -146,14 +146,14 @@ class Group:
     __slots__ = ("due", "lead", "members", "next_start", "next_stop", "timer")
 
     def __init__(self, lead: Slot, members: list[Slot], due: float) -> None:
-        self.lead = lead
+        self.lead: Slot = lead
         """Whose failure made the group; its order decides between equal deadlines."""
-        self.members = members
+        self.members: list[Slot] = members
         """In start order. A member whose `Slot.group` is another one has left."""
-        self.due = due
+        self.due: float = due
         """When starting begins, seconds on Trio's clock."""
-        self.next_stop = len(members) - 1
-        self.next_start = 0
+        self.next_stop: int = len(members) - 1
+        self.next_start: int = 0
         self.timer: Timer | None = None
 
     @property

@@ -26,9 +26,9 @@ class Timer:
     __slots__ = ("callback", "deadline", "order", "seq")
 
     def __init__(self, deadline: float, order: Order, seq: int, callback: Callable[[float], None]) -> None:
-        self.deadline = deadline
-        self.order = order
-        self.seq = seq
+        self.deadline: float = deadline
+        self.order: Order = order
+        self.seq: int = seq
         self.callback: Callable[[float], None] | None = callback
 
     def __lt__(self, other: Timer) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ def test_the_options_in_the_reference_are_those_of_the_policy_with_their_default
     }
 
     assert {name: rows.get(name) for name in shown} == shown
+
+
+def test_the_picture_of_the_states_is_drawn_from_the_table_that_the_machine_obeys() -> None:
+    drawn = runpy.run_path(str(TREE / "docs" / "draw_states.py"))["draw"]()
+
+    assert (TREE / "docs" / "reference" / "states.txt").read_text() == drawn, "run `python docs/draw_states.py`"
 
 
 def test_the_tree_in_the_readme_is_a_tree(tmp_path: Path) -> None:

@@ -16,14 +16,24 @@ INSTALLED = PACKAGES / "actors" / "_examples"
 EXAMPLES = INSTALLED if INSTALLED.is_dir() else PACKAGES / "docs" / "examples"
 TREES = ["bot.py", "prices.py"]
 """Run by `unblinking run`, until a signal."""
-PROGRAMS = {"embed.py": "tick 3\nready\n", "bad_day.py": "nothing was lost\n"}
+PROGRAMS = {
+    "any_failure.py": "the laws hold\n",
+    "bad_day.py": "nothing was lost\n",
+    "embed.py": "tick 3\nready\n",
+    "own_tree.py": "3 tests passed\n",
+}
 """Run by `python`, with the end of what they print."""
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(PACKAGES), "PYTHONSAFEPATH": "1", "NO_COLOR": "1"}
     return subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=cwd,
     )
 
 
@@ -42,8 +52,8 @@ def test_an_example_tree_is_accepted_and_printed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
-def test_an_example_program_ends_as_its_page_says(name: str) -> None:
-    process = start(str(EXAMPLES / name))
+def test_an_example_program_ends_as_its_page_says(name: str, tmp_path: Path) -> None:
+    process = start(str(EXAMPLES / name), cwd=tmp_path)
     output, errors = process.communicate(timeout=60)
 
     assert (process.returncode, errors) == (0, "")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import structlog
 
 from actors.simulator import AppliedFault
-from supervisor import Ended, Event, Unstoppable
+from supervisor import Blocked, DeadLettered, Ended, Event, Unstoppable
 
 from ._output import Lines
 
@@ -79,8 +79,10 @@ def _drop(*_: Any) -> structlog.typing.EventDict:
 
 def _level(event: Event) -> int:
     """Errors are what somebody must look at; warnings are failures that the tree deals with."""
-    if isinstance(event, Unstoppable):
+    if isinstance(event, Unstoppable | DeadLettered):
         return 40
+    if isinstance(event, Blocked):
+        return 30
     if isinstance(event, Ended):
         if event.decision.action in ("park", "escalate"):
             return 40

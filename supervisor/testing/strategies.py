@@ -13,8 +13,8 @@ from .._strategy import STRATEGIES
 from ._cues import Cue, How, OnCue, Recorder, WhenStopped
 
 # Coarse times make coincidences likely, and those are where supervisors go wrong.
-times = st.sampled_from([0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
-seeds = st.integers(0, 2**32 - 1)
+times: st.SearchStrategy[float] = st.sampled_from([0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
+seeds: st.SearchStrategy[int] = st.integers(0, 2**32 - 1)
 
 
 @st.composite
@@ -29,7 +29,7 @@ def cues(draw: st.DrawFn) -> Cue:
     )
 
 
-backoffs = st.builds(
+backoffs: st.SearchStrategy[Backoff] = st.builds(
     lambda floor, more, cap, first: Backoff(floor, floor + more, floor + more + cap, immediate_first=first),
     st.sampled_from([0.0, 0.25, 1.0]),
     st.sampled_from([0.0, 0.5]),
@@ -37,7 +37,9 @@ backoffs = st.builds(
     st.booleans(),
 )
 
-limits = st.builds(Limit, st.integers(0, 6), st.sampled_from([1.0, 5.0, 60.0]), st.sampled_from(["escalate", "park"]))
+limits: st.SearchStrategy[Limit] = st.builds(
+    Limit, st.integers(0, 6), st.sampled_from([1.0, 5.0, 60.0]), st.sampled_from(["escalate", "park"])
+)
 
 
 @st.composite

@@ -1,0 +1,87 @@
+"""One measured figure, and the table of all of them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class Figure:
+    """One line of the table."""
+
+    name: str
+    value: float
+    unit: str
+    bare: float | None = None
+    """The same done with bare Trio in the same process, in the same unit."""
+    target: float | None = None
+    """The figure that it must not pass; for rates (``/s``) the one that it must reach."""
+    ratio_target: float | None = None
+    """The ratio to bare Trio that it must not pass."""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times bare Trio's cost this is; for rates, too."""
+        if not self.bare:
+            return None
+        return self.bare / self.value if self.unit == "/s" else self.value / self.bare
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it meets its targets; None where it has none."""
+        verdicts = []
+        if self.target is not None:
+            verdicts.append(self.value >= self.target if self.unit == "/s" else self.value <= self.target)
+        if self.ratio_target is not None and self.ratio is not None:
+            verdicts.append(self.ratio <= self.ratio_target)
+        return all(verdicts) if verdicts else None
+
+    def cells(self) -> list[str]:
+        """Return the line of the table."""
+        goal = [] if self.target is None else [f"{'>=' if self.unit == '/s' else '<='} {_short(self.target)}"]
+        goal += [] if self.ratio_target is None else [f"<= {self.ratio_target:g}x bare"]
+        return [
+            self.name,
+            f"{_short(self.value)} {self.unit}",
+            "" if self.bare is None else f"{_short(self.bare)}",
+            "" if self.ratio is None else f"{self.ratio:.2f}x",
+            ", ".join(goal),
+            {True: "met", False: "MISSED", None: ""}[self.met],
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**attrs.asdict(self), "ratio": self.ratio, "met": self.met}
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def percentile(samples: Sequence[float], percent: int) -> float:
+    """Return a percentile of many samples."""
+    return statistics.quantiles(samples, n=100, method="inclusive")[percent - 1]
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Return all figures as text in columns."""
+    rows = [["", "unblinking", "bare Trio", "ratio", "target", ""], *(figure.cells() for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if place in (0, 4, 5) else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def as_json(figures: Sequence[Figure], machine: dict[str, Any]) -> str:
+    """Return everything as JSON."""
+    return json.dumps({"machine": machine, "figures": [figure.to_dict() for figure in figures]}, indent=2)
