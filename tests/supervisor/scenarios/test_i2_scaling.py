@@ -47,7 +47,7 @@ def opened(tree: Supervisor, work: Callable[[Running], Any]) -> float:
 @pytest.mark.slow
 def test_scenario_117_starting_and_stopping_many_static_children_takes_time_in_proportion() -> None:
     async def nothing(running: Running) -> None:
-        assert running.status().state == "ready"
+        await running.wait_state("bot/c0", "ready")
 
     def measure(count: int) -> float:
         return opened(Supervisor("bot", [child(f"c{place}", forever) for place in range(count)]), nothing)

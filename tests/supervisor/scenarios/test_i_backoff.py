@@ -45,7 +45,7 @@ def test_scenario_81_no_restart_is_scheduled_before_the_old_incarnation_has_clea
             await trio.sleep_forever()
         finally:
             with me.cleanup():
-                await trio.sleep(3.0)
+                await trio.sleep(3.0)  # noqa: ASYNC102 - cleanup() is the shielded scope with a timeout
 
     def look(running: Running) -> None:
         status = running.status().find("bot/a")
