@@ -430,8 +430,8 @@ class Machine:
         self.let_go(slot, now)
 
     def _drop_if_added(self, slot: Slot, now: float) -> None:
-        """A temporary child that was added while running leaves nothing behind, as in OTP."""
-        if slot.added and slot.gone:
+        """A temporary child that was added while running leaves nothing behind, and no child of a template does."""
+        if slot.added and (slot.gone or (self.spec.template is not None and slot.state == "down")):
             self.drop(slot, now)
 
     def _publish(self, slot: Slot, end: End, decision: Decision, now: float) -> None:

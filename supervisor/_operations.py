@@ -126,7 +126,8 @@ def add(machine: Machine, what: Node | str, args: tuple[Any, ...], kwargs: dict[
     """
     spec = _new_child(machine.spec, what, args, kwargs)
     problems = [problem.under(machine.path) for problem in spec.problems()]
-    if spec.name in machine.slots:
+    before = machine.slots.get(spec.name)
+    if before is not None and not before.gone:
         problems.append(Problem(machine.path, f"there is a child named {spec.name!r} already"))
     if spec.policy.significant:
         problems.append(Problem(f"{machine.path}/{spec.name}", "a child added while running cannot be significant"))
@@ -137,6 +138,8 @@ def add(machine: Machine, what: Node | str, args: tuple[Any, ...], kwargs: dict[
     most = machine.spec.max_children
     if most is not None and sum(not slot.gone for slot in machine.slots.values()) >= most:
         raise WrongState(f"{machine.path} has {most} children, the most allowed")
+    if before is not None:
+        machine.drop(before, now)
     slot = machine.new_slot(spec, now, None, added=True)
     let_run(machine, [slot], now)
     return slot

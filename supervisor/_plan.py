@@ -10,7 +10,7 @@ from . import _operations
 from ._errors import BadTree, Problem
 from ._machine import Machine
 from ._render import describe_policy
-from ._spec import Child, Node, Supervisor
+from ._spec import SUPERVISOR_OPTIONS, Child, Node, Supervisor
 from ._state import ACTIVE, Slot
 
 
@@ -56,10 +56,12 @@ def _compare(old: Node, new: Node, path: str, found: dict[str, list[str]], detai
         found["restarted"].append(path)
         details.append(f"~ {path}  restarts: {', '.join(new.describe())} instead of {', '.join(old.describe())}")
         return
-    before, after = (", ".join(node.describe() + describe_policy(node.policy)) for node in (old, new))
-    if before != after or old.policy != new.policy:
+    own = [name for name in SUPERVISOR_OPTIONS if getattr(old, name, None) != getattr(new, name, None)]
+    if own or old.policy != new.policy:
+        before, after = (", ".join(node.describe() + describe_policy(node.policy)) for node in (old, new))
+        unseen = f"another {' and '.join(own)}" if before == after else f"{before}  ->  {after}"
         found["adjusted"].append(path)
-        details.append(f"= {path}  {before}  ->  {after}")
+        details.append(f"= {path}  {unseen}")
     if isinstance(old, Supervisor) and isinstance(new, Supervisor):
         earlier, later = ({child.name: child for child in node.children} for node in (old, new))
         for name in earlier.keys() - later.keys():
