@@ -60,7 +60,7 @@ class Machine:
         self.slots: dict[str, Slot] = {}
         self.result: BaseException | None = None
         self.phase: Literal["running", "stopping", "finished"] = "running"
-        self.begun = False
+        self.begun: bool = False
         self.judge: Judge = Judge(path)
         self._port = port
         self._bounds = Bounds(port, self._on_hung)

@@ -29,8 +29,8 @@ BUGS = {
     ),
     "siblings are not stopped when their group restarts": (
         "_state.py",
-        "self.next_stop = len(members) - 1",
-        "self.next_stop = -1",
+        "self.next_stop: int = len(members) - 1",
+        "self.next_stop: int = -1",
     ),
     "a foreign Cancelled passes for a normal end": (
         "_outcome.py",
