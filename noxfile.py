@@ -96,16 +96,20 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Long runs of the properties: `nox -s simulate -- supervisor [--examples N]`; a failure prints how to repeat it."""
-    known = {"supervisor": "tests/properties"}
+    """Long runs of the properties: `nox -s simulate -- supervisor [--examples N]`; a failure prints how to repeat it.
+
+    N is the number of examples of all properties together, which share it evenly.
+    """
+    known = {"supervisor": ("tests/properties", 6)}
     kind, *rest = session.posargs or ["supervisor"]
     if kind not in known or (rest and (len(rest) != 2 or rest[0] != "--examples" or not rest[1].isdecimal())):
         session.error(f"usage: nox -s simulate -- [{'|'.join(known)}] [--examples N], not {' '.join(session.posargs)}")
-    examples = rest[1] if rest else "10000"
+    folder, properties = known[kind]
+    examples = str(-(-int(rest[1] if rest else 10_000) // properties))
     install(session, "tests")
     session.run(
         "pytest",
-        known[kind],
+        folder,
         "--deselect=tests/properties/test_planted_bugs.py",
         "-o",
         "faulthandler_timeout=0",
