@@ -11,9 +11,10 @@ import os
 import platform
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
+import attrs
+import bare
 import trio
 from figures import Figure, as_json, table
 from measures import MEASURES
@@ -24,6 +25,14 @@ def measure(name: str) -> list[Figure]:
     command = [sys.executable, str(Path(__file__).parent), "--raw", name]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return [Figure(**figure) for figure in json.loads(done.stdout)]
+
+
+async def beside_bare_speed(name: str) -> list[Figure]:
+    """Run one measure, and say how fast the machine was before and after it."""
+    before = await bare.slowness()
+    figures = await MEASURES[name]()
+    slowness = (before + await bare.slowness()) / 2
+    return [attrs.evolve(figure, slowness=slowness) for figure in figures]
 
 
 def flatness(figures: dict[str, list[Figure]]) -> list[Figure]:
@@ -46,9 +55,7 @@ def main() -> None:
     if unknown := set(arguments.names) - MEASURES.keys():
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
     if arguments.raw:
-        fields = ("name", "value", "unit", "bare", "target", "ratio_target")
-        figures = trio.run(partial(MEASURES[arguments.names[0]]))
-        print(json.dumps([{field: getattr(figure, field) for field in fields} for figure in figures]))
+        print(json.dumps([attrs.asdict(figure) for figure in trio.run(beside_bare_speed, arguments.names[0])]))
         return
     if arguments.cpu:
         os.environ["UNBLINKING_BENCH_CPU"] = "1"

@@ -69,6 +69,22 @@ async def restarts(cycle: Cycle, task_status: trio.TaskStatus[None]) -> None:
             await ended.wait()
 
 
+REFERENCE_CYCLE = 36e-6
+"""Seconds that the median bare cycle took on the machine that the absolute targets were set on."""
+
+
+async def slowness() -> float:
+    """Return how many times slower this machine is just now than the one that the absolute targets were set on."""
+    cycle = Cycle()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(restarts, cycle)
+        await cycle.round(500)  # warm up
+        cycle.samples.clear()
+        await cycle.round(2000)
+        nursery.cancel_scope.cancel()
+    return sorted(cycle.samples)[len(cycle.samples) // 2] / REFERENCE_CYCLE
+
+
 class Countdown:
     """Wakes one task when so many others have come by."""
 

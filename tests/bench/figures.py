@@ -20,9 +20,18 @@ class Figure:
     bare: float | None = None
     """The same done with bare Trio in the same process, in the same unit."""
     target: float | None = None
-    """The figure that it must not pass; for rates (``/s``) the one that it must reach."""
+    """The figure that it must not pass at reference speed; for rates (``/s``) the one that it must reach."""
     ratio_target: float | None = None
     """The ratio to bare Trio that it must not pass."""
+    slowness: float = 1.0
+    """How many times slower the machine was, during this measure, than the one that the targets were set on."""
+
+    @property
+    def at_reference_speed(self) -> float:
+        """The value as it would be on the machine that the targets were set on; sizes stay as they are."""
+        if self.unit == "/s":
+            return self.value * self.slowness
+        return self.value if self.unit in ("KB", "times") else self.value / self.slowness
 
     @property
     def ratio(self) -> float | None:
@@ -36,7 +45,8 @@ class Figure:
         """Whether it meets its targets; None where it has none."""
         verdicts = []
         if self.target is not None:
-            verdicts.append(self.value >= self.target if self.unit == "/s" else self.value <= self.target)
+            value = self.at_reference_speed
+            verdicts.append(value >= self.target if self.unit == "/s" else value <= self.target)
         if self.ratio_target is not None and self.ratio is not None:
             verdicts.append(self.ratio <= self.ratio_target)
         return all(verdicts) if verdicts else None
@@ -50,6 +60,7 @@ class Figure:
             f"{_short(self.value)} {self.unit}",
             "" if self.bare is None else f"{_short(self.bare)}",
             "" if self.ratio is None else f"{self.ratio:.2f}x",
+            "" if self.target is None else _short(self.at_reference_speed),
             ", ".join(goal),
             {True: "met", False: "MISSED", None: ""}[self.met],
         ]
@@ -70,11 +81,14 @@ def percentile(samples: Sequence[float], percent: int) -> float:
 
 def table(figures: Sequence[Figure]) -> str:
     """Return all figures as text in columns."""
-    rows = [["", "unblinking", "bare Trio", "ratio", "target", ""], *(figure.cells() for figure in figures)]
+    rows = [
+        ["", "unblinking", "bare Trio", "ratio", "at reference speed", "target", ""],
+        *(figure.cells() for figure in figures),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
-            cell.ljust(width) if place in (0, 4, 5) else cell.rjust(width)
+            cell.ljust(width) if place in (0, 5, 6) else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
