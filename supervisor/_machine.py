@@ -349,7 +349,9 @@ class Machine:
 
     def _start_next(self, group: Group, now: float) -> None:
         dependent = self.spec.strategy != "one_for_one"
-        held = self.spec.strategy == "one_for_all" and any(slot.group is group and slot.held for slot in group.members)
+        # Where all depend on each other none starts while one is held; asked once for a group, not at each of its starts.
+        together = self.spec.strategy == "one_for_all" and group.next_start == 0
+        held = together and any(slot.group is group and slot.held for slot in group.members)
         while not held and group.next_start < len(group.members):
             slot = group.members[group.next_start]
             if slot.group is group:
