@@ -39,6 +39,9 @@ EXIT_UNSTOPPABLE = 70
 class Running:
     """A tree that is open. From ``async with tree.open() as running:`` or ``await nursery.start(tree.run)``.
 
+    A program that must not miss the first events makes it itself: ``running = Running(tree, seed)``, subscribes with
+    `events`, and then enters ``async with running.opened():``.
+
     Attributes:
         tree: The definition.
         ledger: Exact counts of all ends and decisions, with samples.
