@@ -9,7 +9,6 @@ from ._errors import StaleActor, StartTimeout
 from ._events import StopRequested, Unstoppable
 from ._port import Port
 from ._state import Asked, Slot
-from ._timers import Timer
 
 
 class Bounds:
@@ -32,7 +31,7 @@ class Bounds:
 
     def ready(self, slot: Slot, now: float) -> None:
         """Begin to listen for its beats."""
-        self._forget(slot.start_timer)
+        self._port.take_back(slot.start_timer)
         silence = slot.policy.silence
         if silence is not None:
             slot.watch_timer = self._port.at(now + silence, slot.order, partial(self._watch, slot, slot.generation))
@@ -41,7 +40,7 @@ class Bounds:
         """Ask it to end: cancel it, and bound the time that takes."""
         slot.move("stopping", now)
         slot.asked = asked
-        self._forget(slot.start_timer)
+        self._port.take_back(slot.start_timer)
         self._port.publish(StopRequested(slot.path, slot.generation, now, reason=reason))
         self._port.cancel(slot, reason)
         if not slot.is_supervisor:  # A supervisor ends within the times of its own children.
@@ -51,7 +50,7 @@ class Bounds:
     def ended(self, slot: Slot) -> None:
         """Watch no longer."""
         for timer in (slot.start_timer, slot.stop_timer, slot.watch_timer):
-            self._forget(timer)
+            self._port.take_back(timer)
 
     def _overdue(self, slot: Slot, generation: int, now: float) -> None:
         if slot.generation == generation and slot.state == "starting":
@@ -86,7 +85,3 @@ class Bounds:
             slot.hung = True
             self._port.publish(Unstoppable(slot.path, generation, now, stack=self._port.stack(slot)))
             self._on_hung(slot, now)
-
-    def _forget(self, timer: Timer | None) -> None:
-        if timer is not None:
-            self._port.take_back(timer)

@@ -29,7 +29,7 @@ from ._policy import Action
 from ._port import Port
 from ._spec import Node, Supervisor
 from ._state import ACTIVE, Asked, Group, Slot, longest_due, restarting_with
-from ._timers import Order, Timer
+from ._timers import Order
 
 
 class Machine:
@@ -288,7 +288,7 @@ class Machine:
                 left = [member for member in group.members if member.group is group and member not in members]
                 members = sorted([*members, *left], key=lambda member: member.place)
                 due = max(due, group.due) if left else due
-                self._forget(group.timer)
+                self._port.take_back(group.timer)
         new = Group(lead, members, due)
         for member in members:
             self.release(member)
@@ -326,7 +326,7 @@ class Machine:
         self.release(slot)
         group, slot.group = slot.group, None
         if group is not None:
-            self._forget(group.timer)
+            self._port.take_back(group.timer)
             if group is self._first or any(other.group is group for other in group.members):
                 self.advance(group, now)
 
@@ -342,7 +342,7 @@ class Machine:
                 return
             group.next_stop -= 1
         if now < group.due:
-            self._forget(group.timer)
+            self._port.take_back(group.timer)
             group.timer = self._port.at(group.due, group.lead.order, partial(self.advance, group))
             return
         self._start_next(group, now)
@@ -375,7 +375,7 @@ class Machine:
         if budget is not None:
             slot.ticket = slot.ticket or budget.queue(now)
             if now < slot.ticket.at or not budget.claim(slot.ticket, now):
-                self._forget(group.timer)
+                self._port.take_back(group.timer)
                 group.timer = self._port.at(slot.ticket.at, slot.order, partial(self.advance, group))
                 return False
             slot.ticket = None
@@ -440,7 +440,3 @@ class Machine:
         slot.last = Ended(slot.path, slot.generation, now, end=end, decision=decision)
         slot.restarts += decision.action in ("restart", "planned_restart")
         self._port.publish(slot.last)
-
-    def _forget(self, timer: Timer | None) -> None:
-        if timer is not None:
-            self._port.take_back(timer)

@@ -146,9 +146,10 @@ class Node:
         """Arrange a call at the deadline."""
         return self._runtime.timers.at(deadline, order, callback)
 
-    def take_back(self, timer: Timer) -> None:
-        """Forget a timer."""
-        self._runtime.timers.cancel(timer)
+    def take_back(self, timer: Timer | None) -> None:
+        """Forget a timer, if there is one."""
+        if timer is not None:
+            self._runtime.timers.cancel(timer)
 
     def budget_of(self, slot: Slot) -> OpenBudget | None:
         """Return the open budget that the slot's starts draw from."""

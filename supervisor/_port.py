@@ -30,8 +30,8 @@ class Port(Protocol):
     def at(self, deadline: float, order: Order, callback: Callable[[float], None]) -> Timer:
         """Call back at the deadline."""
 
-    def take_back(self, timer: Timer) -> None:
-        """Forget a timer."""
+    def take_back(self, timer: Timer | None) -> None:
+        """Forget a timer, if there is one."""
 
     def budget_of(self, slot: Slot) -> OpenBudget | None:
         """Return the open budget that the slot's starts draw from."""
