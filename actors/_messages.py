@@ -23,9 +23,31 @@ class Session:
 
 @attrs.frozen
 class Opened:
-    """The connection is up and its subscription confirmed. Data of this session follows."""
+    """The connection is up, and its subscription confirmed. Data of this session follows.
+
+    Several sessions of one feed can be open at a time: with ``connections=2``, and while one replaces another.
+    """
 
     session: Session
+    symbols: frozenset[str] = frozenset()
+    """What is confirmed. Empty for private streams."""
+
+
+@attrs.frozen
+class Subscribed:
+    """More symbols are confirmed, or some are again, after an order to do so."""
+
+    session: Session
+    symbols: frozenset[str]
+
+
+@attrs.frozen
+class Rejected:
+    """The venue refuses a symbol. The connection goes on with the others."""
+
+    session: Session
+    symbol: str
+    reason: str
 
 
 @attrs.frozen
@@ -33,17 +55,19 @@ class Batch(Generic[T]):
     """Data, in the order of the connection."""
 
     items: Sequence[T]
+    session: Session | None = None
+    """None: of a private stream, which has one session at a time."""
 
 
 @attrs.frozen
 class Lost:
-    """The connection is over. A hint that may be left out; the next `Opened` says the same."""
+    """The connection is over. A hint that may be left out; the next `Opened` says the same when it is the only one."""
 
     session: Session
     reason: str
 
 
-Inflow: TypeAlias = Opened | Batch[T] | Lost
+Inflow: TypeAlias = Opened | Subscribed | Rejected | Batch[T] | Lost
 """What a connection tells the actor that owns the data."""
 
 
@@ -60,8 +84,29 @@ class Reconnect:
     reason: str
 
 
-Order: TypeAlias = Ping | Reconnect
+@attrs.frozen
+class Resubscribe:
+    """Ask the connection to end and renew the subscription of some symbols. Ignored by any other session."""
+
+    session: Session
+    symbols: frozenset[str]
+
+
+@attrs.frozen
+class WantedChanged:
+    """Tell the connection that `Wanted` is not what it was."""
+
+
+Order: TypeAlias = Ping | Reconnect | Resubscribe | WantedChanged
 """What a connection is told."""
+
+
+@attrs.define
+class Wanted:
+    """Which symbols a feed shall have now. Kept in the tree; the feed changes it, its connections follow."""
+
+    symbols: dict[str, None]
+    """In the order in which they were asked for."""
 
 
 @attrs.frozen

@@ -35,8 +35,12 @@ class Trade(Protocol):
         """The venue's own name of what was traded: ``BTCUSDT``."""
 
     @property
-    def id(self) -> int:
-        """Consecutive for one venue and symbol."""
+    def id(self) -> int | str:
+        """The venue's own, unique for its symbol. A whole number wherever the venue numbers its trades."""
+
+    @property
+    def first_id(self) -> int | str:
+        """The same as `id`, except for aggregates of consecutively numbered trades: the id of their first."""
 
     @property
     def price(self) -> Decimal:
@@ -61,29 +65,34 @@ class Trade(Protocol):
 
 @attrs.frozen
 class Gap:
-    """Trades that were published and could not be had: they are missing at exactly this place of the sequence."""
+    """Trades that were published, or may have been, and could not be had: they are missing at exactly this place."""
 
     venue: str
     symbol: str
-    first_id: int
-    last_id: int
-    """The last one missing, itself included."""
+    after_id: int | str | None
+    """Id of the trade before the gap; None when there was none."""
+    before_id: int | str | None
+    """Id of the first trade after the gap; None when it is not known yet."""
     after_time: int | None
     """Time of the last trade before the gap; None when there was none."""
     before_time: int | None
     """Time of the first trade after the gap; None when it is not known yet."""
+    first_id: int | None
+    """The first one missing; None where the venue's ids do not tell."""
+    last_id: int | None
+    """The last one missing, itself included; None where the venue's ids do not tell."""
     reason: str
     received: int
 
     @property
-    def count(self) -> int:
-        """How many ids are missing."""
-        return self.last_id - self.first_id + 1
+    def count(self) -> int | None:
+        """How many trades are missing; None where the venue's ids do not tell: perhaps none."""
+        return None if self.first_id is None or self.last_id is None else self.last_id - self.first_id + 1
 
 
 @attrs.frozen
 class FeedState:
-    """Whether a feed is live. Sent whenever that changes, in its place among the trades."""
+    """Whether a symbol's feed is live. Sent whenever that changes, in its place among the data."""
 
     venue: str
     symbol: str
@@ -94,7 +103,85 @@ class FeedState:
 
 
 FeedItem: TypeAlias = Trade | Gap | FeedState
-"""What arrives in the mailbox of a feed."""
+"""What arrives in the mailbox of a feed of trades."""
+
+
+@attrs.frozen
+class Quote:
+    """The best bid and ask of a symbol at one moment."""
+
+    venue: str
+    symbol: str
+    bid: Decimal
+    bid_quantity: Decimal
+    ask: Decimal
+    ask_quantity: Decimal
+    sequence: int
+    """The venue's number of this state; it never falls within one connection."""
+    time: int | None
+    """Milliseconds by the venue's clock; None where the venue does not tell."""
+    received: int
+
+
+QuoteItem: TypeAlias = Quote | FeedState
+"""What arrives in the mailbox of a feed of quotes."""
+
+
+@attrs.frozen
+class BookUpdate:
+    """A change of a symbol's order book, or the whole of it. `Book` keeps a local one from these."""
+
+    venue: str
+    symbol: str
+    snapshot: bool
+    """True: forget what was, this is all."""
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    """Price and quantity; the quantity zero takes the level away."""
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    sequence: int
+    """The venue's number of the last change in it."""
+    time: int
+    """Milliseconds by the venue's clock; 0 where the venue does not tell."""
+    received: int
+
+
+BookItem: TypeAlias = BookUpdate | FeedState
+"""What arrives in the mailbox of a feed of books. After a `FeedState` that is not live the book is not to be used
+until the next one that is; before that one a snapshot comes."""
+
+
+@attrs.frozen
+class Switched:
+    """A feed of several sources goes on with another one."""
+
+    feed: str
+    source: str | None
+    """The name of the source from now on."""
+    previous: str | None
+    """The name of the source until now; None: there was none."""
+    reason: str
+    received: int
+
+
+@attrs.frozen
+class Blind:
+    """No source of a feed is fresh: what came last is stale, and nothing follows until the next `Switched`."""
+
+    feed: str
+    reason: str
+    received: int
+
+
+BestItem: TypeAlias = Trade | Gap | Switched | Blind
+"""What arrives in the mailbox of a feed of several sources."""
+
+
+@attrs.frozen
+class SymbolChange:
+    """Tell a running feed which symbols it shall have besides, and which no longer."""
+
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
 
 
 @attrs.frozen

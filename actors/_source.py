@@ -1,22 +1,29 @@
 """What an exchange's file offers to the actors: values and functions without I/O.
 
-A source says what to ask for, and reads what comes back. `TradeSource` is the public trades of one symbol,
-`AccountSource` the private orders of one account. Everything here is a value or a protocol.
+A source says what to ask for, and reads what comes back. The public ones speak for one channel of one venue and any
+number of its symbols: `TradeSource`, `QuoteSource`, `BookSource`. `AccountSource` is the private orders of one account.
+Everything here is a value or a protocol.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
+import msgspec
 
-from ._errors import HttpFailure
+from ._continuity import Missing
+from ._errors import BadFrame, HttpFailure
 from ._reconcile import OrderReport
-from ._records import Fill, OrderUpdate, Trade
+from ._records import Fill, OrderUpdate, Quote, Trade
 
-Frame: TypeAlias = str | bytes
-"""One message as the WebSocket brought it."""
+Channel: TypeAlias = Literal["trades", "quotes", "book"]
+"""What can be had of a symbol: every trade; the best bid and ask; the order book."""
+
+Frame: TypeAlias = bytes
+"""One message as the WebSocket brought it. Text is valid UTF-8."""
 
 
 @attrs.frozen
@@ -28,6 +35,8 @@ class HttpRequest:
     query: str = attrs.field(default="", repr=False)
     """Percent-encoded already, in the order in which it was signed."""
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    weight: int = 1
+    """What it costs of the venue's allowance, in the venue's own units; see `RestLimit`."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -43,6 +52,82 @@ class HttpReply:
 
 
 @attrs.frozen
+class RestLimit:
+    """How much weight a venue allows one address: ``weight`` in any ``within`` seconds."""
+
+    weight: int
+    within: float
+    used_header: str = ""
+    """Name, in lower case, of the header that tells the weight used so far in the window; empty: there is none."""
+    left_header: str = ""
+    """Name of the header that tells the weight left; empty: there is none."""
+
+
+@attrs.frozen
+class Limits:
+    """What a venue allows one address and one connection of a channel."""
+
+    attempts: int
+    """Connections that may be opened to one address in ``attempts_within``, by all that come from there."""
+    attempts_within: float
+    """Seconds."""
+    messages: int | None
+    """Messages that the client may send on one connection in ``messages_within``; None: no limit is stated."""
+    messages_within: float
+    """Seconds. The window is strict: pings, and pongs to the venue's pings, count."""
+    symbols: int
+    """Most symbols on one connection."""
+    lifetime: float | None
+    """Seconds after which the venue ends the connection; None: no limit is documented."""
+    rest: RestLimit
+    greets: bool = False
+    """Whether the venue says `Welcome`, and loses what is sent before."""
+
+
+@attrs.frozen
+class Door:
+    """Where to connect, and how to behave there."""
+
+    url: str = attrs.field(repr=False)
+    """The whole address. A token may stand in it."""
+    ping_every: float | None = None
+    """Seconds between pings that the venue asked for; None: those of the source."""
+    pong_within: float | None = None
+    """Seconds that the venue gives itself for a pong; None: those of the connection."""
+
+
+@attrs.frozen
+class Ask:
+    """One request on the connection that changes what is subscribed."""
+
+    id: str
+    """By which the answer is recognised."""
+    text: str
+    symbols: tuple[str, ...]
+    """What it is about."""
+
+
+@attrs.frozen
+class Welcome:
+    """The venue listens from now on."""
+
+
+@attrs.frozen
+class Pong:
+    """The venue's answer to an application-level ping."""
+
+
+@attrs.frozen
+class Acknowledged:
+    """The venue's consent to an `Ask`, or to some symbols of it."""
+
+    id: str
+    """Of the `Ask`; empty where the venue tells only the symbols."""
+    symbols: tuple[str, ...] = ()
+    """Those that the venue names; empty: all of the `Ask`."""
+
+
+@attrs.frozen
 class Listed:
     """The venue's answer to what is subscribed on this connection."""
 
@@ -55,6 +140,12 @@ class Refused:
 
     code: int
     message: str
+    id: str = ""
+    """Of the `Ask`; empty where the venue does not tell."""
+    symbols: tuple[str, ...] = ()
+    """Those that the venue names; empty: it could be any of the `Ask`, and none of them is subscribed."""
+    harmless: bool = False
+    """It was subscribed already."""
 
 
 @attrs.frozen
@@ -78,12 +169,56 @@ class Ignored:
     """False: a kind that this version has never heard of."""
 
 
-Control: TypeAlias = Listed | Refused | Closing | ListenKeyExpired | Ignored
+Control: TypeAlias = Welcome | Pong | Acknowledged | Listed | Refused | Closing | ListenKeyExpired | Ignored
 """What a frame can be besides data."""
 
 
+@attrs.define
+class Decoded:
+    """What a batch of frames says, in their order: data and controls apart."""
+
+    items: list[Any]
+    controls: list[Control]
+    error: BadFrame | None = None
+    """What the first frame was that cannot be read; nothing behind it was looked at."""
+
+
+Level: TypeAlias = tuple[Decimal, Decimal]
+"""Price and quantity; the quantity zero takes the level away."""
+
+
+class Depth(msgspec.Struct, frozen=True, gc=False):
+    """One message of an order book: all of it, or what has changed."""
+
+    symbol: str
+    snapshot: bool
+    """True: replaces everything."""
+    first: int
+    """Number of the first change in it; of a snapshot the same as ``last``."""
+    last: int
+    """Number of the last change in it."""
+    previous: int | None
+    """Number of the last change of the message before it, where the venue tells that."""
+    bids: list[Level]
+    asks: list[Level]
+    time: int
+    """Milliseconds by the venue's clock; 0 where a snapshot has none."""
+
+
+@attrs.frozen
+class BookRule:
+    """How a venue's book messages follow each other."""
+
+    base: Literal["rest", "stream", "whole"]
+    """Where the snapshot comes from; ``whole``: every message of the stream is one."""
+    chain: Literal["next", "previous"] = "next"
+    """next: ``first == last of the one before + 1``. previous: ``previous == last of the one before``."""
+    joint: Literal[0, 1] = 1
+    """With ``rest``: the first message applied to a snapshot has ``first <= snapshot + joint <= last``."""
+
+
 class Source(Protocol):
-    """What both kinds of source have."""
+    """What all sources have."""
 
     @property
     def venue(self) -> str:
@@ -93,44 +228,138 @@ class Source(Protocol):
         """Return the error that the reply means, or None for success."""
 
 
-class TradeSource(Source, Protocol):
-    """The public trades of one symbol of one venue."""
+class PublicSource(Source, Protocol):
+    """One channel of one venue, for any number of its symbols: how to connect and subscribe, and what frames mean."""
 
     @property
-    def symbol(self) -> str:
-        """The venue's own name of the symbol, as in `Trade.symbol`."""
+    def channel(self) -> Channel:
+        """What it brings."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the venue allows."""
+
+    @property
+    def ping_every(self) -> float:
+        """Seconds between pings."""
+
+    def symbol(self, name: str) -> str:
+        """Return the venue's own spelling of a symbol, as it stands in records.
+
+        Raises:
+            ValueError: It cannot be a symbol of this venue.
+        """
+
+    def door_request(self) -> HttpRequest | None:
+        """Return the request whose answer `door` needs; None where the address is fixed."""
+
+    def door(self, address: str, answer: bytes | None) -> Door:
+        """Return where to connect.
+
+        Args:
+            address: Scheme, host and port of the venue's public streams.
+            answer: The body of the answer to `door_request`.
+
+        Raises:
+            BadFrame: The answer cannot be read.
+        """
+
+    def subscribe(self, symbols: Sequence[str], first_id: int) -> list[Ask]:
+        """Return the requests for these symbols, within the venue's limits for one request.
+
+        Args:
+            symbols: As `symbol` gives them.
+            first_id: Their ids are this number and those after it.
+        """
+
+    def unsubscribe(self, symbols: Sequence[str], first_id: int) -> list[Ask]:
+        """Return the requests that end these symbols' subscriptions."""
+
+    def list_request(self) -> str | None:
+        """Return the frame that asks what is subscribed; None where an acknowledgement is all that can be had."""
+
+    def listed(self, listed: Listed) -> frozenset[str]:
+        """Return the symbols of this channel that the venue has listed."""
+
+    def ping(self, number: int) -> str | None:
+        """Return the text of an application-level ping; None where the protocol's own ping frame is used."""
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames.
+
+        Args:
+            frames: As they came.
+            received: Local time, milliseconds since 1970, for the items.
+        """
+
+    def unknown_symbol(self, failure: HttpFailure) -> bool:
+        """Say whether a failed REST request means that the venue has no such symbol."""
+
+
+class TradeSource(PublicSource, Protocol):
+    """The public trades of a venue."""
+
+    @property
+    def dense(self) -> bool:
+        """Whether ids are whole numbers without holes by symbol, so that a hole proves a loss."""
 
     @property
     def page(self) -> int:
-        """Most trades that one backfill request can bring."""
+        """Most trades that one REST answer can bring."""
 
-    def stream_path(self) -> str:
-        """Return path and query of the stream, to be put after the venue's WebSocket address."""
+    @property
+    def lists_only(self) -> bool:
+        """Whether REST has only the latest trades: what is older than its oldest row can never be had."""
 
-    def list_request(self) -> str:
-        """Return the frame that asks what is subscribed."""
-
-    def lists_us(self, listed: Listed) -> bool:
-        """Say whether this source's stream is among those listed."""
-
-    def decode(self, frame: Frame) -> Trade | Control:
-        """Read one frame.
-
-        Raises:
-            BadFrame: It is not JSON, or not what a message of its kind must be.
-        """
-
-    def stamp(self, trades: Sequence[Trade], received: int) -> None:
-        """Write the local time into freshly decoded trades, milliseconds since 1970."""
-
-    def newest_request(self) -> HttpRequest:
+    def newest_request(self, symbol: str) -> HttpRequest:
         """Return the request for the newest trade."""
 
-    def backfill_request(self, first_id: int, count: int) -> HttpRequest:
-        """Return the request for ``count`` trades from ``first_id`` on; ``count`` is at most `page`."""
+    def fill_request(self, symbol: str, missing: Missing) -> HttpRequest:
+        """Return the request for the lowest `page` ids of a range, of dense sources."""
 
-    def rows(self, body: bytes) -> list[Trade]:
-        """Read the answer to either request, in ascending order.
+    def recent_request(self, symbol: str, since: int | None) -> HttpRequest:
+        """Return the request for the latest trades, as far back as one answer goes.
+
+        Args:
+            symbol: Of the trades.
+            since: Milliseconds by the venue's clock: where the venue can page by time, the answer begins here, and
+                may end before now; then it is asked for again from its last row on.
+        """
+
+    def rows(self, symbol: str, body: bytes, received: int) -> list[Trade]:
+        """Read the answer to any of these requests, in ascending order.
+
+        Raises:
+            BadFrame: It is not what it must be.
+        """
+
+
+class QuoteSource(PublicSource, Protocol):
+    """The best bid and ask of a venue's symbols."""
+
+    def newest_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the present best bid and ask."""
+
+    def newest(self, symbol: str, body: bytes, received: int) -> Quote:
+        """Read the answer.
+
+        Raises:
+            BadFrame: It is not what it must be.
+        """
+
+
+class BookSource(PublicSource, Protocol):
+    """The order books of a venue's symbols. `decode_many` gives `Depth`."""
+
+    @property
+    def rule(self) -> BookRule:
+        """How its messages follow each other."""
+
+    def snapshot_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the present book: the base where the rule says ``rest``, a probe elsewhere."""
+
+    def snapshot(self, symbol: str, body: bytes) -> Depth:
+        """Read the answer.
 
         Raises:
             BadFrame: It is not what it must be.
