@@ -10,18 +10,22 @@ Only aggregate trades are offered: their ids are consecutive, while those of raw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 import msgspec
 
-from .._errors import BadFrame, HttpFailure
+from .._continuity import Missing
+from .._errors import BadFrame
 from .._records import Trade
-from .._source import Control, Frame, HttpReply, HttpRequest, Listed
+from .._source import Channel, Control, Decoded, Frame, HttpRequest, Limits, RestLimit
 from . import _binance
+from ._binance_market import AggTrade, PublicStreams, ascending, stamped
 from ._binance_usdm_account import PAGE, VENUE, UsdmAccount
+from ._decode import reader, rows_of
 
 __all__ = [
+    "LIMITS",
     "PAGE",
     "REST",
     "TESTNET_REST",
@@ -31,99 +35,109 @@ __all__ = [
     "UsdmAccount",
     "UsdmAggTrade",
     "UsdmTrades",
-    "decode",
 ]
 
 WS: Final = "wss://fstream.binance.com"
 REST: Final = "https://fapi.binance.com"
 TESTNET_WS: Final = "wss://fstream.binancefuture.com"
 TESTNET_REST: Final = "https://testnet.binancefuture.com"
-_MARKET: Final = frozenset({"aggTrade"})
-_MARKET_KNOWN: Final = frozenset(
-    {"24hrMiniTicker", "24hrTicker", "bookTicker", "depthUpdate", "forceOrder", "kline", "markPriceUpdate"}
+
+LIMITS: Final = Limits(
+    attempts=_binance.ATTEMPTS,
+    attempts_within=_binance.ATTEMPTS_WITHIN,
+    messages=10,
+    messages_within=1.0,
+    symbols=_binance.STREAMS,
+    lifetime=_binance.LIFETIME,
+    rest=RestLimit(2400, 60.0, used_header="x-mbx-used-weight-1m"),
+)
+"""USD-M "Connect" page. For attempts nothing is stated: those of spot are used."""
+
+_KNOWN: Final = frozenset(
+    {
+        "24hrMiniTicker",
+        "24hrTicker",
+        "aggTrade",
+        "bookTicker",
+        "depthUpdate",
+        "forceOrder",
+        "kline",
+        "markPriceUpdate",
+    }
 )
 
 
-class UsdmAggTrade(_binance.AggTrade, frozen=True, gc=False):
+class UsdmAggTrade(AggTrade, frozen=True, gc=False):
     """One aggregate trade: the fills at one price and taker side within 100 ms. See `actors.Trade`."""
 
     venue: ClassVar[str] = VENUE
 
 
-class _Combined(msgspec.Struct, frozen=True, gc=False):
-    stream: str
+class _AggMessage(msgspec.Struct, frozen=True, gc=False):
     data: UsdmAggTrade
 
 
-_combined = msgspec.json.Decoder(_Combined)
-_raw = msgspec.json.Decoder(UsdmAggTrade)
 _agg_rows = msgspec.json.Decoder(list[UsdmAggTrade])
 
 
-def decode(frame: Frame) -> UsdmAggTrade | Control:
-    """Read one frame of a market stream, in the raw or in the combined form.
+def _trades(messages: list[_AggMessage], received: int) -> list[Any]:
+    return stamped([message.data for message in messages], received)
 
-    Raises:
-        BadFrame: Not JSON, or an aggregate trade that is not one.
-    """
-    try:
-        trade = _combined.decode(frame).data if _binance.is_combined(frame) else _raw.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _binance.control(frame, known=_MARKET_KNOWN, data=_MARKET, show=True)
-    if not trade.symbol:
-        return _binance.control(frame, known=_MARKET_KNOWN, data=_MARKET, show=True)
-    return trade
+
+def _no_trade(frame: Frame) -> Control:
+    return _binance.control(frame, known=_KNOWN, data=frozenset({"aggTrade"}), show=True)
+
+
+_reader = reader(_AggMessage, _trades, _no_trade)
 
 
 @attrs.frozen
-class UsdmTrades:
-    """The aggregate trades of one symbol: a `actors._source.TradeSource`."""
+class UsdmTrades(PublicStreams):
+    """Aggregate trades: a `actors._source.TradeSource`."""
 
-    symbol: str = attrs.field(converter=_binance.symbol)
-    venue: str = VENUE
-    page: int = PAGE
+    venue: ClassVar[str] = VENUE
+    channel: ClassVar[Channel] = "trades"
+    limits: ClassVar[Limits] = LIMITS
+    # aggTrade flows under /market and nowhere else; elsewhere it is acknowledged and stays silent.
+    path: ClassVar[str] = "/market/stream"
+    dense: ClassVar[bool] = True
+    page: ClassVar[int] = PAGE
+    lists_only: ClassVar[bool] = False
 
     @property
-    def stream(self) -> str:
-        """The stream's name; symbols in it are lower case."""
-        return f"{self.symbol.lower()}@aggTrade"
+    def suffix(self) -> str:
+        """``@aggTrade``."""
+        return "@aggTrade"
 
-    def stream_path(self) -> str:
-        """Return path and query of the combined stream. ``aggTrade`` flows under /market and nowhere else."""
-        return f"/market/stream?streams={self.stream}"
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _reader.read(frames, received)
 
-    def list_request(self) -> str:
-        """Return the frame that asks what is subscribed."""
-        return _binance.list_request()
+    def newest_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the newest aggregate trade."""
+        return _request(symbol, limit=1)
 
-    def lists_us(self, listed: Listed) -> bool:
-        """Say whether our stream is among those listed."""
-        return self.stream in listed.streams
-
-    def decode(self, frame: Frame) -> Trade | Control:
-        """Read one frame; a trade of another symbol is as bad as garbage."""
-        message = decode(frame)
-        if isinstance(message, UsdmAggTrade) and message.symbol != self.symbol:
-            raise BadFrame(f"not an aggTrade of {self.symbol}", frame)
-        return message
-
-    def stamp(self, trades: Sequence[Trade], received: int) -> None:
-        """Write the local time into freshly decoded trades."""
-        _binance.stamp(trades, received)
-
-    def newest_request(self) -> HttpRequest:
-        """Return the request for the newest aggregate trade: weight 20."""
-        return HttpRequest("GET", "/fapi/v1/aggTrades", _binance.query({"symbol": self.symbol, "limit": 1}))
-
-    def backfill_request(self, first_id: int, count: int) -> HttpRequest:
+    def fill_request(self, symbol: str, missing: Missing) -> HttpRequest:
         """Return the request for aggregate trades from an id on. The venue keeps 48 h; times must not be combined."""
-        query = _binance.query({"symbol": self.symbol, "fromId": first_id, "limit": min(count, PAGE)})
-        return HttpRequest("GET", "/fapi/v1/aggTrades", query)
+        return _request(symbol, fromId=missing.first, limit=min(missing.count, PAGE))
 
-    def rows(self, body: bytes) -> list[Trade]:
-        """Read the answer to either request."""
-        return _binance.ascending(_binance.rows_of(_agg_rows, body, "aggTrades"), self.symbol)
+    def recent_request(self, symbol: str, since: int | None) -> HttpRequest:
+        """Return the request for the newest aggregate trades, or for those from a time on."""
+        if since is not None:
+            return _request(symbol, startTime=since, limit=PAGE)
+        return _request(symbol, limit=PAGE)
 
-    def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
-        """Return the error that the reply means, or None."""
-        return _binance.failure(request, reply)
+    def rows(self, symbol: str, body: bytes, received: int) -> list[Trade]:
+        """Read the answer to any of these requests, in ascending order.
+
+        Raises:
+            BadFrame: It is not what it must be.
+        """
+        try:
+            return ascending(rows_of(_agg_rows, body, "aggTrades"), symbol, received)
+        except ValueError as error:
+            raise BadFrame(str(error), body) from None
+
+
+def _request(symbol: str, **parameters: int) -> HttpRequest:
+    return HttpRequest("GET", "/fapi/v1/aggTrades", _binance.query({"symbol": symbol, **parameters}), weight=20)
