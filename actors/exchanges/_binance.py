@@ -157,7 +157,7 @@ def asks(method: str, names: Mapping[str, str], first_id: int) -> list[Ask]:
         names: Stream by symbol.
         first_id: Of the first request; the others follow.
     """
-    made = []
+    made: list[Ask] = []
     symbols = list(names)
     for start in range(0, len(symbols), STREAMS_PER_ASK):
         part = symbols[start : start + STREAMS_PER_ASK]
@@ -177,7 +177,7 @@ def is_combined(frame: Frame) -> bool:
     return frame.startswith(b'{"stream"')
 
 
-def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: bool) -> Control:
+def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: bool, stream: str = "") -> Control:
     """Read a frame that is not data: an acknowledgement, a notice, or something of which nothing is used.
 
     Args:
@@ -185,9 +185,10 @@ def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: 
         known: Kinds that may come and are not used.
         data: Kinds that the caller decodes itself; one of these here means that it could not.
         show: Whether an error may carry a sample of the frame.
+        stream: How the names of the streams end that the caller decodes itself; empty: it does not go by names.
 
     Raises:
-        BadFrame: Not JSON, not an object, or a broken message of a kind in ``data``.
+        BadFrame: Not JSON, not an object, or a broken message of a kind in ``data`` or of such a stream.
     """
     sample = frame if show else b""
     try:
@@ -196,6 +197,9 @@ def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: 
         raise BadFrame("not JSON", sample) from None
     if not isinstance(message, dict):
         raise BadFrame("not a JSON object", sample)
+    name = message.get("stream")
+    if stream and isinstance(name, str) and name.endswith(stream):
+        raise BadFrame(f"a {stream} message that is not one", sample)
     inner = message.get("data", message)
     # {"event":{...}} is the form of the WebSocket API, seen for the shutdown notice (web-socket-api.md).
     inner = inner.get("event", inner) if isinstance(inner, dict) else inner
@@ -208,7 +212,7 @@ def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: 
     return _answer(message, inner)
 
 
-def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: Frame) -> Control:
+def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: bytes) -> Control:
     if kind in data:
         raise BadFrame(f"a {kind} message that is not one", sample)
     if kind == "serverShutdown":

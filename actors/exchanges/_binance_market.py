@@ -1,4 +1,4 @@
-"""What the public streams of Binance's spot and futures share: subscribing, and aggregate trades.
+"""What the public streams of Binance's spot and futures share: subscribing, aggregate trades, books by REST.
 
 Sources: binance-spot-api-docs web-socket-streams.md and rest-api.md, 2026-07-21; the USD-M pages of
 developers.binance.com, 2026-05-28. Data comes in the combined form, ``{"stream":"btcusdt@trade","data":{..}}``, from
@@ -9,17 +9,20 @@ may have 8004 characters, and a connection 1024 streams.
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 import msgspec
 
-from .._errors import HttpFailure
-from .._records import Side, Trade
-from .._source import Ask, Channel, Door, HttpReply, HttpRequest, Limits, Listed
+from .._errors import BadFrame, HttpFailure
+from .._records import Quote, Side, Trade
+from .._source import Ask, Channel, Control, Depth, Door, Frame, HttpReply, HttpRequest, Limits, Listed
 from . import _binance
+from ._decode import Reader, Row, finite, levels, reader, rows_of
+
+M = TypeVar("M")
 
 
 class AggTrade(
@@ -82,11 +85,157 @@ def ascending(trades: Sequence[Any], symbol: str, received: int) -> list[Trade]:
     """Complete REST rows with the symbol that was asked for and the local time, and sort them by id.
 
     Raises:
-        ValueError: A price or quantity is not finite.
+        BadFrame: A price or quantity is not finite.
     """
     for trade in trades:
         msgspec.structs.force_setattr(trade, "symbol", symbol)
-    return sorted(stamped(trades, received), key=lambda trade: trade.id)
+    try:
+        return sorted(stamped(trades, received), key=lambda trade: trade.id)
+    except ValueError as error:
+        raise BadFrame(str(error)) from None
+
+
+class _Book(msgspec.Struct, frozen=True, gc=False, rename={"last": "lastUpdateId", "time": "T"}):
+    last: int
+    bids: list[Row]
+    asks: list[Row]
+    time: int = 0
+
+
+_book = msgspec.json.Decoder(_Book)
+
+
+def snapshot(symbol: str, body: bytes) -> Depth:
+    """Read a book from REST. On spot it has no time.
+
+    Raises:
+        BadFrame: It is not what was asked for.
+    """
+    book = rows_of(_book, body, "depth")
+    try:
+        bids, asks = levels(book.bids), levels(book.asks)
+    except ValueError as error:
+        raise BadFrame(f"depth: {error}") from None
+    return Depth(symbol, True, book.last, book.last, None, bids, asks, book.time)
+
+
+def top_of_book(venue: str, symbol: str, body: bytes, received: int) -> Quote:
+    """Read the best bid and ask from a book by REST. Its number is one of the same row as `u` of ``bookTicker``.
+
+    Raises:
+        BadFrame: It is not what was asked for.
+    """
+    book = snapshot(symbol, body)
+    # A side without orders is zero and zero, as it is on the stream.
+    nothing = (Decimal(0), Decimal(0))
+    bid, ask = (book.bids or [nothing])[0], (book.asks or [nothing])[0]
+    return Quote(venue, symbol, *bid, *ask, book.last, book.time or None, received)
+
+
+class Ticker(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={
+        "sequence": "u",
+        "symbol": "s",
+        "bid": "b",
+        "bid_quantity": "B",
+        "ask": "a",
+        "ask_quantity": "A",
+        "time": "T",
+    },
+):
+    """The best bid and ask from the ``bookTicker`` stream: on spot without a kind and without a time."""
+
+    sequence: int
+    symbol: str
+    bid: Decimal
+    bid_quantity: Decimal
+    ask: Decimal
+    ask_quantity: Decimal
+    time: int | None = None
+
+    def quote(self, venue: str, received: int) -> Quote:
+        """Return what is delivered.
+
+        Raises:
+            ValueError: It has no symbol, or a price or quantity that is not finite.
+        """
+        if not self.symbol:
+            raise ValueError("a quote without a symbol")
+        finite(self.bid, self.bid_quantity, self.ask, self.ask_quantity)
+        return Quote(
+            venue,
+            self.symbol,
+            self.bid,
+            self.bid_quantity,
+            self.ask,
+            self.ask_quantity,
+            self.sequence,
+            self.time,
+            received,
+        )
+
+
+class DepthUpdate(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="depthUpdate",
+    rename={
+        "symbol": "s",
+        "first": "U",
+        "last": "u",
+        "previous": "pu",
+        "bids": "b",
+        "asks": "a",
+        "event_time": "E",
+        "time": "T",
+    },
+):
+    """What has changed in a book. Only futures tell ``pu`` and ``T``."""
+
+    symbol: str
+    first: int
+    last: int
+    bids: list[Row]
+    asks: list[Row]
+    event_time: int
+    previous: int | None = None
+    time: int | None = None
+
+    def depth(self) -> Depth:
+        """Return what is delivered.
+
+        Raises:
+            ValueError: It has no symbol, or numbers that make no sense, or a level that is not finite.
+        """
+        if not self.symbol or self.first > self.last:
+            raise ValueError("a depth update that is not one")
+        time = self.event_time if self.time is None else self.time
+        return Depth(
+            self.symbol, False, self.first, self.last, self.previous, levels(self.bids), levels(self.asks), time
+        )
+
+
+def channel_reader(
+    message: type[M], items: Callable[[list[M], int], list[Any]], *, suffix: str, known: frozenset[str]
+) -> Reader[M]:
+    """Return how a channel is read.
+
+    Args:
+        message: The struct of one frame in the combined form.
+        items: Makes what is delivered out of them.
+        suffix: Of the channel's streams: a message of theirs that is not data is a bad frame.
+        known: Kinds that are not used.
+    """
+
+    def control(frame: Frame) -> Control:
+        return _binance.control(frame, known=known, data=frozenset(), show=True, stream=suffix)
+
+    return reader(message, items, control)
 
 
 @attrs.frozen

@@ -1,6 +1,6 @@
-"""Binance spot: public trades. Source: binance-spot-api-docs web-socket-streams.md and rest-api.md, 2026-07-21.
+"""Binance spot: public trades, quotes and order books.
 
-`t` of trades and `a` of aggregate trades are consecutive by symbol, and both can be fetched by id without a key, 1000 a
+Source: binance-spot-api-docs web-socket-streams.md and rest-api.md, 2026-07-21. `t` of trades and `a` of aggregate trades are consecutive by symbol, and both can be fetched by id without a key, 1000 a
 request: ``trade`` costs weight 25 a request, ``aggTrade`` 4, of 6000 a minute and address.
 """
 
@@ -14,12 +14,21 @@ import attrs
 import msgspec
 
 from .._continuity import Missing
-from .._errors import BadFrame
-from .._records import Side, Trade
-from .._source import Channel, Control, Decoded, Frame, HttpRequest, Limits, RestLimit
+from .._records import Quote, Side, Trade
+from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, RestLimit
 from . import _binance
-from ._binance_market import AggTrade, PublicStreams, ascending, stamped
-from ._decode import Reader, reader, rows_of
+from ._binance_market import (
+    AggTrade,
+    DepthUpdate,
+    PublicStreams,
+    Ticker,
+    ascending,
+    channel_reader,
+    snapshot,
+    stamped,
+    top_of_book,
+)
+from ._decode import Reader, rows_of
 
 VENUE: Final = "binance"
 WS: Final = "wss://stream.binance.com:9443"
@@ -110,6 +119,14 @@ class _TradeRow(msgspec.Struct, frozen=True, gc=False, rename={"buyer_is_maker":
     buyer_is_maker: bool
 
 
+class _QuoteMessage(msgspec.Struct, frozen=True, gc=False):
+    data: Ticker
+
+
+class _DepthMessage(msgspec.Struct, frozen=True, gc=False):
+    data: DepthUpdate
+
+
 _trade_rows = msgspec.json.Decoder(list[_TradeRow])
 _agg_rows = msgspec.json.Decoder(list[SpotAggTrade])
 
@@ -118,28 +135,41 @@ def _trades(messages: list[Any], received: int) -> list[Any]:
     return stamped([message.data for message in messages], received)
 
 
-def _reader(message: type[Any], kind: str) -> Reader[Any]:
-    known, data = _KNOWN - {kind}, frozenset({kind})
-
-    def control(frame: Frame) -> Control:
-        return _binance.control(frame, known=known, data=data, show=True)
-
-    return reader(message, _trades, control)
+def _quotes(messages: list[_QuoteMessage], received: int) -> list[Any]:
+    return [message.data.quote(VENUE, received) for message in messages]
 
 
-_readers: Final = {"trade": _reader(_TradeMessage, "trade"), "aggTrade": _reader(_AggMessage, "aggTrade")}
+def _depths(messages: list[_DepthMessage], received: int) -> list[Any]:
+    return [message.data.depth() for message in messages]
+
+
+_trade_readers: Final[dict[str, Reader[Any]]] = {
+    "trade": channel_reader(_TradeMessage, _trades, suffix="@trade", known=_KNOWN),
+    "aggTrade": channel_reader(_AggMessage, _trades, suffix="@aggTrade", known=_KNOWN),
+}
+_quote_reader: Final = channel_reader(_QuoteMessage, _quotes, suffix="@bookTicker", known=_KNOWN)
+_depth_reader: Final = channel_reader(_DepthMessage, _depths, suffix="@depth@100ms", known=_KNOWN)
 
 
 @attrs.frozen
-class SpotTrades(PublicStreams):
-    """Trades: a `actors._source.TradeSource`."""
+class _Spot(PublicStreams):
+    venue: ClassVar[str] = VENUE
+    limits: ClassVar[Limits] = LIMITS
+    path: ClassVar[str] = "/stream"
+
+
+@attrs.frozen
+class SpotTrades(_Spot):
+    """Trades: a `actors._source.TradeSource`.
+
+    Attributes:
+        kind: ``trade``, or ``aggTrade``: the fills of one taker order at one price as one, which REST gives for a sixth
+            of the weight.
+    """
 
     kind: Kind = attrs.field(default="trade", validator=attrs.validators.in_(KINDS))
 
-    venue: ClassVar[str] = VENUE
     channel: ClassVar[Channel] = "trades"
-    limits: ClassVar[Limits] = LIMITS
-    path: ClassVar[str] = "/stream"
     dense: ClassVar[bool] = True
     page: ClassVar[int] = PAGE
     lists_only: ClassVar[bool] = False
@@ -151,7 +181,7 @@ class SpotTrades(PublicStreams):
 
     def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
         """Read a batch of frames."""
-        return _readers[self.kind].read(frames, received)
+        return _trade_readers[self.kind].read(frames, received)
 
     def newest_request(self, symbol: str) -> HttpRequest:
         """Return the request for the newest trade: weight 25, or 4 for aggregates."""
@@ -179,15 +209,71 @@ class SpotTrades(PublicStreams):
         Raises:
             BadFrame: It is not what it must be.
         """
-        trades: list[Any]
         if self.kind == "aggTrade":
-            trades = list(rows_of(_agg_rows, body, "aggTrades"))
-        else:
-            trades = [
-                SpotTrade(row.id, row.price, row.quantity, row.time, row.buyer_is_maker)
-                for row in rows_of(_trade_rows, body, "trades")
-            ]
-        try:
-            return ascending(trades, symbol, received)
-        except ValueError as error:
-            raise BadFrame(str(error), body) from None
+            aggregates = rows_of(_agg_rows, body, "aggTrades")
+            return ascending(aggregates, symbol, received)
+        trades = [
+            SpotTrade(row.id, row.price, row.quantity, row.time, row.buyer_is_maker)
+            for row in rows_of(_trade_rows, body, "trades")
+        ]
+        return ascending(trades, symbol, received)
+
+
+@attrs.frozen
+class SpotQuotes(_Spot):
+    """Best bid and ask, each change: a `actors._source.QuoteSource`. The venue sends no time with them."""
+
+    channel: ClassVar[Channel] = "quotes"
+
+    @property
+    def suffix(self) -> str:
+        """``@bookTicker``."""
+        return "@bookTicker"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _quote_reader.read(frames, received)
+
+    def newest_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the top of the book, because ``ticker/bookTicker`` has no number."""
+        return HttpRequest("GET", "/api/v3/depth", _binance.query({"symbol": symbol, "limit": 1}), weight=5)
+
+    def newest(self, symbol: str, body: bytes, received: int) -> Quote:
+        """Read the answer."""
+        return top_of_book(VENUE, symbol, body, received)
+
+
+_DEPTH_WEIGHT: Final = {100: 5, 500: 25, 1000: 50, 5000: 250}
+
+
+@attrs.frozen
+class SpotBooks(_Spot):
+    """Order books, changes every 100 ms: a `actors._source.BookSource`.
+
+    Attributes:
+        levels: Of a side in the snapshot: 100, 500, 1000 or 5000, for the weight 5, 25, 50 or 250 of 6000 a minute. What
+            lies deeper than the snapshot is unknown until it changes.
+    """
+
+    levels: int = attrs.field(default=1000, validator=attrs.validators.in_(_DEPTH_WEIGHT))
+
+    channel: ClassVar[Channel] = "book"
+    rule: ClassVar[BookRule] = BookRule("rest", "next", 1)
+
+    @property
+    def suffix(self) -> str:
+        """``@depth@100ms``."""
+        return "@depth@100ms"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _depth_reader.read(frames, received)
+
+    def snapshot_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the base of the book."""
+        query = _binance.query({"symbol": symbol, "limit": self.levels})
+        return HttpRequest("GET", "/api/v3/depth", query, weight=_DEPTH_WEIGHT[self.levels])
+
+    def snapshot(self, symbol: str, body: bytes) -> Depth:
+        """Read the answer."""
+        return snapshot(symbol, body)

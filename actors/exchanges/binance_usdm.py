@@ -1,4 +1,4 @@
-"""Binance USD-M futures: addresses and public aggregate trades; `UsdmAccount` is in a file of its own.
+"""Binance USD-M futures: addresses, public aggregate trades, quotes and books; `UsdmAccount` is in a file of its own.
 
 Sources: developers.binance.com, USD-M pages of 2026-05-28; the notice of 2026-03-06 on the split of stream addresses into
 /public, /market and /private; binance-connector-python, 2026-08-21.
@@ -16,13 +16,22 @@ import attrs
 import msgspec
 
 from .._continuity import Missing
-from .._errors import BadFrame
-from .._records import Trade
-from .._source import Channel, Control, Decoded, Frame, HttpRequest, Limits, RestLimit
+from .._records import Quote, Trade
+from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, RestLimit
 from . import _binance
-from ._binance_market import AggTrade, PublicStreams, ascending, stamped
+from ._binance_market import (
+    AggTrade,
+    DepthUpdate,
+    PublicStreams,
+    Ticker,
+    ascending,
+    channel_reader,
+    snapshot,
+    stamped,
+    top_of_book,
+)
 from ._binance_usdm_account import PAGE, VENUE, UsdmAccount
-from ._decode import reader, rows_of
+from ._decode import rows_of
 
 __all__ = [
     "LIMITS",
@@ -34,6 +43,8 @@ __all__ = [
     "WS",
     "UsdmAccount",
     "UsdmAggTrade",
+    "UsdmBooks",
+    "UsdmQuotes",
     "UsdmTrades",
 ]
 
@@ -77,6 +88,18 @@ class _AggMessage(msgspec.Struct, frozen=True, gc=False):
     data: UsdmAggTrade
 
 
+class _BookTicker(Ticker, frozen=True, gc=False, tag_field="e", tag="bookTicker"):
+    pass
+
+
+class _QuoteMessage(msgspec.Struct, frozen=True, gc=False):
+    data: _BookTicker
+
+
+class _DepthMessage(msgspec.Struct, frozen=True, gc=False):
+    data: DepthUpdate
+
+
 _agg_rows = msgspec.json.Decoder(list[UsdmAggTrade])
 
 
@@ -84,21 +107,34 @@ def _trades(messages: list[_AggMessage], received: int) -> list[Any]:
     return stamped([message.data for message in messages], received)
 
 
-def _no_trade(frame: Frame) -> Control:
-    return _binance.control(frame, known=_KNOWN, data=frozenset({"aggTrade"}), show=True)
+def _quotes(messages: list[_QuoteMessage], received: int) -> list[Any]:
+    return [message.data.quote(VENUE, received) for message in messages]
 
 
-_reader = reader(_AggMessage, _trades, _no_trade)
+def _depths(messages: list[_DepthMessage], received: int) -> list[Any]:
+    made = [message.data.depth() for message in messages]
+    if any(depth.previous is None for depth in made):
+        raise ValueError("a depth update without the number of the one before")
+    return made
+
+
+_trade_reader: Final = channel_reader(_AggMessage, _trades, suffix="@aggTrade", known=_KNOWN)
+_quote_reader: Final = channel_reader(_QuoteMessage, _quotes, suffix="@bookTicker", known=_KNOWN)
+_depth_reader: Final = channel_reader(_DepthMessage, _depths, suffix="@depth@100ms", known=_KNOWN)
 
 
 @attrs.frozen
-class UsdmTrades(PublicStreams):
+class _Usdm(PublicStreams):
+    venue: ClassVar[str] = VENUE
+    limits: ClassVar[Limits] = LIMITS
+
+
+@attrs.frozen
+class UsdmTrades(_Usdm):
     """Aggregate trades: a `actors._source.TradeSource`."""
 
-    venue: ClassVar[str] = VENUE
     channel: ClassVar[Channel] = "trades"
-    limits: ClassVar[Limits] = LIMITS
-    # aggTrade flows under /market and nowhere else; elsewhere it is acknowledged and stays silent.
+    # Only under /market; elsewhere it is acknowledged and stays silent.
     path: ClassVar[str] = "/market/stream"
     dense: ClassVar[bool] = True
     page: ClassVar[int] = PAGE
@@ -111,7 +147,7 @@ class UsdmTrades(PublicStreams):
 
     def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
         """Read a batch of frames."""
-        return _reader.read(frames, received)
+        return _trade_reader.read(frames, received)
 
     def newest_request(self, symbol: str) -> HttpRequest:
         """Return the request for the newest aggregate trade."""
@@ -133,11 +169,77 @@ class UsdmTrades(PublicStreams):
         Raises:
             BadFrame: It is not what it must be.
         """
-        try:
-            return ascending(rows_of(_agg_rows, body, "aggTrades"), symbol, received)
-        except ValueError as error:
-            raise BadFrame(str(error), body) from None
+        trades = rows_of(_agg_rows, body, "aggTrades")
+        return ascending(trades, symbol, received)
 
 
 def _request(symbol: str, **parameters: int) -> HttpRequest:
     return HttpRequest("GET", "/fapi/v1/aggTrades", _binance.query({"symbol": symbol, **parameters}), weight=20)
+
+
+@attrs.frozen
+class UsdmQuotes(_Usdm):
+    """Best bid and ask, each change: a `actors._source.QuoteSource`."""
+
+    channel: ClassVar[Channel] = "quotes"
+    # Only under /public.
+    path: ClassVar[str] = "/public/stream"
+
+    @property
+    def suffix(self) -> str:
+        """``@bookTicker``."""
+        return "@bookTicker"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _quote_reader.read(frames, received)
+
+    def newest_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the top of the book, which has a number; five levels are the least."""
+        return _depth_request(symbol, 5)
+
+    def newest(self, symbol: str, body: bytes, received: int) -> Quote:
+        """Read the answer."""
+        return top_of_book(VENUE, symbol, body, received)
+
+
+_DEPTH_WEIGHT: Final = {5: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+
+
+@attrs.frozen
+class UsdmBooks(_Usdm):
+    """Order books, changes every 100 ms: a `actors._source.BookSource`.
+
+    Attributes:
+        levels: Of a side in the snapshot: 50, 100, 500 or 1000, for the weight 2, 5, 10 or 20 of 2400 a minute. What
+            lies deeper than the snapshot is unknown until it changes.
+    """
+
+    levels: int = attrs.field(default=1000, validator=attrs.validators.in_((50, 100, 500, 1000)))
+
+    channel: ClassVar[Channel] = "book"
+    # Only under /public.
+    path: ClassVar[str] = "/public/stream"
+    rule: ClassVar[BookRule] = BookRule("rest", "previous", 0)
+
+    @property
+    def suffix(self) -> str:
+        """``@depth@100ms``."""
+        return "@depth@100ms"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _depth_reader.read(frames, received)
+
+    def snapshot_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the base of the book."""
+        return _depth_request(symbol, self.levels)
+
+    def snapshot(self, symbol: str, body: bytes) -> Depth:
+        """Read the answer."""
+        return snapshot(symbol, body)
+
+
+def _depth_request(symbol: str, limit: int) -> HttpRequest:
+    query = _binance.query({"symbol": symbol, "limit": limit})
+    return HttpRequest("GET", "/fapi/v1/depth", query, weight=_DEPTH_WEIGHT[limit])
