@@ -36,6 +36,8 @@ BURST: Final = 4
 """Questions at once, before they are paced."""
 
 _POSTPONED: Final = 5.0
+_SETTLED: Final = 0.5
+"""Seconds without an item, or since the subscription, before the items of other sessions are held against one."""
 _EPSILON: Final = 1e-6
 """Seconds. Time is added up in floating point: what is due in a microsecond is due."""
 
@@ -59,6 +61,16 @@ class Probe:
 
 
 Action: TypeAlias = Probe | Resubscribe | Reconnect
+
+
+@attrs.define(eq=False)
+class _Symbol:
+    """What is known of one symbol, whoever brings it."""
+
+    rhythm: Rhythm = attrs.field(factory=Rhythm)
+    last: float | None = None
+    """When something new came; None: what lies between then and the next item is no natural silence."""
+    ears: dict[Session, _Ear] = attrs.field(factory=dict)
 
 
 @attrs.define(eq=False)
@@ -91,15 +103,14 @@ class Silence:
         self._pace = pace
         self._paid_until = -FAR
         self._ears: dict[Session, dict[str, _Ear]] = {}
-        self._by_symbol: dict[str, dict[Session, _Ear]] = {}
-        self._rhythms: dict[str, Rhythm] = {}
+        self._symbols: dict[str, _Symbol] = {}
         self.next_at = FAR
         """When `due` is worth calling, at the latest; it may come earlier with every other call."""
 
     def limit(self, symbol: str) -> float:
         """Return after how many seconds of silence the symbol is asked about."""
-        rhythm = self._rhythms.get(symbol)
-        return self._most if rhythm is None else rhythm.limit(self._most)
+        known = self._symbols.get(symbol)
+        return self._most if known is None else known.rhythm.limit(self._most)
 
     def grace(self, symbol: str) -> float:
         """Return for how many seconds the stream may lag behind REST."""
@@ -117,7 +128,10 @@ class Silence:
                 limit = self.limit(symbol)
                 ear = _Ear(session, symbol, heard=now, due=now + limit, wait=limit)
                 ears[symbol] = ear
-                self._by_symbol.setdefault(symbol, {})[session] = ear
+                known = self._symbols.setdefault(symbol, _Symbol())
+                if not known.ears:
+                    known.last = None
+                known.ears[session] = ear
             elif ear.rung is Rung.RENEWED:
                 ear.rung, ear.behind = Rung.LISTENING, None
                 ear.wait = max(self.limit(symbol), self.grace(symbol))
@@ -129,46 +143,47 @@ class Silence:
         ears = self._ears.get(session, {})
         for symbol in list(ears) if symbols is None else symbols:
             if ears.pop(symbol, None) is not None:
-                others = self._by_symbol[symbol]
-                del others[session]
-                if not others:
-                    del self._by_symbol[symbol]
+                del self._symbols[symbol].ears[session]
         if not ears:
             self._ears.pop(session, None)
 
     def forget(self, symbol: str) -> None:
         """Forget everything about a symbol."""
-        for session in list(self._by_symbol.get(symbol, ())):
-            self.lost(session, frozenset((symbol,)))
-        self._rhythms.pop(symbol, None)
+        known = self._symbols.get(symbol)
+        if known is not None:
+            for session in list(known.ears):
+                self.lost(session, frozenset((symbol,)))
+            del self._symbols[symbol]
 
-    def heard(self, session: Session, symbol: str, count: int, now: float) -> None:
-        """Take note that a session has brought items of a symbol, all at once."""
-        ears = self._by_symbol.get(symbol)
-        ear = None if ears is None else ears.get(session)
-        if ears is None or ear is None:
+    def heard(self, session: Session, symbol: str, fresh: int, now: float) -> None:
+        """Take note that a session has brought items of a symbol.
+
+        Args:
+            session: Which.
+            symbol: Of the items.
+            fresh: How many of them no other session had brought before.
+            now: Trio's time.
+        """
+        known = self._symbols.get(symbol)
+        ear = None if known is None else known.ears.get(session)
+        if known is None or ear is None:
             return
-        rhythm = self._rhythms.get(symbol)
-        if rhythm is None:
-            rhythm = self._rhythms[symbol] = Rhythm()
-        # One session is the measure: two bring everything twice. A silence that was a failure teaches nothing.
-        if not ear.renewed and ear.rung is not Rung.DOUBTED and next(iter(ears)) is session:
-            rhythm.arrived(now - ear.heard, count)
+        if fresh:
+            # A silence that was a failure teaches nothing.
+            if known.last is not None and ear.rung is not Rung.DOUBTED and not ear.renewed:
+                known.rhythm.arrived(now - known.last, fresh)
+            known.last = now
         ear.heard, ear.rung, ear.renewed, ear.behind = now, Rung.LISTENING, False, None
-        ear.wait = rhythm.limit(self._most)
+        ear.wait = known.rhythm.limit(self._most)
         ear.due = now + ear.wait
-        if ear.due < self.next_at:
-            self.next_at = ear.due
-        if len(ears) > 1:
-            self._others_are_behind(ears, ear, now)
-
-    def _others_are_behind(self, ears: dict[Session, _Ear], ahead: _Ear, now: float) -> None:
-        for ear in ears.values():
-            if ear is not ahead and ear.behind is None and ear.heard < now:
-                ear.behind = now
-                if ear.rung is Rung.LISTENING:
-                    ear.due = min(ear.due, now + self.grace(ear.symbol))
-                    self._earlier(ear.due)
+        self._earlier(ear.due)
+        if fresh and len(known.ears) > 1:
+            for other in known.ears.values():
+                if other is not ear and other.behind is None and now - other.heard >= _SETTLED:
+                    other.behind = now
+                    if other.rung is Rung.LISTENING:
+                        other.due = min(other.due, now + self.grace(symbol))
+                        self._earlier(other.due)
 
     def told(self, symbol: str, now: float, *, news: bool | None) -> list[Action]:
         """Take note of the answer to a `Probe`.
@@ -179,7 +194,10 @@ class Silence:
             news: Whether the venue has something that the streams have not brought; None: it cannot be asked.
         """
         actions: list[Action] = []
-        for ear in list(self._by_symbol.get(symbol, {}).values()):
+        known = self._symbols.get(symbol)
+        if known is None:
+            return actions
+        for ear in list(known.ears.values()):
             if ear.rung is not Rung.ASKED:
                 continue
             silent = now - ear.heard
@@ -192,9 +210,7 @@ class Silence:
             else:
                 ear.rung = Rung.LISTENING
                 if news is False:
-                    rhythm = self._rhythms.get(symbol)
-                    if rhythm is not None:
-                        rhythm.quiet_for(silent)
+                    known.rhythm.quiet_for(silent)
                 ear.wait = min(self._most, max(2 * ear.wait, self.limit(symbol)))
                 ear.due = now + ear.wait
             self._earlier(ear.due)
@@ -237,14 +253,14 @@ class Silence:
     def _ask_about(self, session: Session, late: list[_Ear], now: float, *, few: bool) -> list[Action]:
         actions: list[Action] = []
         late = [ear for ear in late if ear.rung is Rung.LISTENING]
-        late.sort(key=lambda ear: -self._rate(ear.symbol))
+        late.sort(key=lambda ear: -self._symbols[ear.symbol].rhythm.rate)
         under_way = sum(ear.rung is not Rung.LISTENING for ear in self._ears[session].values())
         for ear in late:
             if (few and under_way + len(actions) >= FEW) or not self._may_ask(now):
                 ear.due = now + (_POSTPONED if few else self._pace)
                 continue
             actions.append(Probe(ear.symbol))
-            for other in self._by_symbol[ear.symbol].values():
+            for other in self._symbols[ear.symbol].ears.values():
                 # Whoever is due about the same symbol gets the same answer.
                 if other.rung is Rung.LISTENING and other.due <= now:
                     other.rung, other.due = Rung.ASKED, FAR
@@ -256,10 +272,6 @@ class Silence:
             return False
         self._paid_until = paid + self._pace
         return True
-
-    def _rate(self, symbol: str) -> float:
-        rhythm = self._rhythms.get(symbol)
-        return 0.0 if rhythm is None else rhythm.rate
 
     def _replace(self, session: Session, reason: str) -> list[Action]:
         self.lost(session)
