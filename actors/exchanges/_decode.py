@@ -96,6 +96,18 @@ def rows_of(decoder: msgspec.json.Decoder[M], body: bytes, what: str) -> M:
         raise BadFrame(f"{what}: {str(error)[:200]}") from None
 
 
+def text(value: object, longest: int = 200) -> str:
+    """Return a string or number from JSON as text, cut; empty for anything else.
+
+    A number of thousands of digits is none: Python refuses to print it.
+    """
+    if isinstance(value, str):
+        return value[:longest]
+    if isinstance(value, int) and abs(value) < 2**64:
+        return str(value)
+    return ""
+
+
 def finite(*values: Decimal) -> None:
     """Refuse NaN and infinities, which are valid decimals and no valid prices.
 
