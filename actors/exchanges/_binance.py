@@ -226,8 +226,8 @@ def _answer(message: dict[str, Any], inner: dict[str, Any]) -> Control:
     asked = text(message.get("id"), 40)
     # The documented error is flat, the captured one is wrapped: both are read.
     error = message.get("error", message)
-    if isinstance(error, dict) and isinstance(error.get("code"), int):
-        return Refused(error["code"], text(error.get("msg")), asked)
+    if isinstance(error, dict) and isinstance(code := error.get("code"), int):
+        return Refused(code, text(error.get("msg")), asked)
     if "result" in message:
         streams = message["result"]
         if isinstance(streams, list):
