@@ -92,7 +92,9 @@ class Quotes:
         """Deliver until cancelled. Cancellation loses nothing that the next quote would not replace."""
         hold = kept(self.hold, Hold)
         async with (
-            open_http(self.rest, self.source.failure, hold=hold, transport=self.transport) as http,
+            open_http(
+                self.rest, self.source.failure, hold=hold, transport=self.transport, limit=self.source.limits.rest
+            ) as http,
             trio.open_nursery() as nursery,
         ):
             await _Delivery(self, me, http, nursery).run()
