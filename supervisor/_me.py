@@ -32,7 +32,7 @@ class Me:
         self._machine = machine
         self._runtime = runtime
         self._random: Random | None = None
-        self._cleanups: list[trio.CancelScope] = []
+        self._cleanups: tuple[trio.CancelScope, ...] = ()
         self._cut = False
         self.path: str = slot.path
         self.generation: int = slot.generation
@@ -83,11 +83,11 @@ class Me:
         start = self._slot.since if self._slot.state == "stopping" else now
         deadline = now if self._cut else start + self._slot.policy.grace
         with trio.CancelScope(deadline=deadline, shield=True) as scope:
-            self._cleanups.append(scope)
+            self._cleanups += (scope,)
             try:
                 yield scope
             finally:
-                self._cleanups.remove(scope)
+                self._cleanups = tuple(open for open in self._cleanups if open is not scope)
         if scope.cancelled_caught:
             self.note("cleanup_cut_off", grace=self._slot.policy.grace)
 
