@@ -172,7 +172,7 @@ class Node:
         """Put an event into the tree's stream."""
         self._runtime.publish(event)
 
-    def tell(self, kind: type[Started] | type[Ready], slot: Slot, now: float) -> None:
+    def tell(self, kind: type[Started | Ready], slot: Slot, now: float) -> None:
         """Put an event without details into the tree's stream."""
         self._runtime.tell(kind, slot.path, slot.generation, now)
 

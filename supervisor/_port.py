@@ -45,7 +45,7 @@ class Port(Protocol):
     def publish(self, event: Event) -> None:
         """Put an event into the tree's stream."""
 
-    def tell(self, kind: type[Started] | type[Ready], slot: Slot, now: float) -> None:
+    def tell(self, kind: type[Started | Ready], slot: Slot, now: float) -> None:
         """Put an event without details into the tree's stream. It is not made where nobody listens."""
 
     def started(self) -> None:

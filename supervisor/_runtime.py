@@ -99,7 +99,7 @@ class Runtime:
             mailbox.send_nowait(event)
         self.changed()
 
-    def tell(self, kind: type[Started] | type[Ready], path: str, generation: int, now: float) -> None:
+    def tell(self, kind: type[Started | Ready], path: str, generation: int, now: float) -> None:
         """Publish an event without details; where nobody listens only its number is used up."""
         if self._subscribers:
             self.publish(kind(path, generation, now))
