@@ -200,7 +200,7 @@ def control(frame: Frame, channel: str) -> Control:
             return Closing("service upgrade")
         return Ignored(f"notice {message.get('code')}"[:40], known=False)
     if event in ("subscribe", "unsubscribe"):
-        if named != channel or (event == "unsubscribe" and not number):
+        if named != channel:
             return Ignored(f"{event} {named}"[:40], known=True)
         return Acknowledged(number, (symbol,) if symbol else ())
     if event is not None:
