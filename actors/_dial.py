@@ -64,13 +64,12 @@ def proxied(url: str, *, dial: Dial | None = None, tls: Tls = None) -> Dial:
     """
     try:
         parts = urlsplit(url)
-        known = parts.scheme in _PROXIES and bool(parts.hostname) and parts.port != 0
+        if parts.scheme in _PROXIES and parts.hostname and parts.port != 0:
+            return _Proxied(parts, dial or system_dial, tls)
     except ValueError:
-        known = False
-    if not known:
-        # The address itself is not shown: a password may stand anywhere in it.
-        raise ValueError("a proxy is http://, https:// or socks5:// with a host and perhaps a port")
-    return _Proxied(parts, dial or system_dial, tls)
+        # The text of this one would show the address, and a password may stand anywhere in it.
+        pass
+    raise ValueError("a proxy is http://, https:// or socks5:// with a host and perhaps a port")
 
 
 @attrs.frozen(repr=False)

@@ -161,9 +161,13 @@ class Tap(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return what the library has to see: a piece of the handshake, one control frame, or nothing at the end."""
+        just_read = False
         while True:
             while self._frames.control:
-                await trio.lowlevel.checkpoint()
+                if not just_read:
+                    await trio.lowlevel.checkpoint()
+                # Otherwise without one: the pong goes out before an answer to the messages that came behind the ping.
+                just_read = False
                 frame = self._frames.control.popleft()
                 if frame[0] == CLOSE:
                     return frame[:2] + frame[2:4].replace(_BAD_GATEWAY, _INTERNAL_ERROR) + frame[4:]
@@ -185,6 +189,7 @@ class Tap(trio.abc.Stream):
                     return data
             else:
                 self._split(data)
+                just_read = True
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send, and remember if it was in part only.

@@ -135,9 +135,10 @@ class Wire:
             WireClosed: The connection is over.
             SendTimeout: The peer takes nothing.
         """
-        if self._tap.ending is not None or self._tap.half_sent:
+        ending, half_sent = self._tap.ending, self._tap.half_sent
+        if ending is not None or half_sent:
             await trio.lowlevel.checkpoint()
-            raise self._ending() if self._tap.ending is not None else SendTimeout(within)
+            raise SendTimeout(within) if ending is None else self._ending()
         with self._reader.while_reading(within) as scope:
             try:
                 await self._connection.send_message(message)
