@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 from functools import lru_cache
 from operator import is_
 from random import Random
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -15,7 +16,7 @@ import trio
 
 from ._blocking import path_of_task
 from ._budget import Budget, OpenBudget
-from ._events import Blocked, DeadLettered, Ended, Event
+from ._events import Blocked, DeadLettered, Ended, Event, Ready, Started
 from ._ledger import Ledger
 from ._mailbox import DeadLetter, Mailbox
 from ._open_mailbox import OpenMailbox
@@ -23,6 +24,9 @@ from ._timers import Timers
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({bool, bytes, float, int, str, FunctionType, type(None)})
+"""Types in which no mailbox can be."""
+_NOTHING: tuple[()] = ()
 _DEAD_LETTERS = 1000
 """Dead letters that are kept; older ones are only counted."""
 
@@ -95,6 +99,14 @@ class Runtime:
             mailbox.send_nowait(event)
         self.changed()
 
+    def tell(self, kind: type[Started | Ready], path: str, generation: int, now: float) -> None:
+        """Publish an event without details; where nobody listens only its number is used up."""
+        if self._subscribers:
+            self.publish(kind(path, generation, now))
+        else:
+            self._seq += 1
+            self.changed()
+
     def changed(self) -> None:
         """Wake those who wait for a change: not every one comes with an event."""
         if self._changed:
@@ -165,6 +177,8 @@ class Runtime:
         changed = {}
         for name, argument in _fields_of(cast(Hashable, type(value))):
             before = getattr(value, name)
+            if type(before) in _PLAIN or before is _NOTHING:
+                continue  # Most fields: nothing to look into.
             after = self.with_open_mailboxes(before)
             if after is not before:
                 changed[argument] = after
