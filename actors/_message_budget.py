@@ -21,26 +21,27 @@ PEER_PINGS_EVERY: Final = 20.0
 
 
 class MessageWindow:
-    """The pure part: never more than ``most`` messages in any ``within`` seconds."""
+    """The pure part: never more than ``most`` messages in any ``within`` seconds, and ``reserved`` of them pings."""
 
     def __init__(self, most: int | None, within: float, reserved: int = 0) -> None:
-        self._most = most
         self._within = within
         # Requests always get something, or nothing would ever be subscribed.
-        self._reserved = 0 if most is None else min(reserved, most - 1)
-        self._sent: deque[float] = deque(maxlen=most)
+        self._requests: deque[float] = deque(maxlen=None if most is None else max(1, most - reserved))
+        self._all: deque[float] = deque(maxlen=most)
 
     def allowed_at(self, *, urgent: bool) -> float:
-        """Return the earliest time for the next message; what is urgent may use the share that is kept free."""
-        if self._most is None:
-            return -math.inf
-        usable = self._most if urgent else self._most - self._reserved
-        return -math.inf if len(self._sent) < usable else self._sent[-usable] + self._within
+        """Return the earliest time for the next message."""
+        oldest = [
+            sent[0] for sent in ((self._all,) if urgent else (self._all, self._requests)) if len(sent) == sent.maxlen
+        ]
+        return max(oldest) + self._within if oldest else -math.inf
 
-    def take(self, now: float) -> None:
+    def take(self, now: float, *, urgent: bool) -> None:
         """Count a message that is sent now."""
-        if self._most is not None:
-            self._sent.append(now)
+        if self._all.maxlen is not None:
+            self._all.append(now)
+            if not urgent:
+                self._requests.append(now)
 
 
 class MessageBudget:
@@ -53,8 +54,7 @@ class MessageBudget:
     """
 
     def __init__(self, most: int | None, within: float, ping_every: float) -> None:
-        pings = math.ceil(within / ping_every)
-        pongs = max(1, math.ceil(within / PEER_PINGS_EVERY))
+        pings, pongs = (math.floor(within / every) + 1 for every in (ping_every, PEER_PINGS_EVERY))
         self._window = MessageWindow(None if most is None else max(1, most - pongs), within + MARGIN, pings)
         self._waiting: tuple[deque[object], deque[object]] = (deque(), deque())
         self._changed = trio.Event()
@@ -77,7 +77,7 @@ class MessageBudget:
                 until = self._window.allowed_at(urgent=urgent) if self._is_first(me) else math.inf
                 with trio.move_on_at(until):
                     await changed.wait()
-            self._window.take(trio.current_time())
+            self._window.take(trio.current_time(), urgent=urgent)
         finally:
             queue.remove(me)
             self._changed.set()

@@ -52,6 +52,13 @@ class _Symbol:
     """Why it was refused, from then on until it is confirmed."""
     retry_at: float = float("inf")
 
+    @property
+    def leaves(self) -> bool:
+        """Whether its subscription is to be ended."""
+        if self.wanted:
+            return self.renew and self.state == "confirmed"
+        return self.state in ("acknowledged", "confirmed")
+
 
 @attrs.define
 class _Sent:
@@ -86,9 +93,10 @@ class Subscriptions:
         self._planned: deque[tuple[Ask, bool]] = deque()
         self._sent: dict[str, _Sent] = {}
         self._void: deque[str] = deque(maxlen=_VOID)
-        """Ids of requests that were given up, to whose late answers nobody listens."""
+        """Ids of requests that were given up; a late refusal of one is not taken for one of a list."""
         self._next_id = 1
-        self._outstanding = OUTSTANDING
+        self._nameless: list[Refused] = []
+        """Refusals of which nobody can say yet whom they meant; nothing is asked meanwhile."""
         self._list_deadline = float("inf")
         self._news = News([], [])
 
@@ -118,9 +126,11 @@ class Subscriptions:
 
     def has_next(self, now: float) -> bool:
         """Say whether `next` has something to send."""
-        if not self._planned and len(self._sent) < self._outstanding:
+        if self._nameless or len(self._sent) >= OUTSTANDING:
+            return False
+        if not self._planned:
             self._plan(now)
-        return bool(self._planned and len(self._sent) < self._outstanding) or self._should_list()
+        return bool(self._planned) or self._should_list()
 
     def next(self, now: float) -> str | None:
         """Return the next request, which the caller sends at once; None: there is nothing to ask, or not yet."""
@@ -136,21 +146,22 @@ class Subscriptions:
         return ask.text
 
     def _plan(self, now: float) -> None:
-        leaving = [n for n, s in self._symbols.items() if s.state == "confirmed" and (s.renew or not s.wanted)]
+        leaving = [name for name, symbol in self._symbols.items() if symbol.leaves]
         if leaving:
             self._add(self._source.unsubscribe(leaving, self._next_id), subscribes=False)
             return
         new = [name for name, symbol in self._symbols.items() if symbol.state == "new"]
         room = self._source.limits.symbols - sum(s.state in _ON_THE_VENUE for s in self._symbols.values())
-        if len(new) > room and not self._sent:
-            # Nothing is about to leave, so that waiting for a place would be waiting for ever.
-            for name in new[room:]:
-                self._refuse(name, f"the venue takes {self._source.limits.symbols} symbols a connection", now)
+        # Those that are no longer wanted make room sooner or later; for what is too much even then there is none.
+        most = self._source.limits.symbols - sum(s.wanted and s.state in _ON_THE_VENUE for s in self._symbols.values())
+        for name in new[max(0, most) :]:
+            self._refuse(name, f"the venue takes {self._source.limits.symbols} symbols a connection", now)
+        new = new[: max(0, min(room, most))]
         groups: dict[int | None, list[str]] = {}
-        for name in new[:room]:
+        for name in new:
             groups.setdefault(self._symbols[name].most, []).append(name)
-        for most, names in groups.items():
-            size = most or len(names)
+        for together, names in groups.items():
+            size = together or len(names)
             for start in range(0, len(names), size):
                 self._add(self._source.subscribe(names[start : start + size], self._next_id), subscribes=True)
 
@@ -181,6 +192,7 @@ class Subscriptions:
                 found = self._meant(answer.id, answer.symbols)
                 for sent in found:
                     self._consent(sent, answer.symbols)
+                self._attribute(now)
                 return bool(found)
             case Refused():
                 return self._refused(answer, now)
@@ -219,8 +231,9 @@ class Subscriptions:
             del self._symbols[name]
 
     def _refused(self, answer: Refused, now: float) -> bool:
-        if not answer.id and not answer.symbols and len(self._sent) > 1:
-            self._ask_all_again_one_at_a_time()
+        if not answer.id and not answer.symbols and self._sent:
+            self._nameless.append(answer)
+            self._attribute(now)
             return True
         found = self._meant(answer.id, answer.symbols)
         if not found:
@@ -231,6 +244,7 @@ class Subscriptions:
             return False
         for sent in found:
             self._judge(sent, answer, now)
+        self._attribute(now)
         self._planned.clear()
         return True
 
@@ -254,15 +268,13 @@ class Subscriptions:
                 symbol.most = symbol.most if named else max(1, len(unanswered) // 2)
                 self._forget_if_unwanted(name)
 
-    def _ask_all_again_one_at_a_time(self) -> None:
-        self._outstanding = 1
-        for sent in self._sent.values():
-            self._void.append(sent.ask.id)
-            for name in sent.open:
-                self._symbols[name].state = "new" if sent.subscribes else "confirmed"
-                self._forget_if_unwanted(name)
-        self._sent.clear()
-        self._planned.clear()
+    def _attribute(self, now: float) -> None:
+        """Find out whom the refusals meant that do not tell: those that are left when all others are answered."""
+        if self._nameless and len(self._sent) <= len(self._nameless):
+            for sent, answer in zip(list(self._sent.values()), self._nameless, strict=False):
+                self._judge(sent, answer, now)
+            self._nameless.clear()
+            self._planned.clear()
 
     def _listed(self, answer: Listed, now: float) -> bool:
         if self._list_deadline == float("inf"):
