@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from operator import is_
 from random import Random
 from types import FunctionType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import attrs
 import trio
@@ -26,7 +26,6 @@ T = TypeVar("T")
 
 _PLAIN = frozenset({bool, bytes, float, int, str, FunctionType, type(None)})
 """Types in which no mailbox can be."""
-_NOTHING: tuple[()] = ()
 _DEAD_LETTERS = 1000
 """Dead letters that are kept; older ones are only counted."""
 
@@ -169,19 +168,21 @@ class Runtime:
 
         Looks into tuples, and into the fields of frozen attrs classes.
         """
-        if type(value) is tuple:
+        kind: Any = type(value)
+        if kind is tuple:
+            if _PLAIN.issuperset(map(type, value)):
+                return value
             items = tuple([self.with_open_mailboxes(item) for item in value])
             return value if all(map(is_, items, value)) else items
         if isinstance(value, Mailbox):
             return self.mailbox(value)
         changed = {}
-        for name, argument in _fields_of(cast(Hashable, type(value))):
+        for name, argument in _fields_of(kind):
             before = getattr(value, name)
-            if type(before) in _PLAIN or before is _NOTHING:
-                continue  # Most fields: nothing to look into.
-            after = self.with_open_mailboxes(before)
-            if after is not before:
-                changed[argument] = after
+            if type(before) not in _PLAIN:
+                after = self.with_open_mailboxes(before)
+                if after is not before:
+                    changed[argument] = after
         return attrs.evolve(value, **changed) if changed else value
 
 

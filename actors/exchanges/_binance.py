@@ -29,7 +29,7 @@ from .._source import (
     ListenKeyExpired,
     Refused,
 )
-from ._decode import UNREADABLE
+from ._decode import UNREADABLE, text
 
 UNAUTHORIZED: Final = frozenset({-1022, -2014, -2015})
 """Bad signature, bad format of the API key, rejected key or IP or permission (errors.md)."""
@@ -162,8 +162,8 @@ def asks(method: str, names: Mapping[str, str], first_id: int) -> list[Ask]:
     for start in range(0, len(symbols), STREAMS_PER_ASK):
         part = symbols[start : start + STREAMS_PER_ASK]
         number = first_id + len(made)
-        text = _encode({"method": method, "params": [names[name] for name in part], "id": number}).decode()
-        made.append(Ask(str(number), text, tuple(part)))
+        frame = _encode({"method": method, "params": [names[name] for name in part], "id": number})
+        made.append(Ask(str(number), frame.decode(), tuple(part)))
     return made
 
 
@@ -205,7 +205,7 @@ def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: 
     inner = inner.get("event", inner) if isinstance(inner, dict) else inner
     if not isinstance(inner, dict):
         # Arrays come on the `!...@arr` streams.
-        return Ignored(str(message.get("stream", "?"))[:40], known=False)
+        return Ignored(text(message.get("stream"), 40) or "?", known=False)
     kind = inner.get("e")
     if isinstance(kind, str):
         return _event(kind, known, data, sample)
@@ -223,16 +223,15 @@ def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: bytes
 
 
 def _answer(message: dict[str, Any], inner: dict[str, Any]) -> Control:
-    number = message.get("id")
-    asked = "" if number is None else str(number)[:40]
+    asked = text(message.get("id"), 40)
     # The documented error is flat, the captured one is wrapped: both are read.
     error = message.get("error", message)
-    if isinstance(error, dict) and isinstance(error.get("code"), int):
-        return Refused(error["code"], str(error.get("msg", ""))[:200], asked)
+    if isinstance(error, dict) and isinstance(code := error.get("code"), int):
+        return Refused(code, text(error.get("msg")), asked)
     if "result" in message:
         streams = message["result"]
         if isinstance(streams, list):
-            return Listed(tuple(str(name) for name in streams))
+            return Listed(tuple(text(name) for name in streams))
         return Acknowledged(asked)
     if "u" in inner and "b" in inner and "a" in inner:
         return Ignored("bookTicker", known=True)

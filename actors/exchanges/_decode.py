@@ -43,7 +43,8 @@ class Reader(Generic[M]):
         """Read a batch of frames, up to the first that cannot be read. Raises nothing, whatever they hold."""
         try:
             messages = self.many.decode(b"[%b]" % b",".join(frames))
-            # One frame could hold two values with a comma between them, which alone would not be JSON.
+            # A frame with two values and a comma between them is no JSON by itself. Several broken ones that make up for
+            # each other pass, and bring what they hold, in order.
             if len(messages) == len(frames):
                 return Decoded(self.items(messages, received), [])
         except UNREADABLE:
@@ -94,6 +95,11 @@ def rows_of(decoder: msgspec.json.Decoder[M], body: bytes, what: str) -> M:
         return decoder.decode(body)
     except UNREADABLE as error:
         raise BadFrame(f"{what}: {str(error)[:200]}") from None
+
+
+def text(value: object, longest: int = 200) -> str:
+    """Return a string or whole number from JSON as text, cut; empty for anything else."""
+    return str(value)[:longest] if isinstance(value, str | int) else ""
 
 
 def finite(*values: Decimal) -> None:
