@@ -15,8 +15,6 @@ from ._records import AccountItem, BookItem, FeedItem, QuoteItem, SymbolChange
 from ._secret import Secret
 from ._source import AccountSource, Channel, PublicSource
 from ._wire import Dial
-from .exchanges import binance_spot as spot
-from .exchanges import binance_usdm as usdm
 
 PING_EVERY: Final = 15.0
 """Seconds between pings on private streams."""
@@ -301,27 +299,3 @@ class Venue:
             ping_every=ping_every,
             options=options,
         )
-
-
-binance = Venue(
-    spot.VENUE,
-    spot.WS,
-    spot.REST,
-    trade_source=spot.SpotTrades,
-    quote_source=spot.SpotQuotes,
-    book_source=spot.SpotBooks,
-    testnet=(spot.TESTNET_WS, spot.TESTNET_REST),
-)
-"""Binance spot: trades, quotes and order books."""
-
-binance_usdm = Venue(
-    usdm.VENUE,
-    usdm.WS,
-    usdm.REST,
-    trade_source=usdm.UsdmTrades,
-    quote_source=usdm.UsdmQuotes,
-    book_source=usdm.UsdmBooks,
-    account_source=usdm.UsdmAccount,
-    testnet=(usdm.TESTNET_WS, usdm.TESTNET_REST),
-)
-"""Binance USD-M futures: aggregate trades, quotes, order books, and accounts."""
