@@ -86,9 +86,10 @@ class BookSync:
     Args:
         rule: How the venue's messages follow each other.
         held: Most messages held for a snapshot or another session; the oldest are discarded first.
+        counts: Where to count; None: in new ones.
     """
 
-    def __init__(self, rule: BookRule, held: int = HELD) -> None:
+    def __init__(self, rule: BookRule, held: int = HELD, counts: Counts | None = None) -> None:
         self._rule = rule
         self._limit = held
         self._parts: dict[Session, _Part] = {}
@@ -105,12 +106,16 @@ class BookSync:
         """Where the book is; None: it must begin with a snapshot."""
         self.suspect: Session | None = None
         """Whose subscription is to be renewed; with ``base="stream"``."""
-        self.counts = Counts()
+        self.counts = counts or Counts()
 
     @property
     def sessions(self) -> tuple[Session, ...]:
         """The sessions that bring the symbol, in the order in which they were opened."""
         return tuple(self._parts)
+
+    def knows(self, session: Session) -> bool:
+        """Say whether a session is among those that bring the symbol."""
+        return session in self._parts
 
     @property
     def need(self) -> Need | None:

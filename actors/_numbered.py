@@ -277,9 +277,9 @@ class Numbered:
         self._caught_up()
 
     def give_up(self, question: Question, reason: str) -> None:
-        """Declare the hole a gap; without one, go on without an answer."""
+        """Declare the hole a gap; with another question, go on without an answer."""
         missing = self._missing()
-        if missing is None:
+        if missing is None or not question.urgent:
             self._asking = False
             return
         self._gap(missing, reason)

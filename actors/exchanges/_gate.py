@@ -34,6 +34,8 @@ VENUE: Final = "gate"
 
 WINDOW: Final = 10.0
 RATE_LIMITED: Final = "TOO_MANY_REQUESTS"
+LATEST: Final = 10**16
+"""Milliseconds: what is above is no time."""
 NO_SUCH_PAIR: Final = frozenset({"INVALID_CURRENCY_PAIR", "INVALID_CURRENCY"})
 """No pair in this spelling; one of its assets does not exist (seen)."""
 
@@ -145,13 +147,18 @@ def _trades(messages: list[_Message[Any, GateTrade]], received: int) -> list[Any
     stamp = msgspec.structs.force_setattr
     for message in messages:
         trade = message.result
-        if not (trade.price.is_finite() and trade.quantity.is_finite() and trade.milliseconds.is_finite()):
-            raise ValueError("a price, quantity or time is not finite")
-        if not trade.symbol:
-            raise ValueError("a trade without a symbol")
+        if not (trade.price.is_finite() and trade.quantity.is_finite()):
+            raise ValueError("a price or quantity is not finite")
+        if not (trade.symbol and _is_time(trade.milliseconds)):
+            raise ValueError("a trade without a symbol or a time")
         stamp(trade, "received", received)
         made.append(trade)
     return made
+
+
+def _is_time(milliseconds: Decimal) -> bool:
+    # Making a whole number of "1e999999999" takes all the memory there is.
+    return milliseconds.is_finite() and 0 <= milliseconds < LATEST
 
 
 def _quotes(messages: list[_Message[Any, _Best]], received: int) -> list[Any]:
@@ -259,8 +266,8 @@ def trade_rows(symbol: str, body: bytes, received: int) -> list[Trade]:
         BadFrame: It is not what was asked for.
     """
     trades = rows_of(_trade_rows, body, "trades")
-    if not all(trade.milliseconds.is_finite() for trade in trades):
-        raise BadFrame("a time is not finite")
+    if not all(_is_time(trade.milliseconds) for trade in trades):
+        raise BadFrame("a trade without a time")
     return ascending(trades, symbol, received)
 
 
