@@ -36,11 +36,11 @@ T = TypeVar("T")
 class FakeSource:
     """A venue whose REST answers are messages of ours in JSON."""
 
-    rule: BookRule = BookRule("rest")
+    rule: BookRule = attrs.field(factory=lambda: BookRule("rest"))
     venue: str = "v"
     channel: str = "book"
     ping_every: float = 10.0
-    limits: Limits = Limits(300, 300.0, None, 1.0, 100, None, RestLimit(6000, 60.0))
+    limits: Limits = attrs.field(factory=lambda: Limits(300, 300.0, None, 1.0, 100, None, RestLimit(6000, 60.0)))
 
     def symbol(self, name: str) -> str:
         if not name.isalnum():
