@@ -96,7 +96,7 @@ def run(venue_name: str, trouble: Trouble, *, seed: int = 0, rate: float = 10.0,
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     published = list(exchange.record.trades[venue_name, symbol])
-    began = min((at for at, _ in script.entries), default=0.0)
+    began = min((applied.at for applied in exchange.record.faults), default=0.0)
     return Row(
         venue_name,
         trouble.name,
