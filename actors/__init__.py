@@ -3,8 +3,9 @@
 Layout, from the top of the import order down:
 
     _venues             what a bot names: `binance.trades(...)`, `binance_usdm.account(...)`
+    _venue, _groups     how that becomes a group of actors
     _feed, _private_stream              the owners of the data: every trade once, every update accounted for
-    _connection, _listen_key, _pinger   one connection and what keeps it alive
+    _connection, _link, _listen_key, _pinger    one connection, over one wire after the other, and what keeps it alive
     _messages           what actors tell each other
     _wire, _http        the only files that import a WebSocket or an HTTP library
     exchanges/          pure: one file a venue
@@ -36,27 +37,41 @@ from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
 from ._records import AccountItem as AccountItem
 from ._records import AccountState as AccountState
+from ._records import BookItem as BookItem
+from ._records import BookUpdate as BookUpdate
 from ._records import FeedItem as FeedItem
 from ._records import FeedState as FeedState
 from ._records import Fill as Fill
 from ._records import Gap as Gap
 from ._records import OrderStatus as OrderStatus
 from ._records import OrderUpdate as OrderUpdate
+from ._records import Quote as Quote
+from ._records import QuoteItem as QuoteItem
 from ._records import Side as Side
+from ._records import SymbolChange as SymbolChange
 from ._records import Trade as Trade
 from ._records import UpdateSource as UpdateSource
 from ._secret import Secret as Secret
-from ._venues import Venue as Venue
+from ._venue import FeedSpec as FeedSpec
+from ._venue import Venue as Venue
 from ._venues import binance as binance
 from ._venues import binance_usdm as binance_usdm
+from ._venues import bybit as bybit
+from ._venues import bybit_linear as bybit_linear
+from ._venues import gate as gate
+from ._venues import kucoin as kucoin
+from ._venues import okx as okx
 
 __all__ = [
     "AccountItem",
     "AccountState",
     "ActorError",
     "BadFrame",
+    "BookItem",
+    "BookUpdate",
     "ConnectFailed",
     "FeedItem",
+    "FeedSpec",
     "FeedState",
     "Fill",
     "Gap",
@@ -68,11 +83,14 @@ __all__ = [
     "OrderStatus",
     "OrderUpdate",
     "PongTimeout",
+    "Quote",
+    "QuoteItem",
     "RateLimited",
     "Secret",
     "SecretMissing",
     "SendTimeout",
     "Side",
+    "SymbolChange",
     "Trade",
     "Unauthorized",
     "UnknownOutcome",
@@ -83,4 +101,9 @@ __all__ = [
     "WireError",
     "binance",
     "binance_usdm",
+    "bybit",
+    "bybit_linear",
+    "gate",
+    "kucoin",
+    "okx",
 ]
