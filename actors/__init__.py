@@ -20,13 +20,6 @@ from . import _guard as _guard  # isort: split
 from ._best_feed import best_feed as best_feed
 from ._book import Book as Book
 from ._book import StaleBook as StaleBook
-from ._catalogue import binance as binance
-from ._catalogue import binance_usdm as binance_usdm
-from ._catalogue import bybit as bybit
-from ._catalogue import bybit_linear as bybit_linear
-from ._catalogue import gate as gate
-from ._catalogue import kucoin as kucoin
-from ._catalogue import okx as okx
 from ._errors import ActorError as ActorError
 from ._errors import BadFrame as BadFrame
 from ._errors import ConnectFailed as ConnectFailed
@@ -64,10 +57,17 @@ from ._records import SymbolChange as SymbolChange
 from ._records import Trade as Trade
 from ._records import UpdateSource as UpdateSource
 from ._secret import Secret as Secret
-from ._venues import FeedOptions as FeedOptions
-from ._venues import FeedSpec as FeedSpec
-from ._venues import TradeOptions as TradeOptions
-from ._venues import Venue as Venue
+from ._venue import FeedOptions as FeedOptions
+from ._venue import FeedSpec as FeedSpec
+from ._venue import TradeOptions as TradeOptions
+from ._venue import Venue as Venue
+from ._venues import binance as binance
+from ._venues import binance_usdm as binance_usdm
+from ._venues import bybit as bybit
+from ._venues import bybit_linear as bybit_linear
+from ._venues import gate as gate
+from ._venues import kucoin as kucoin
+from ._venues import okx as okx
 
 __all__ = [
     "AccountItem",

@@ -26,7 +26,7 @@ from ._link import Link, together
 from ._messages import Hold, Inflow, Lost, Order, Ping, Reconnect, Resubscribe, WantedChanged, kept
 from ._outflow import BEAT_EVERY, Outflow
 from ._subscriptions import ANSWER_WITHIN
-from ._wire import CONNECT_TIMEOUT, Dial
+from ._wire import CONNECT_TIMEOUT, Dial, Tls
 
 BACKOFF: Final = Backoff(floor=0.25, base=0.5, cap=60.0)
 SILENCE: Final = 60.0
@@ -74,6 +74,7 @@ class Connection:
     lifetime: float | None = None
     """Seconds after which the venue ends a wire; None: it does not."""
     connect_timeout: float = CONNECT_TIMEOUT
+    tls: Tls = None
     dial: Dial | None = None
 
     async def run(self, me: Me) -> None:
