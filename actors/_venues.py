@@ -1,43 +1,91 @@
-"""What a bot names: venues, and the groups of actors that bring their data.
-
-Each group is a supervisor of the strategy ``rest_for_one``: the owner of the data first, because it outlives its
-connections; then what the connection needs; then the connection; then its pinger. An outage of a venue, however long,
-must never stop the bot, so that no limit of a group can be reached by failures that keep to the backoff.
-"""
+"""What a bot names: venues, and the groups of actors that bring their data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypedDict, Unpack, cast, overload
 
 import attrs
 
-from supervisor import Budget, Child, Limit, Mailbox, Supervisor, child
+from supervisor import Mailbox, PolicyOptions, Supervisor
 
-from ._connection import Connection, PrivateLine, PublicLine
-from ._feed import Feed
-from ._listen_key import ListenKeeper
-from ._messages import Hold, Inflow, Key, KeyRequest, Order
-from ._pinger import Pinger
-from ._private_stream import PrivateStream
-from ._records import AccountItem, FeedItem, OrderUpdate, Trade
+from ._groups import Place, Wish, account_group, feed_group, unusable_group, wrong_count, wrong_seconds, wrong_type
+from ._messages import Hold
+from ._records import AccountItem, BookItem, FeedItem, QuoteItem, SymbolChange
 from ._secret import Secret
-from ._source import AccountSource, TradeSource
+from ._source import AccountSource, Channel, PublicSource
 from ._wire import Dial
-from .exchanges import binance_spot as spot
-from .exchanges import binance_usdm as usdm
 
-NEVER_REACHED: Final = Limit(restarts=1000, within=60.0)
-"""A backoff with a floor of 0.25 s allows 240 restarts a minute and actor."""
-ATTEMPTS: Final = 250
-"""Connections that all actors of one tree may open to one address in `ATTEMPTS_WITHIN`: Binance allows an address 300
-(web-socket-streams.md, 2026-07-21; for USD-M nothing is stated), and other programs may share it."""
-ATTEMPTS_WITHIN: Final = 300.0
-"""Seconds."""
-INFLOW: Final = 4096
-"""Messages between a connection and the owner of the data; when they are used up, the connection waits."""
 PING_EVERY: Final = 15.0
-"""Seconds. Pings count as messages: Binance allows 5 a second on spot and 10 on USD-M."""
+"""Seconds between pings on private streams."""
+
+SourceMaker = Callable[..., PublicSource]
+
+
+class FeedOptions(PolicyOptions, total=False):
+    """The options of `Venue.quotes` and `Venue.books`, besides those of the group as a child, see `supervisor.Policy`."""
+
+    name: str | None
+    """Of the group in the tree; None: ``binance-btcusdt``, with ``-quotes`` or ``-book`` where it is one."""
+    connections: int
+    """How many connections bring the same. Losing one of two loses and delays nothing. Default 1."""
+    changes: Mailbox[SymbolChange] | None
+    """By which the bot changes the symbols while it runs."""
+    silence: float
+    """Seconds without data of a symbol after which the venue is asked whether there was any, at the latest: a busy
+    symbol's own rate makes it fewer. Default 30."""
+    ping_every: float
+    """Seconds between pings. Default: the venue's own interval."""
+    source: Mapping[str, Any]
+    """Options of the venue's own: on Binance spot ``{"kind": "aggTrade"}``."""
+
+
+class TradeOptions(FeedOptions, total=False):
+    """The options of `Venue.trades`."""
+
+    patience: float
+    """Seconds without progress after which missing trades are declared a gap. Default 60."""
+    largest_backfill: int
+    """Most trades that are fetched after an outage; of more, the latest. Default 50,000."""
+
+
+class _Defaults(TypedDict):
+    patience: float
+    largest_backfill: int
+
+
+_TRADES: Final = _Defaults(patience=60.0, largest_backfill=50_000)
+_OF_FEEDS: Final = tuple(name for name in TradeOptions.__annotations__ if name not in PolicyOptions.__annotations__)
+
+
+@attrs.frozen
+class FeedSpec:
+    """A feed that is not told yet where to deliver: a source of `best_feed`, for example."""
+
+    name: str
+    """Of its group in the tree: ``binance-btcusdt``."""
+    channel: Channel
+    symbols: tuple[str, ...]
+    """As the bot wrote them."""
+    _at: Venue = attrs.field(repr=False)
+    _options: tuple[tuple[str, Any], ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def venue(self) -> str:
+        """Name of the venue: ``binance``."""
+        return self._at.name
+
+    def into(self, out: Mailbox[Any], *, name: str | None = None) -> Supervisor:
+        """Return the group that delivers into a mailbox.
+
+        Args:
+            out: Where the items go.
+            name: Of the group in the tree; None: that of the feed.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        return self._at._group(self.channel, self.symbols, out, {**dict(self._options), "name": name or self.name})  # noqa: SLF001 - one concept in two values
 
 
 @attrs.frozen
@@ -54,13 +102,14 @@ class Venue:
     name: str
     ws: str
     rest: str
-    _trade_source: Callable[..., TradeSource] = attrs.field(repr=False)
+    _trade_source: SourceMaker = attrs.field(repr=False)
+    _quote_source: SourceMaker = attrs.field(repr=False)
+    _book_source: SourceMaker = attrs.field(repr=False)
     _account_source: Callable[[str, Secret, Secret], AccountSource] | None = attrs.field(default=None, repr=False)
     _testnet: tuple[str, str] | None = attrs.field(default=None, repr=False)
     private: str | None = None
     dial: Dial | None = attrs.field(default=None, repr=False)
     transport: Callable[[], Any] | None = attrs.field(default=None, repr=False)
-    # One each for all groups of this venue at these addresses: a ban is for all that come from one machine.
     _ws_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of connections", capacity=1), repr=False)
     _rest_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of REST", capacity=1), repr=False)
 
@@ -104,84 +153,99 @@ class Venue:
         ws, rest = self._testnet
         return self.at(ws=ws, rest=rest)
 
+    @overload
     def trades(
-        self,
-        symbol: str,
-        *,
-        out: Mailbox[FeedItem],
-        name: str | None = None,
-        silence: float = 30.0,
-        patience: float = 60.0,
-        largest_backfill: int = 50_000,
-        ping_every: float = PING_EVERY,
-        source: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Supervisor:
-        """Return the group that delivers every trade of a symbol once and in order, or a `Gap` in its place.
+        self, symbols: str | Sequence[str], *, out: Mailbox[FeedItem], **options: Unpack[TradeOptions]
+    ) -> Supervisor: ...
+    @overload
+    def trades(self, symbols: str | Sequence[str], *, out: None = None, **options: Unpack[TradeOptions]) -> FeedSpec: ...
+    def trades(
+        self, symbols: str | Sequence[str], *, out: Mailbox[FeedItem] | None = None, **options: Unpack[TradeOptions]
+    ) -> Supervisor | FeedSpec:
+        """Return the group that delivers every trade of some symbols once and in order, or a `Gap` in its place.
 
         Args:
-            symbol: The venue's own name: ``BTCUSDT``.
-            out: Where `Trade`, `Gap` and `FeedState` go.
-            name: Of the group in the tree; None: ``binance-btcusdt``.
-            silence: Seconds without a trade after which the venue is asked whether there was one.
-            patience: Seconds without progress after which missing trades are declared a gap.
-            largest_backfill: Most trades that are fetched after an outage; of more, the latest.
-            ping_every: Seconds between pings.
-            source: Options of the venue's own: on spot ``{"kind": "aggTrade"}``.
-            options: Of the group as a child, see `supervisor.Policy`.
+            symbols: One of the venue's own names, ``BTCUSDT``, or several.
+            out: Where `Trade`, `Gap` and `FeedState` go. Without it a `FeedSpec` is returned.
+            options: See `TradeOptions`.
 
         Raises:
             BadTree: An option does not exist, or its value makes no sense.
         """
-        wrong = _wrong_seconds(silence=silence, patience=patience, ping_every=ping_every)
-        wrong += _wrong_type("out", out, Mailbox, "a Mailbox")
-        wrong += _wrong_count("largest_backfill", largest_backfill, least=1)
-        made = _made(wrong, lambda: self._trade_source(symbol, **(source or {})))
-        group = name if name is not None else f"{self.name}-{symbol}".lower()
-        if made is None:
-            return Supervisor(group, [_unusable("feed", wrong)], **options)
-        inflow: Mailbox[Inflow[Trade]] = Mailbox(f"{group} inflow", capacity=INFLOW)
-        control = _control(group)
-        return Supervisor(
-            group,
-            [
-                _with_problems(
-                    child(
-                        "feed",
-                        Feed(
-                            source=made,
-                            rest=self.rest,
-                            inflow=inflow,
-                            out=out,
-                            control=control,
-                            hold=self._rest_hold,
-                            cursor=Mailbox(f"{group} cursor", capacity=1),
-                            silence=silence,
-                            patience=patience,
-                            largest=largest_backfill,
-                            transport=self.transport,
-                        ),
-                    ),
-                    wrong,
-                ),
-                child(
-                    "connection",
-                    Connection(
-                        line=PublicLine(made),
-                        address=self.ws,
-                        inflow=inflow,
-                        control=control,
-                        hold=self._ws_hold,
-                        dial=self.dial,
-                    ),
-                    budget=_attempts(self.ws),
-                ),
-                child("pinger", Pinger(control, ping_every)),
-            ],
-            strategy="rest_for_one",
-            limit=NEVER_REACHED,
-            **options,
-        )
+        return self._feed("trades", symbols, out, cast("dict[str, Any]", options))
+
+    @overload
+    def quotes(
+        self, symbols: str | Sequence[str], *, out: Mailbox[QuoteItem], **options: Unpack[FeedOptions]
+    ) -> Supervisor: ...
+    @overload
+    def quotes(self, symbols: str | Sequence[str], *, out: None = None, **options: Unpack[FeedOptions]) -> FeedSpec: ...
+    def quotes(
+        self, symbols: str | Sequence[str], *, out: Mailbox[QuoteItem] | None = None, **options: Unpack[FeedOptions]
+    ) -> Supervisor | FeedSpec:
+        """Return the group that delivers the best bid and ask of some symbols.
+
+        Args:
+            symbols: One of the venue's own names, ``BTCUSDT``, or several.
+            out: Where `Quote` and `FeedState` go. Without it a `FeedSpec` is returned.
+            options: See `FeedOptions`.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        return self._feed("quotes", symbols, out, cast("dict[str, Any]", options))
+
+    @overload
+    def books(
+        self, symbols: str | Sequence[str], *, out: Mailbox[BookItem], **options: Unpack[FeedOptions]
+    ) -> Supervisor: ...
+    @overload
+    def books(self, symbols: str | Sequence[str], *, out: None = None, **options: Unpack[FeedOptions]) -> FeedSpec: ...
+    def books(
+        self, symbols: str | Sequence[str], *, out: Mailbox[BookItem] | None = None, **options: Unpack[FeedOptions]
+    ) -> Supervisor | FeedSpec:
+        """Return the group that delivers the order books of some symbols, synchronised by the venue's rule.
+
+        Args:
+            symbols: One of the venue's own names, ``BTCUSDT``, or several.
+            out: Where `BookUpdate` and `FeedState` go; `Book` keeps a local book from them. Without it a `FeedSpec` is
+                returned.
+            options: See `FeedOptions`.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        return self._feed("book", symbols, out, cast("dict[str, Any]", options))
+
+    def _feed(
+        self, channel: Channel, symbols: str | Sequence[str], out: Mailbox[Any] | None, options: dict[str, Any]
+    ) -> Supervisor | FeedSpec:
+        names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+        if out is not None:
+            return self._group(channel, names, out, options)
+        name = options.pop("name", None) or self._name(channel, names)
+        return FeedSpec(name, channel, names, self, tuple(options.items()))
+
+    def _group(self, channel: Channel, symbols: tuple[str, ...], out: Mailbox[Any], options: dict[str, Any]) -> Supervisor:
+        own = {name: options.pop(name) for name in _OF_FEEDS if name in options}
+        source = own.pop("source", {})
+        if channel == "trades":
+            own = {**_TRADES, **own}
+        elif given := own.keys() & _TRADES.keys():
+            # Reported by the group, like every option that does not exist.
+            options |= {name: own.pop(name) for name in given}
+        maker = {"trades": self._trade_source, "quotes": self._quote_source, "book": self._book_source}[channel]
+        group = own.pop("name", None) or self._name(channel, symbols)
+        wish = Wish(group=group, symbols=symbols, out=out, **own)
+        return feed_group(self._place(self.ws), channel, lambda: maker(**source), wish, options)
+
+    def _name(self, channel: Channel, symbols: Sequence[object]) -> str:
+        first, *more = [str(symbol).replace("/", "-") for symbol in symbols] or ["nothing"]
+        shown = [first, *more] if len(more) < 3 else [first, "and", str(len(more)), "more"]  # noqa: PLR2004 - a matter of taste
+        return "-".join([self.name, *shown, *([] if channel == "trades" else [channel])]).lower()
+
+    def _place(self, address: str) -> Place:
+        return Place(address, self.rest, self.dial, self.transport, self._ws_hold, self._rest_hold)
 
     def account(
         self,
@@ -214,136 +278,24 @@ class Venue:
         Raises:
             BadTree: An option does not exist, or its value makes no sense.
         """
-        wrong = _wrong_seconds(reconcile_every=reconcile_every, ping_every=ping_every)
-        wrong += _wrong_type("out", out, Mailbox, "a Mailbox")
-        wrong += _wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
-        wrong += _wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
-        wrong += _wrong_type("symbols", symbols, (list, tuple, set, frozenset), "a list of symbols")
-        wrong += [] if since is None else _wrong_count("since", since, least=0)
+        wrong = wrong_seconds(reconcile_every=reconcile_every, ping_every=ping_every)
+        wrong += wrong_type("out", out, Mailbox, "a Mailbox")
+        wrong += wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
+        wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
+        wrong += wrong_type("symbols", symbols, (list, tuple, set, frozenset), "a list of symbols")
+        wrong += [] if since is None else wrong_count("since", since, least=0)
         if self._account_source is None:
             wrong.append(f"private streams of {self.name} are not supported")
         if wrong or self._account_source is None:
-            return Supervisor(name, [_unusable("orders", wrong)], **options)
-        source = self._account_source(name, key, secret)
-        inflow: Mailbox[Inflow[OrderUpdate]] = Mailbox(f"{name} inflow", capacity=INFLOW)
-        requests: Mailbox[KeyRequest] = Mailbox(f"{name} key requests", capacity=1, overflow="drop_oldest")
-        keys: Mailbox[Key] = Mailbox(f"{name} keys", capacity=1, overflow="drop_oldest")
-        control = _control(name)
-        return Supervisor(
-            name,
-            [
-                child(
-                    "orders",
-                    PrivateStream(
-                        source=source,
-                        rest=self.rest,
-                        symbols=tuple(symbol.upper() for symbol in symbols),
-                        inflow=inflow,
-                        out=out,
-                        control=control,
-                        hold=self._rest_hold,
-                        book=Mailbox(f"{name} book", capacity=1),
-                        since=since,
-                        reconcile_every=reconcile_every,
-                        transport=self.transport,
-                    ),
-                ),
-                child(
-                    "key",
-                    ListenKeeper(
-                        source=source,
-                        rest=self.rest,
-                        requests=requests,
-                        keys=keys,
-                        control=control,
-                        hold=self._rest_hold,
-                        transport=self.transport,
-                    ),
-                ),
-                child(
-                    "connection",
-                    Connection(
-                        line=PrivateLine(source, requests, keys),
-                        address=self.private or self.ws,
-                        inflow=inflow,
-                        control=control,
-                        hold=self._ws_hold,
-                        dial=self.dial,
-                    ),
-                    budget=_attempts(self.private or self.ws),
-                ),
-                child("pinger", Pinger(control, ping_every)),
-            ],
-            strategy="rest_for_one",
-            limit=NEVER_REACHED,
-            **options,
+            return unusable_group(name, "orders", wrong, options)
+        return account_group(
+            self._place(self.private or self.ws),
+            self._account_source(name, key, secret),
+            self._trade_source().limits,
+            symbols=[symbol.upper() for symbol in symbols],
+            out=out,
+            since=since,
+            reconcile_every=reconcile_every,
+            ping_every=ping_every,
+            options=options,
         )
-
-
-def _control(name: str) -> Mailbox[Order]:
-    # Nobody waits to give an order; with more than these unread the connection is about to be ended as stale.
-    return Mailbox(f"{name} control", capacity=16, overflow="drop_oldest")
-
-
-def _attempts(address: str) -> Budget:
-    return Budget(f"connections to {address}", ATTEMPTS, ATTEMPTS_WITHIN)
-
-
-def _made(wrong: list[str], make: Callable[[], TradeSource]) -> TradeSource | None:
-    try:
-        return make()
-    except (TypeError, ValueError) as problem:
-        # attrs reports options that do not exist as TypeError, and values as ValueError with all its arguments.
-        wrong.append(str(problem.args[0]))
-        return None
-
-
-def _with_problems(made: Child, wrong: Sequence[str]) -> Child:
-    return attrs.evolve(made, wrong=(*made.wrong, *wrong))
-
-
-async def _never(_me: object) -> None:
-    """Stands in for an actor that could not be built; the tree that holds it does not open."""
-
-
-def _unusable(name: str, wrong: Sequence[str]) -> Child:
-    return _with_problems(child(name, _never), wrong)
-
-
-def _wrong_type(name: str, value: object, wanted: type | tuple[type, ...], what: str) -> list[str]:
-    # The value itself is not shown: where a Secret is wanted it may be the very key.
-    return [] if isinstance(value, wanted) else [f"{name} must be {what}, not {type(value).__name__}"]
-
-
-def _wrong_count(name: str, value: object, *, least: int) -> list[str]:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-        return []
-    return [f"{name} must be a whole number >= {least}, not {value!r}"]
-
-
-def _wrong_seconds(**values: object) -> list[str]:
-    return [
-        f"{name} must be a number of seconds > 0, not {value!r}"
-        for name, value in values.items()
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf")
-    ]
-
-
-binance = Venue(
-    spot.VENUE,
-    spot.WS,
-    spot.REST,
-    trade_source=spot.SpotTrades,
-    testnet=(spot.TESTNET_WS, spot.TESTNET_REST),
-)
-"""Binance spot: public trades."""
-
-binance_usdm = Venue(
-    usdm.VENUE,
-    usdm.WS,
-    usdm.REST,
-    trade_source=usdm.UsdmTrades,
-    account_source=usdm.UsdmAccount,
-    testnet=(usdm.TESTNET_WS, usdm.TESTNET_REST),
-)
-"""Binance USD-M futures: public aggregate trades, and accounts."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from ._budget import Budget
 from ._events import Note
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Me:
         self._machine = machine
         self._runtime = runtime
         self._random: Random | None = None
-        self._cleanups: list[trio.CancelScope] = []
+        self._cleanups: tuple[trio.CancelScope, ...] = ()
         self._cut = False
         self.path: str = slot.path
         self.generation: int = slot.generation
@@ -72,6 +73,32 @@ class Me:
         now = trio.current_time()
         self._runtime.publish(Note(self.path, self.generation, now, what=what, fields=fields))
 
+    async def spend(self, budget: Budget) -> float:
+        """Wait until a budget allows one more, use it, and return the seconds waited.
+
+        The budget is that of the open tree, shared with every child whose policy or code names an equal one: an actor
+        that opens a second connection draws from what restarts draw from, too. Who asks first is served first.
+
+        Cancellation: nothing is used, and the place in the queue is given up; those behind it keep their times.
+        """
+        await trio.lowlevel.checkpoint()
+        opened, timers = self._runtime.budget(budget), self._runtime.timers
+        began = now = trio.current_time()
+        ticket = opened.queue(now)
+        used = False
+        try:
+            while not (now >= ticket.at and opened.claim(ticket, now)):
+                now = await timers.sleep_until(ticket.at, self._slot.order)
+            used = True
+        finally:
+            if not used:
+                opened.give_back(ticket)
+        return now - began
+
+    def close_budget(self, budget: Budget, seconds: float) -> None:
+        """Let nobody draw from a budget for so long: a venue's ``Retry-After`` or ban outranks every allowance."""
+        self._runtime.budget(budget).block_until(trio.current_time() + seconds)
+
     @contextmanager
     def cleanup(self) -> Iterator[trio.CancelScope]:
         """Shield cleanup from the cancellation that ends the actor, for what is left of its grace.
@@ -83,11 +110,11 @@ class Me:
         start = self._slot.since if self._slot.state == "stopping" else now
         deadline = now if self._cut else start + self._slot.policy.grace
         with trio.CancelScope(deadline=deadline, shield=True) as scope:
-            self._cleanups.append(scope)
+            self._cleanups += (scope,)
             try:
                 yield scope
             finally:
-                self._cleanups.remove(scope)
+                self._cleanups = tuple(other for other in self._cleanups if other is not scope)
         if scope.cancelled_caught:
             self.note("cleanup_cut_off", grace=self._slot.policy.grace)
 

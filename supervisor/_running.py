@@ -295,21 +295,22 @@ class Running:
         return tuple([self._status_of(slot, now) for slot in node.machine.slots.values() if not slot.gone])
 
     def _status_of(self, slot: Slot, now: float) -> Status:
+        spec, state, last = slot.spec, slot.state, slot.last
         below = slot.shell.node if isinstance(slot.shell, Life) else None
-        state, silence, last = slot.state, slot.policy.silence, slot.last
+        # By position: there can be many thousands.
         return Status(
-            path=slot.path,
-            kind="supervisor" if slot.is_supervisor else "actor",
-            state=state,
-            generation=slot.generation,
-            restarts=slot.restarts,
-            failures=slot.failures,
-            since=slot.since,
-            next_at=next_try(slot, now) if state == "waiting" else None,
-            beat_age=now - slot.last_beat if silence is not None and state == "ready" else None,
-            last_end=None if last is None else last.end,
-            last_decision=None if last is None else last.decision,
-            children=() if below is None else self._statuses(below),
+            slot.path,
+            "supervisor" if isinstance(spec, Supervisor) else "actor",
+            state,
+            slot.generation,
+            slot.restarts,
+            slot.failures,
+            slot.since,
+            next_try(slot, now) if state == "waiting" else None,
+            now - slot.last_beat if state == "ready" and spec.policy.silence is not None else None,
+            None if last is None else last.end,
+            None if last is None else last.decision,
+            () if below is None else self._statuses(below),
         )
 
     def _on_started(self) -> None:

@@ -113,7 +113,7 @@ class Slot:
     @property
     def gone(self) -> bool:
         """Whether it has ended and stays so through a group restart: temporary children are never restarted."""
-        return self.state == "down" and self.policy.restart == "temporary" and self.generation > 0
+        return self.state == "down" and self.generation > 0 and self.policy.restart == "temporary"
 
     @property
     def held(self) -> bool:

@@ -1,0 +1,88 @@
+"""The venues that a bot can name, at their public addresses."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ._venues import Venue
+from .exchanges import binance_spot as spot
+from .exchanges import binance_usdm as usdm
+from .exchanges import bybit as _bybit
+from .exchanges import gate as _gate
+from .exchanges import kucoin as _kucoin
+from .exchanges import okx as _okx
+
+binance = Venue(
+    spot.VENUE,
+    spot.WS,
+    spot.REST,
+    trade_source=spot.SpotTrades,
+    quote_source=spot.SpotQuotes,
+    book_source=spot.SpotBooks,
+    testnet=(spot.TESTNET_WS, spot.TESTNET_REST),
+)
+"""Binance spot: trades, quotes and order books."""
+
+binance_usdm = Venue(
+    usdm.VENUE,
+    usdm.WS,
+    usdm.REST,
+    trade_source=usdm.UsdmTrades,
+    quote_source=usdm.UsdmQuotes,
+    book_source=usdm.UsdmBooks,
+    account_source=usdm.UsdmAccount,
+    testnet=(usdm.TESTNET_WS, usdm.TESTNET_REST),
+)
+"""Binance USD-M futures: aggregate trades, quotes, order books, and accounts."""
+
+bybit = Venue(
+    _bybit.VENUE,
+    _bybit.WS,
+    _bybit.REST,
+    trade_source=_bybit.BybitTrades,
+    quote_source=_bybit.BybitQuotes,
+    book_source=_bybit.BybitBooks,
+    testnet=(_bybit.TESTNET_WS, _bybit.TESTNET_REST),
+)
+"""Bybit v5 spot: trades, quotes and order books."""
+
+bybit_linear = Venue(
+    _bybit.VENUE_LINEAR,
+    _bybit.WS,
+    _bybit.REST,
+    trade_source=partial(_bybit.BybitTrades, category="linear"),
+    quote_source=partial(_bybit.BybitQuotes, category="linear"),
+    book_source=partial(_bybit.BybitBooks, category="linear"),
+    testnet=(_bybit.TESTNET_WS, _bybit.TESTNET_REST),
+)
+"""Bybit v5 linear contracts: trades, quotes and order books."""
+
+okx = Venue(
+    _okx.VENUE,
+    _okx.WS,
+    _okx.REST,
+    trade_source=_okx.OkxTrades,
+    quote_source=_okx.OkxQuotes,
+    book_source=_okx.OkxBooks,
+)
+"""OKX v5: trades, quotes and order books of every instrument."""
+
+kucoin = Venue(
+    _kucoin.VENUE,
+    _kucoin.WS,
+    _kucoin.REST,
+    trade_source=_kucoin.KucoinTrades,
+    quote_source=_kucoin.KucoinQuotes,
+    book_source=_kucoin.KucoinBooks,
+)
+"""KuCoin spot: trades, quotes, and the 50 best levels of order books."""
+
+gate = Venue(
+    _gate.VENUE,
+    _gate.WS,
+    _gate.REST,
+    trade_source=_gate.GateTrades,
+    quote_source=_gate.GateQuotes,
+    book_source=_gate.GateBooks,
+)
+"""Gate.io v4 spot: trades, quotes and order books."""
