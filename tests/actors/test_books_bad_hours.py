@@ -136,7 +136,7 @@ def play(name: str, script: FaultScript, check: Callable[[Reader], None], connec
             async with running.opened():
                 nursery.start_soon(reader.read, running.mailbox(out), Random(1))
                 nursery.start_soon(reader.read_quotes, running.mailbox(quotes))
-                with trio.move_on_after(script_end(script) + 10):
+                with trio.move_on_after(script_end(script) + 30):
                     await exchange.run(script)
                 # The market stands still: the last changes arrive, and mute streams are found out.
                 await trio.sleep(1)
