@@ -6,18 +6,21 @@ proxies from the environment, which the WebSocket side would not. What is used i
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
+
+import httpcore
 
 # 0.28 is the last httpx that knows Trio. ASYNC127 recommends its fork httpx2, which has the same API: should httpx
 # fall behind, this import is the only line to change.
 import httpx  # noqa: ASYNC127
 import trio
 
+from ._dial import Dial, Tls, system_dial, tls_context
 from ._errors import HttpFailure, RateLimited, UnknownOutcome
+from ._http_network import DialBackend
 from ._messages import Hold
 from ._rest_limit import banned_for, number
 from ._source import HttpReply, HttpRequest, RestLimit
@@ -33,10 +36,32 @@ Transport: TypeAlias = Callable[[], httpx.AsyncBaseTransport]
 """Makes what carries the requests. Tests inject one that stays inside the process."""
 
 
-def _system_transport() -> httpx.AsyncBaseTransport:
-    # Idle connections are given up early: a venue that closes one just as it is reused costs a failed request.
-    limits = httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=15.0)
-    return httpx.AsyncHTTPTransport(verify=ssl.create_default_context(), trust_env=False, limits=limits)
+class _Network(httpx.AsyncHTTPTransport):
+    """httpx's own transport over a pool that dials as it is told."""
+
+    def __init__(self, tls: Tls, dial: Dial) -> None:
+        # Not the constructor of the base: all it does is to make a pool that dials by itself.
+        # Idle connections are given up early: a venue that closes one just as it is reused costs a failed request.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls_context(tls),
+            max_connections=4,
+            max_keepalive_connections=2,
+            keepalive_expiry=15.0,
+            network_backend=DialBackend(dial),
+        )
+
+
+def network(*, tls: Tls = None, dial: Dial | None = None) -> Transport:
+    """Return what makes a transport over the network.
+
+    Args:
+        tls: Whom to trust; see `actors._wire.open_wire`.
+        dial: Connects to host and port, for instance `proxied`; None: TCP.
+
+    Raises:
+        ValueError: From what is returned, when there are no certificates where ``tls`` says.
+    """
+    return lambda: _Network(tls, dial or system_dial)
 
 
 class Http:
@@ -182,6 +207,8 @@ async def open_http(
     *,
     hold: Hold | None = None,
     transport: Callable[[], Any] | None = None,
+    tls: Tls = None,
+    dial: Dial | None = None,
     timeout: float = TIMEOUT,
     max_body: int = MAX_BODY,
     limit: RestLimit | None = None,
@@ -192,18 +219,21 @@ async def open_http(
         base: ``https://api.binance.com``; plain ``http`` is for simulators.
         judge: Says what error a reply means.
         hold: Shared with whoever else talks to this address; None: nobody.
-        transport: Makes what carries the requests; None: the network, with certificate checks.
+        transport: Makes what carries the requests; None: the network, as ``tls`` and ``dial`` say.
+        tls: Whom to trust for ``https``: None, the system's certificates; a path, only the certificates there; or a
+            context, which decides by itself what is checked.
+        dial: Connects to host and port, for instance `proxied`; None: TCP.
         timeout: Seconds for a whole request.
         max_body: Bytes of the largest answer.
         limit: What the venue allows an address; None: only what it says itself is obeyed.
 
     Raises:
-        ValueError: The base address is none.
+        ValueError: The base address is none, or there are no certificates where ``tls`` says.
     """
     url = httpx.URL(base)
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError(f"not an http:// or https:// address: {base!r}")
-    carrier: httpx.AsyncBaseTransport = (transport or _system_transport)()
+    carrier: httpx.AsyncBaseTransport = (transport or network(tls=tls, dial=dial))()
     try:
         yield Http(url, carrier, judge, hold or Hold(), timeout, max_body, limit)
     finally:

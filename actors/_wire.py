@@ -1,51 +1,52 @@
 """One WebSocket connection as a client: messages in batches, pings that are timed, errors that are typed.
 
-The only file on the client side that imports trio_websocket. What that library would do to us, and what is done here:
+The only file on the client side that imports trio_websocket. Data never reaches that library: `actors._tap` takes it
+out below. What the library would do to us, and what is done here:
 
 * Its reader task reports errors by cancelling a nursery around the caller, and can lose them so that a bare
   ``Cancelled`` comes out (its issue #184). Here the reader runs in a nursery of its own and never raises: what ended it
   is kept, and raised by the next `Wire` call.
-* Two unread messages stop its answers to pings. The queue is made long; whoever receives must not wait long in between.
+* It sends no close frame when the peer breaks the protocol. The tap notices, and the frame is sent from here.
 * Its waits for the handshake and for pongs do not end with the connection. Here they do, and each is bounded.
 * Leaving it takes up to a minute. Here it is `close_timeout`, and the socket is closed in any case.
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 from urllib.parse import SplitResult, urlsplit
 
 import trio
-from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import ProtocolError
 
-from ._errors import ConnectFailed, PongTimeout, SendTimeout, WireClosed, WireError
+from ._dial import Dial, Tls, secured, system_dial, tls_context, why
+from ._errors import ConnectFailed, PongTimeout, SendTimeout, WireClosed
 from ._source import Frame
+from ._tap import ABNORMAL, MAX_BYTES, MAX_MESSAGES, Tap, WireStatistics
+from ._ws_frames import Ending
+
+__all__ = ["CLOSE_TIMEOUT", "CONNECT_TIMEOUT", "MAX_MESSAGE", "SEND_TIMEOUT", "Dial", "Tls", "Wire", "open_wire"]
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds for name, TCP, TLS and handshake together."""
 CLOSE_TIMEOUT: Final = 1.0
-"""Seconds that the peer gets to answer our close frame."""
+"""Seconds that the peer gets to answer our close frame, and to end the connection after its own."""
 SEND_TIMEOUT: Final = 5.0
 """Seconds until a message must be with the operating system."""
 MAX_MESSAGE: Final = 4 * 1024 * 1024
 """Bytes. The largest market messages are those of all symbols at once, about a megabyte."""
-QUEUE: Final = 1024
-"""Messages that may wait unread before pings go unanswered."""
-
-Dial: TypeAlias = Callable[[str, int], Awaitable[trio.abc.Stream]]
-"""Connects to host and port. Simulators inject one that stays in memory."""
 
 
 class _Reader:
     """Stands in for the nursery that trio_websocket asks for: runs its reader task, and keeps how it ended."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, tap: Tap) -> None:
         self._nursery = nursery
+        self._tap = tap
         self._scopes: set[trio.CancelScope] = set()
         # It outlives a cancellation of the caller, who may want to close in order; `stop` ends it in any case.
         self._scope = trio.CancelScope(shield=True)
@@ -62,6 +63,9 @@ class _Reader:
         except Exception as error:  # noqa: BLE001 - kept, and raised to whoever uses the wire next
             self.failure = error
         finally:
+            failure = self.failure
+            lost = "the connection was lost" if failure is None else f"{type(failure).__name__}: {failure}"
+            self._tap.end(Ending(ABNORMAL, lost))
             self.done.set()
             for scope in self._scopes:
                 scope.cancel("the connection ended")
@@ -85,60 +89,68 @@ class _Reader:
 class Wire:
     """An open connection. Made by `open_wire`. One task may receive; any may send and ping."""
 
-    def __init__(
-        self, connection: WebSocketConnection, reader: _Reader, stream: trio.abc.Stream, close_timeout: float
-    ) -> None:
+    def __init__(self, connection: WebSocketConnection, reader: _Reader, tap: Tap, close_timeout: float) -> None:
         self._connection = connection
         self._reader = reader
-        self._stream = stream
+        self._tap = tap
         self._close_timeout = close_timeout
         self._payloads = count(1)
-        self._broken: WireError | None = None
         self._closed = False
+        tap.while_paused = self._stay_in_touch
+
+    @property
+    def last_heard(self) -> float:
+        """When bytes of any kind last came, pongs included, in Trio's time."""
+        return self._tap.last_heard
+
+    def statistics(self) -> WireStatistics:
+        """Return what passed through this connection so far."""
+        return self._tap.statistics()
 
     async def receive_many(self) -> list[Frame]:
-        """Return the messages that have arrived, at least one, in their order.
+        """Return all messages that have arrived, at least one, in their order.
 
-        What arrived before the connection ended is returned before the end is raised. Cancellation loses nothing.
+        Text is valid UTF-8; what was sent as binary is a `Binary`. What arrived before the connection ended is returned
+        before the end is raised. Cancellation loses nothing. Whoever does not call this for long stops the reading:
+        see `actors._tap`.
 
         Raises:
-            WireClosed: The connection is over.
+            WireClosed: The connection is over: closed by the peer (its code), broken (1006), or ended here because the
+                peer broke the protocol (1002), sent text that is not UTF-8 (1007), or too long a message (1009).
         """
-        try:
-            message: Frame = await self._connection.get_message()
-        except ConnectionClosed:
-            raise await self._ending() from None
-        return [message]
+        if messages := await self._tap.take():
+            return messages
+        raise self._ending()
 
-    async def send(self, message: str, *, within: float = SEND_TIMEOUT) -> None:
-        """Send one text message.
+    async def send(self, message: str | bytes, *, within: float = SEND_TIMEOUT) -> None:
+        """Send one message: `str` as text, `bytes` as binary.
 
-        Cancellation: the message may be half on the wire. The connection is then of no further use.
+        Cancellation: the message may be half on the wire. The connection is then of no further use for sending.
+
+        Args:
+            message: What to send.
+            within: Seconds until it must be with the operating system; more than 20 s are never waited.
 
         Raises:
             WireClosed: The connection is over.
             SendTimeout: The peer takes nothing.
         """
-        if self._broken is not None:
+        ending, half_sent = self._tap.ending, self._tap.half_sent
+        if ending is not None or half_sent:
             await trio.lowlevel.checkpoint()
-            raise self._broken
+            raise SendTimeout(within) if ending is None else self._ending()
         with self._reader.while_reading(within) as scope:
-            sent = False
             try:
                 await self._connection.send_message(message)
-                sent = True
             except (ConnectionClosed, ProtocolError):
-                raise await self._ending() from None
-            finally:
-                if not sent and self._broken is None:
-                    self._broken = SendTimeout(within)
+                raise SendTimeout(within) if self._tap.half_sent else self._ending() from None
         if scope.cancelled_caught:
-            raise await self._ending() if self._reader.done.is_set() else SendTimeout(within)
+            raise self._ending() if self._reader.done.is_set() else SendTimeout(within)
 
     async def ping(self, *, within: float) -> float:
         """Ping the peer and return the seconds until its pong.
 
-        Cancellation is safe.
+        While reading is paused (`WireStatistics.paused`) a pong cannot be seen. Cancellation is as in `send`.
 
         Raises:
             WireClosed: The connection is over.
@@ -150,79 +162,108 @@ class Wire:
                 # A new payload each time: the library refuses one whose pong never came.
                 await self._connection.ping(next(self._payloads).to_bytes(8, "big"))
             except (ConnectionClosed, ProtocolError):
-                raise await self._ending() from None
+                raise self._ending() from None
         if scope.cancelled_caught:
-            raise await self._ending() if self._reader.done.is_set() else PongTimeout(within)
+            raise self._ending() if self._reader.done.is_set() else PongTimeout(within)
         return trio.current_time() - started
 
     async def aclose(self) -> None:
         """Close the connection: in order within `close_timeout`, and in any case. Further calls do nothing.
 
-        Cancellation: the socket is closed at once.
+        Messages that nobody took are gone. Cancellation: the socket is closed at once.
         """
         if self._closed:
             return
         self._closed = True
+        self._tap.leave()
+        self._tap.end(Ending(1000, "closed on this side"))
         try:
-            if self._broken is None:
-                with self._reader.while_reading(self._close_timeout):
-                    await self._connection.aclose()
-        except (ConnectionClosed, ProtocolError, trio.BrokenResourceError):
-            # The peer ended it at the same time, which is what was wanted.
-            pass
+            await self._close()
         finally:
-            await trio.aclose_forcefully(self._stream)
+            await trio.aclose_forcefully(self._tap)
 
-    async def _ending(self) -> WireClosed:
-        if self._connection.closed is None:
-            # The reader has closed its channel and is about to say why.
-            with trio.move_on_after(self._close_timeout):
+    async def refuse_violations(self) -> None:
+        """Send the close frame when the peer breaks the protocol, and close. Until cancelled; run by `open_wire`."""
+        await self._tap.violated.wait()
+        await self._close()
+        await trio.aclose_forcefully(self._tap)
+
+    async def _close(self) -> None:
+        """Close in order, as far as `close_timeout` allows. Whoever comes second waits for the first."""
+        if self._tap.half_sent:
+            return
+        with self._reader.while_reading(self._close_timeout):
+            try:
+                violation = self._tap.violation
+                if violation is None:
+                    await self._connection.aclose()
+                else:
+                    await self._connection.aclose(violation.code, violation.reason)
+                # The library does not wait when the peer began the closing. But the peer needs time to read our frame
+                # and to hang up: a socket closed with unread data in it is reset, and the frame may be lost with that.
                 await self._reader.done.wait()
-        failure, closed = self._reader.failure, self._connection.closed
-        if failure is not None:
-            return WireClosed(1006, f"{type(failure).__name__}: {failure}")
-        if closed is None:
-            return WireClosed(1006, "the connection was lost")
-        return WireClosed(int(closed.code), str(closed.reason or ""))
+            except (ConnectionClosed, ProtocolError, trio.BrokenResourceError):
+                # The peer ended it at the same time, which is what was wanted.
+                pass
+
+    async def _stay_in_touch(self) -> None:
+        try:
+            await self._connection.pong()
+        except (ConnectionClosed, ProtocolError):
+            # Whoever reads next learns how it ended.
+            return
+        self._tap.unsolicited_pongs += 1
+
+    def _ending(self) -> WireClosed:
+        # The library can know of an end, by failing to send, before the tap has read all that came before it.
+        ending = self._tap.ending or Ending(ABNORMAL, "the peer takes nothing more")
+        return WireClosed(ending.code, ending.reason)
 
 
 @asynccontextmanager
 async def open_wire(
     url: str,
     *,
-    ssl_context: ssl.SSLContext | None = None,
+    tls: Tls = None,
     dial: Dial | None = None,
     connect_timeout: float = CONNECT_TIMEOUT,
     close_timeout: float = CLOSE_TIMEOUT,
     max_message: int = MAX_MESSAGE,
+    max_waiting_bytes: int = MAX_BYTES,
+    max_waiting: int = MAX_MESSAGES,
 ) -> AsyncGenerator[Wire, None]:
     """Connect, and close when the block is left, however it is left.
 
     Args:
         url: ``wss://`` with certificate checks, or ``ws://``. Its query appears in no error.
-        ssl_context: For ``wss``; None: the system's certificates.
-        dial: Connects to host and port; None: TCP.
-        connect_timeout: Seconds until the connection must be up.
+        tls: Whom to trust for ``wss``: None, the system's certificates; a path, only the certificates there; or a
+            context, which decides by itself what is checked.
+        dial: Connects to host and port, for instance `proxied`; None: TCP.
+        connect_timeout: Seconds until the connection must be up, proxy and TLS included.
         close_timeout: Seconds for an orderly end.
         max_message: Bytes; a longer message ends the connection with code 1009.
+        max_waiting_bytes: Bytes that may arrive without being received before reading pauses.
+        max_waiting: Messages that may.
 
     Raises:
         ConnectFailed: The connection did not come up.
-        ValueError: The address is none.
+        ValueError: The address is none, or there are no certificates where ``tls`` says.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise ValueError("not a ws:// or wss:// address")
     deadline = trio.current_time() + connect_timeout
-    stream = await _connect(parts, ssl_context, dial, connect_timeout)
+    stream = await _connect(parts, tls, dial or system_dial, connect_timeout)
+    tap = Tap(stream, max_message=max_message, max_bytes=max_waiting_bytes, max_messages=max_waiting)
     raised: BaseException | None = None
-    # Only the reader lives in this nursery, and it does not raise. What the block raises is carried around the nursery,
-    # so that it comes out as itself and not as a group.
+    # What lives in this nursery does not raise. What the block raises is carried around the nursery, so that it comes
+    # out as itself and not as a group.
     async with trio.open_nursery() as nursery:
-        reader = _Reader(nursery)
+        reader = _Reader(nursery, tap)
         try:
-            connection = await _handshake(parts, stream, reader, deadline, max_message)
-            wire = Wire(connection, reader, stream, close_timeout)
+            connection = await _handshake(parts, tap, reader, deadline)
+            wire = Wire(connection, reader, tap, close_timeout)
+            nursery.start_soon(wire.refuse_violations)
             try:
                 yield wire
             finally:
@@ -231,73 +272,50 @@ async def open_wire(
             raised = error
         finally:
             reader.stop()
-            await trio.aclose_forcefully(stream)
+            nursery.cancel_scope.cancel("the wire is closed")
+            await trio.aclose_forcefully(tap)
     if raised is not None:
         raise raised
 
 
-async def _connect(
-    parts: SplitResult, ssl_context: ssl.SSLContext | None, dial: Dial | None, within: float
-) -> trio.abc.Stream:
+async def _connect(parts: SplitResult, tls: Tls, dial: Dial, within: float) -> trio.abc.Stream:
     host = parts.hostname or ""
+    context = tls_context(tls) if parts.scheme == "wss" else None
     try:
         with trio.fail_after(within):
-            stream = await (dial or trio.open_tcp_stream)(host, _port(parts))
-            if parts.scheme == "ws":
-                return stream
-            return await _secure(stream, host, ssl_context or ssl.create_default_context())
+            stream = await dial(host, _port(parts))
+            return stream if context is None else await secured(stream, host, context)
     except trio.TooSlowError:
         reason = f"not connected within {within:g} s"
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, trio.BrokenResourceError) as error:
         # ssl.SSLError and socket.gaierror are OSErrors; a host name that is none is a UnicodeError.
-        # Trio's own text only says that all addresses failed; why is in the cause, one for each address.
-        cause = error.__cause__ or error
-        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause
-        reason = f"{type(cause).__name__}: {cause}"
-    except trio.BrokenResourceError as error:
-        reason = f"TLS failed: {error.__cause__ or error}"
+        reason = why(error, host)
     raise ConnectFailed(_public(parts), reason)
 
 
-async def _secure(stream: trio.abc.Stream, host: str, context: ssl.SSLContext) -> trio.abc.Stream:
-    secured = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
-    try:
-        await secured.do_handshake()
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
-    return secured
-
-
-async def _handshake(
-    parts: SplitResult, stream: trio.abc.Stream, reader: _Reader, deadline: float, max_message: int
-) -> WebSocketConnection:
+async def _handshake(parts: SplitResult, tap: Tap, reader: _Reader, deadline: float) -> WebSocketConnection:
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         with reader.while_reading(deadline - trio.current_time()) as scope:
             connection = await wrap_client_stream(
                 # Of the nursery only start_soon is used, and of the stream only what every stream has.
                 cast("trio.Nursery", reader),
-                cast("trio.SocketStream", stream),
+                cast("trio.SocketStream", tap),
                 _host_header(parts),
                 resource,
-                message_queue_size=QUEUE,
-                max_message_size=max_message,
                 receive_buffer_size=None,
             )
     except (ConnectionClosed, ProtocolError) as error:
         raise ConnectFailed(_public(parts), f"the handshake failed: {error}") from None
     if not scope.cancelled_caught:
         return connection
-    failure = reader.failure
-    if isinstance(failure, ConnectionRejected):
-        retry_after = _seconds(dict(failure.headers).get(b"retry-after", b""))
+    if tap.refusal is not None:
+        status, headers = _read_head(tap.refusal)
+        retry_after = _seconds(headers.get("retry-after", ""))
         raise ConnectFailed(
-            _public(parts),
-            f"refused with status {failure.status_code}",
-            status=int(failure.status_code),
-            retry_after=retry_after,
+            _public(parts), f"refused with status {status}", status=status, retry_after=retry_after
         )
+    failure = reader.failure
     if failure is not None:
         raise ConnectFailed(_public(parts), f"the handshake failed: {type(failure).__name__}: {failure}")
     if reader.done.is_set():
@@ -305,7 +323,14 @@ async def _handshake(
     raise ConnectFailed(_public(parts), "the handshake was not answered in time")
 
 
-def _seconds(text: bytes) -> float | None:
+def _read_head(head: bytes) -> tuple[int, dict[str, str]]:
+    """Return status and headers, by lower-case name, of an answer that is known to begin with a status line."""
+    first, *lines = head.decode("latin-1").splitlines()
+    headers = (line.partition(":") for line in lines)
+    return int(first.split()[1]), {name.strip().lower(): value.strip() for name, _, value in headers}
+
+
+def _seconds(text: str) -> float | None:
     try:
         seconds = float(text)
     except ValueError:

@@ -71,7 +71,7 @@ class WeightLimit:
         if now_ms < self._banned_until:
             return self._ban(now_ms, "")
         self._used += weight
-        if self._used <= self._rules.weight_per_minute:
+        if self._rules.weight_per_minute is None or self._used <= self._rules.weight_per_minute:
             return Verdict(200, self._used)
         self._ignored += 1
         if self._ignored > self._rules.tolerated_429:

@@ -32,12 +32,12 @@ async def test_messages_arrive_whole_and_in_order() -> None:
         await peer.receive_until(CLOSE)
 
     async with serving(script) as url, open_wire(url + "/stream?streams=x") as wire:
-        got: list[str | bytes] = []
+        got: list[bytes] = []
         while len(got) < 3:
             got += await wire.receive_many()
-        assert got == ["one", "two", b"three"]
+        assert got == [b"one", b"two", b"three"]
         await wire.send("hello")
-        assert await wire.receive_many() == ["four"]
+        assert await wire.receive_many() == [b"four"]
 
 
 async def test_the_request_names_host_path_and_query() -> None:
@@ -68,7 +68,7 @@ async def test_data_right_behind_the_handshake_is_not_lost() -> None:
         await trio.sleep_forever()
 
     async with serving(script) as url, open_wire(url, close_timeout=0.05) as wire:
-        assert await wire.receive_many() == ["first"]
+        assert await wire.receive_many() == [b"first"]
 
 
 async def test_a_reset_ends_the_wire_with_1006() -> None:
@@ -100,7 +100,7 @@ async def test_an_orderly_close_tells_code_and_reason_after_the_last_message() -
 
     async with serving(script) as url, open_wire(url) as wire:
         await trio.testing.wait_all_tasks_blocked(0.05)
-        assert await wire.receive_many() == ["last"]
+        assert await wire.receive_many() == [b"last"]
         with pytest.raises(WireClosed) as caught:
             await wire.receive_many()
         assert (caught.value.code, caught.value.reason) == (1008, "too fast")
@@ -143,7 +143,7 @@ async def test_a_message_beyond_the_bound_ends_the_wire_with_1009() -> None:
 
     async with serving(script) as url:
         async with open_wire(url, max_message=1000) as wire:
-            assert await wire.receive_many() == ["x" * 1000]
+            assert await wire.receive_many() == [b"x" * 1000]
             with pytest.raises(WireClosed) as caught:
                 await wire.receive_many()
             assert caught.value.code == 1009
@@ -242,14 +242,19 @@ async def test_a_closed_port_fails_to_connect() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [OSError("no"), socket.gaierror(-3, "temporary failure"), UnicodeError("label empty")]
+    ("error", "text"),
+    [
+        (OSError("no"), "OSError: no"),
+        (socket.gaierror(-3, "temporary failure"), "the name example.invalid does not resolve: temporary failure"),
+        (UnicodeError("label empty"), "'example.invalid' is not the name of a host: label empty"),
+    ],
 )
-async def test_a_name_that_does_not_resolve_fails_to_connect(error: Exception) -> None:
+async def test_a_name_that_does_not_resolve_fails_to_connect(error: Exception, text: str) -> None:
     async def dial(host: str, port: int) -> trio.abc.Stream:
         await trio.lowlevel.checkpoint()
         raise error
 
-    with pytest.raises(ConnectFailed, match=type(error).__name__):
+    with pytest.raises(ConnectFailed, match=text):
         async with open_wire("wss://example.invalid", dial=dial):
             pass
 
@@ -315,7 +320,7 @@ async def test_pings_are_answered_while_many_messages_wait_unread() -> None:
     async with serving(script) as url, open_wire(url) as wire:
         with trio.fail_after(3):
             await answered.wait()
-        assert await wire.receive_many() == ["0"]
+        assert await wire.receive_many() == [str(number).encode() for number in range(200)]
 
 
 async def test_a_peer_that_takes_nothing_is_noticed() -> None:
@@ -381,7 +386,7 @@ async def test_a_cancelled_receive_loses_nothing_and_leaves_no_socket() -> None:
                 await wire.receive_many()
             assert scope.cancelled_caught
             go.set()
-            assert await wire.receive_many() == ["kept"]
+            assert await wire.receive_many() == [b"kept"]
         with trio.move_on_after(0.05) as scope:
             async with open_wire(url) as wire:
                 await trio.sleep_forever()

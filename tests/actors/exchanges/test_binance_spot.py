@@ -301,7 +301,7 @@ def test_the_official_depth_answer() -> None:
     assert BOOKS.snapshot("X", body) == Depth("X", True, 1027024, 1027024, None, bids, asks, 0)
     assert QUOTES.newest("X", body, 7) == Quote("binance", "X", *bids[0], *asks[0], 1027024, None, 7)
     empty = QUOTES.newest("X", b'{"lastUpdateId":1,"bids":[],"asks":[]}', 7)
-    assert (empty.bid, empty.bid_quantity, empty.ask, empty.ask_quantity) == (0, 0, 0, 0)
+    assert {empty.bid, empty.bid_quantity, empty.ask, empty.ask_quantity} == {0}
 
 
 def test_an_unknown_symbol_is_told_from_other_failures() -> None:

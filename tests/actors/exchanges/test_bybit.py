@@ -134,7 +134,7 @@ def test_a_broken_message_of_an_own_topic_is_a_bad_frame(source: PublicSource, f
     assert isinstance(decoded.error, BadFrame)
 
 
-# As documented (websocket/connect.mdx), and as seen.
+# As documented (websocket/wss-authentication.mdx), and as seen.
 @pytest.mark.parametrize(
     "frame",
     [
@@ -412,7 +412,7 @@ LINEAR_FILE, SPOT_FILE = "tardis_node_bybit", "tardis_node_bybit_spot"
         (SPOT, SPOT_FILE, 5),
         (BybitBooks("spot"), SPOT_FILE, 2),
         (BybitQuotes("spot"), SPOT_FILE, 1),
-        (LINEAR, LINEAR_FILE, 7),
+        (LINEAR, LINEAR_FILE, 4),
         (BOOKS, LINEAR_FILE, 2),
         (QUOTES, LINEAR_FILE, 1),
     ],
