@@ -188,7 +188,7 @@ class Model:
 
     def check_numbered(self) -> None:
         """The same for ids without holes, exactly: each id is delivered or in a gap, and never both."""
-        covered = [i for i in self.places]
+        covered = list(self.places)
         missing = [i for gap in self.gaps for i in range(gap.first_id or 0, (gap.last_id or 0) + 1)]
         both = sorted(covered + missing)
         assert len(set(both)) == len(both), "neither twice, nor both delivered and in a gap"
