@@ -1,0 +1,90 @@
+"""Clients that were written for the real venues receive the simulator's trades: each once, in order, none invented."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from actors.simulator import Exchange, PublishedTrade, serve
+
+COUNT = 200
+
+pytestmark = pytest.mark.slow
+
+
+@attrs.frozen
+class Case:
+    """One subscription of one library."""
+
+    library: str
+    venue: str
+    symbol: str
+    settings: dict[str, Any]
+
+    def __str__(self) -> str:
+        channel = self.settings["channel"]
+        return "-".join([self.library, self.venue, *([] if channel in ("trades", self.venue) else [channel])])
+
+
+def ccxt(venue: str, exchange: str, symbol: str, unified: str) -> Case:
+    settings = {"exchange": exchange, "symbol": unified, "name": symbol, "channel": "trades"}
+    return Case("ccxt", venue, symbol, settings)
+
+
+CASES = [
+    ccxt("binance", "binance", "BTCUSDT", "BTC/USDT"),
+    ccxt("bybit", "bybit", "BTCUSDT", "BTC/USDT"),
+    ccxt("bybit-linear", "bybit", "BTCUSDT", "BTC/USDT:USDT"),
+    ccxt("okx", "okx", "BTC-USDT", "BTC/USDT"),
+    ccxt("kucoin", "kucoin", "BTC-USDT", "BTC/USDT"),
+    ccxt("gate", "gate", "BTC_USDT", "BTC/USDT"),
+    Case("python-binance", "binance", "BTCUSDT", {"name": "BTCUSDT", "channel": "trades"}),
+    Case("python-binance", "binance-usdm", "BTCUSDT", {"name": "BTCUSDT", "channel": "futures"}),
+    Case("pybit", "bybit", "BTCUSDT", {"name": "BTCUSDT", "channel": "spot"}),
+    Case("pybit", "bybit-linear", "BTCUSDT", {"name": "BTCUSDT", "channel": "linear"}),
+]
+
+
+def published(exchange: Exchange, case: Case) -> Sequence[PublishedTrade]:
+    """The true record of what the subscription brings."""
+    record = exchange.record
+    # OKX's `trades` channel tells what one taker order took at one price as one trade.
+    logs = record.agg_trades if case.venue == "okx" else record.trades
+    return logs[case.venue, case.symbol]
+
+
+def row_of(trade: PublishedTrade) -> dict[str, Any]:
+    return {
+        "id": str(trade.id),
+        "price": Decimal(trade.price),
+        "quantity": Decimal(trade.quantity),
+        "side": trade.side,
+        "time": trade.time,
+    }
+
+
+def read(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"price": Decimal(row["price"]), "quantity": Decimal(row["quantity"])}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_a_client_of_the_real_venue_receives_the_trades_of_the_record(
+    case: Case, run_client: Callable[..., Awaitable[list[Any]]]
+) -> None:
+    exchange = Exchange(seed=7, symbols={case.venue: [case.symbol]}, trades_per_second=100.0)
+    async with serve(exchange) as addresses, trio.open_nursery() as market:
+        address = addresses[case.venue]
+        settings = case.settings | {"ws": address.ws, "rest": address.rest, "count": COUNT}
+        received = await run_client(case.library, lambda: market.start_soon(exchange.run), settings)
+        market.cancel_scope.cancel()
+    assert len(received) == COUNT
+    truth = [row_of(trade) for trade in published(exchange, case)]
+    first = next(index for index, row in enumerate(truth) if row["id"] == received[0]["id"])
+    # From its first one on, without a hole and without a stranger.
+    assert [read(row) for row in received] == truth[first : first + COUNT]
+    assert exchange.record.violations == []
