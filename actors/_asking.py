@@ -9,6 +9,7 @@ import trio
 
 from ._errors import BadFrame, HttpFailure, RateLimited
 from ._http import Http
+from ._rest_limit import SHARE
 from ._source import HttpRequest, PublicSource
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ async def ask(http: Http, source: PublicSource, request: HttpRequest, read: Call
         source: Judges failures.
         request: What to ask.
         read: Reads the body; raises `BadFrame`.
-        until: When to give up, on Trio's clock.
+        until: When to give up, on Trio's clock. The time until the venue's allowance has room again is added to it.
 
     Raises:
         UnknownSymbol: The venue says so.
@@ -44,6 +45,9 @@ async def ask(http: Http, source: PublicSource, request: HttpRequest, read: Call
     attempt = 0
     reason = "no answer"
     while True:
+        started = trio.current_time()
+        await http.wait_for_turn(request, SHARE)
+        until += trio.current_time() - started
         try:
             with trio.fail_at(until):
                 reply = await http.request(request)

@@ -80,6 +80,7 @@ class _Selection:
         """Its deadline is when the choice must be looked at though nothing comes."""
         self._disagree = self._merge.choice.disagree
         self._full = trio.Event()
+        """Set while the reader is waited for."""
 
     async def run(self) -> None:
         self._look()
@@ -137,9 +138,10 @@ class _Selection:
 
     def _go_on(self) -> None:
         self._alarm.deadline = self._merge.choice.next_at()
-        self._hand_out()
-        if self._merge.waits:
-            self._full.set()
+        if not self._full.is_set():
+            self._hand_out()
+            if self._merge.waits:
+                self._full.set()
 
     def _hand_out(self) -> None:
         items = self._merge.ready(trio.current_time(), _now_ms())

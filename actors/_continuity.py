@@ -75,6 +75,12 @@ class Cursor:
     """Where `done` will be when all that is ready was delivered."""
     ready: list[Item] = attrs.field(factory=list)
     """What may go out, in order."""
+    declared: list[Gap] = attrs.field(factory=list)
+    """The gaps that nobody has noted yet."""
+    told: bool | None = None
+    """Whether the last state that was delivered is live."""
+    telling: bool | None = None
+    """What `told` will be when all that is ready was delivered."""
 
     def put(self, trades: Sequence[Trade], covered: int | None = None) -> None:
         """Add trades to what is ready."""
@@ -91,7 +97,7 @@ class Cursor:
             missing: Their ids, where these tell.
             behind: The first trade behind it, where that is known.
         """
-        self.ready.append(
+        self.add(
             Gap(
                 venue=self.venue,
                 symbol=self.symbol,
@@ -108,25 +114,45 @@ class Cursor:
         if missing is not None:
             self.head = attrs.evolve(self.head, covered=missing.last)
 
+    def add(self, gap: Gap) -> None:
+        """Add a gap that is not at the head."""
+        self.ready.append(gap)
+        self.declared.append(gap)
+
+    def state(self, reason: str, *, live: bool, again: bool = False) -> None:
+        """Add the state of the feed to what is ready, if it has changed.
+
+        Args:
+            reason: Of the change.
+            live: The state.
+            again: Tell it even if nothing but the reason has changed.
+        """
+        if live is not self.telling or again:
+            self.telling = live
+            self.ready.append(FeedState(self.venue, self.symbol, live, reason, self.clock()))
+
     def delivered(self, count: int) -> None:
         """Note that so many of the items that were ready are in the mailbox now."""
         sent = self.ready[:count]
         del self.ready[:count]
         if not self.ready:
-            self.done = self.head
+            self.done, self.told = self.head, self.telling
             return
         done = self.done
         for item in sent:
             if isinstance(item, Gap):
                 done = done if item.last_id is None else attrs.evolve(done, covered=item.last_id)
-            elif not isinstance(item, FeedState):
+            elif isinstance(item, FeedState):
+                self.told = item.live
+            else:
                 done = Position(item.id if isinstance(item.id, int) else None, item.id, item.time)
         self.done = done
 
     def restarted(self) -> list[Item]:
         """Forget what was ready and is not delivered; return it."""
         forgotten, self.ready = self.ready, []
-        self.head = self.done
+        self.head, self.telling = self.done, self.told
+        self.declared.clear()
         return forgotten
 
 

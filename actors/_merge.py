@@ -106,7 +106,10 @@ class Merge:
                 else:
                     self.late += 1
                     self._miss(item, f"came more than {choice.terms.max_age:g} s later than usual")
-        return self.judge(now, received)
+        change = self.judge(now, received)
+        if len(self._waiting) > MOST_WAITING:
+            self._shed(now, received, everything=True)
+        return change
 
     def judge(self, now: float, received: int) -> Switched | Blind | None:
         """Return the change that is due, having put it in its place."""
@@ -128,10 +131,9 @@ class Merge:
 
     def ready(self, now: float, received: int) -> list[BestItem]:
         """Return what is to be handed out now, in order."""
-        max_age, waiting = self.choice.terms.max_age, self._waiting
-        too_many = len(waiting) > MOST_WAITING
-        if too_many or any(now - due > max_age for due, _ in waiting):
-            self._shed(now, received, everything=too_many)
+        max_age = self.choice.terms.max_age
+        if any(now - due > max_age for due, _ in self._waiting):
+            self._shed(now, received, everything=False)
         return [item for _, item in self._waiting]
 
     def taken(self, count: int) -> None:

@@ -198,7 +198,7 @@ class Unnumbered:
         self._delivered[trade.id] = trade.time
         self.filled += 1
         number = trade.id if isinstance(trade.id, int) else None
-        self.cursor.ready.append(
+        self.cursor.add(
             Gap(
                 venue=self.cursor.venue,
                 symbol=self.cursor.symbol,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ class Me:
         generation: Which incarnation this is, 1 for the first.
     """
 
-    __slots__ = ("_cleanups", "_cut", "_machine", "_random", "_runtime", "_slot", "generation", "path")
+    __slots__ = ("_cleanups", "_cut", "_facts", "_machine", "_random", "_runtime", "_slot", "generation", "path")
 
     def __init__(self, slot: Slot, machine: Machine, runtime: Runtime) -> None:
         self._slot = slot
@@ -35,6 +35,7 @@ class Me:
         self._random: Random | None = None
         self._cleanups: tuple[trio.CancelScope, ...] = ()
         self._cut = False
+        self._facts: Callable[[], Mapping[str, Any]] | None = None
         self.path: str = slot.path
         self.generation: int = slot.generation
 
@@ -72,6 +73,23 @@ class Me:
         """
         now = trio.current_time()
         self._runtime.publish(Note(self.path, self.generation, now, what=what, fields=fields))
+
+    def expose(self, facts: Callable[[], Mapping[str, Any]]) -> None:
+        """Let everyone who asks for the tree's status see facts about this incarnation, such as a queue's length.
+
+        Args:
+            facts: Called at each `Running.status`, as long as this incarnation lives; returns plain values for JSON, never
+                a secret. It must be quick, and must not change anything. What it raises stands in the status instead.
+        """
+        self._facts = facts
+
+    def _exposed(self) -> Mapping[str, Any] | None:
+        if self._facts is None:
+            return None
+        try:
+            return self._facts()
+        except Exception as error:  # noqa: BLE001 - a status tells it, and must not fail over it
+            return {"error": f"{type(error).__name__}: {error}"}
 
     async def spend(self, budget: Budget) -> float:
         """Wait until a budget allows one more, use it, and return the seconds waited.

@@ -27,7 +27,7 @@ from ._plan import Plan, apply, diff
 from ._policy import Spread
 from ._runtime import Runtime, Subscription
 from ._spec import Child, Supervisor, time_to_stop
-from ._state import ChildState, Slot
+from ._state import LIVING, ChildState, Slot
 from ._status import Status
 
 T = TypeVar("T")
@@ -296,7 +296,9 @@ class Running:
 
     def _status_of(self, slot: Slot, now: float) -> Status:
         spec, state, last = slot.spec, slot.state, slot.last
-        below = slot.shell.node if isinstance(slot.shell, Life) else None
+        life = slot.shell if isinstance(slot.shell, Life) else None
+        below = None if life is None else life.node
+        me = None if life is None or state not in LIVING else life.me
         # By position: there can be many thousands.
         return Status(
             slot.path,
@@ -311,6 +313,7 @@ class Running:
             None if last is None else last.end,
             None if last is None else last.decision,
             () if below is None else self._statuses(below),
+            None if me is None else me._exposed(),
         )
 
     def _on_started(self) -> None:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors._book_sync import BookSync
 from actors._continuity import Missing
 from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from actors._messages import Session
 from actors._source import (
     Acknowledged,
     BookSource,
@@ -100,6 +102,19 @@ def test_numbers_that_start_anew_after_maintenance_still_follow() -> None:
     assert (depth.previous, depth.last) == (123457, 3)
 
 
+def test_a_book_goes_on_through_quiet_minutes_and_maintenance_and_breaks_at_a_hole() -> None:
+    session, sync = Session(), BookSync(BOOKS.rule)
+    sync.opened(session)
+    steps = [(123456, 123457), (123457, 123457), (123457, 3), (3, 9)]
+    frames = [SNAPSHOT, *(changed(UPDATE, prevSeqId=before, seqId=last) for before, last in steps)]
+    for depth in BOOKS.decode_many(frames, 1).items:
+        assert sync.take(session, depth, 0.0).broken is None
+    assert sync.sequence == 9
+    [hole] = BOOKS.decode_many([changed(UPDATE, prevSeqId=10, seqId=11)], 1).items
+    assert sync.take(session, hole, 0.0).broken
+    assert sync.need == "subscription"
+
+
 def test_the_checksum_is_not_looked_at() -> None:
     assert BOOKS.decode_many([changed(UPDATE, checksum=0)], 1).items == BOOKS.decode_many([UPDATE], 1).items
 
@@ -110,6 +125,11 @@ def test_a_difference_without_numbers_follows_nothing() -> None:
     [depth] = BOOKS.decode_many([json.dumps(message).encode()], 1).items
     assert depth.previous is None
     assert depth.first == 1597026383085
+    session, sync = Session(), BookSync(BOOKS.rule)
+    sync.opened(session)
+    [snapshot] = BOOKS.decode_many([SNAPSHOT], 1).items
+    assert sync.take(session, snapshot, 0.0).broken is None
+    assert sync.take(session, depth, 0.0).broken
 
 
 def test_the_official_best_bid_and_ask() -> None:
