@@ -211,9 +211,9 @@ class _Run:
             if not following.ended:
                 await self._dismiss(present, reason)
                 return following
-            self._links.remove(following)
             failures += 1
             self._me.note("not_replaced", reason=str(following.failure), attempts=failures)
+            await self._forget(following, f"{type(following.failure).__name__}: {following.failure}")
 
     async def _overlap(self, present: Link, following: Link) -> None:
         least, most = (trio.current_time() + seconds for seconds in OVERLAP)
@@ -225,10 +225,14 @@ class _Run:
             reason = f"{reason}; {type(link.failure).__name__}: {link.failure}"
         link.retire()
         await self._until(lambda: link.ended)
-        self._links.remove(link)
         self._me.note("replaced", reason=reason)
-        self._outflow.say(Lost(link.session, reason))
-        await self._outflow.flush()
+        await self._forget(link, reason)
+
+    async def _forget(self, link: Link, reason: str) -> None:
+        self._links.remove(link)
+        if link.opened:
+            self._outflow.say(Lost(link.session, reason))
+            await self._outflow.flush()
 
     async def _wait_for_permission(self) -> None:
         await trio.sleep_until(max(self._hold.until, trio.current_time()))
