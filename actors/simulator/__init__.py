@@ -10,7 +10,6 @@ from ._book import BookChange as BookChange
 from ._book import BookHistory as BookHistory
 from ._book import BookState as BookState
 from ._exchange import Exchange as Exchange
-from ._fault_kinds import FAULT_KINDS as FAULT_KINDS
 from ._faults import Fault as Fault
 from ._faults import FaultScript as FaultScript
 from ._record import AppliedFault as AppliedFault
@@ -40,7 +39,6 @@ __all__ = [
     "BookState",
     "ConnectionRecord",
     "Exchange",
-    "FAULT_KINDS",
     "Fault",
     "FaultScript",
     "MemoryStream",

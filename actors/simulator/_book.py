@@ -86,13 +86,15 @@ class Book:
         self._asks: list[int] = []
         self._sizes: dict[int, int] = {}
         self._changed: dict[tuple[Side, int], int] = {}
-        self._best: tuple[str, str, str, str] | None = None
         self.last = first
+        """Number of the last change."""
         self.count = 0
         self._price = price
         self._refill()
         self._changed.clear()
         self._best = self._tops()
+        self.quote = PublishedQuote(*self._best, first, 0, 0.0)
+        self.changed_at = 0.0
 
     def state(self) -> BookState:
         """All of it."""
@@ -203,10 +205,11 @@ class Book:
         skipped = self._random.randint(0, 3) if self._holes else 0
         self.last += skipped + max(1, len(changed))
         self.count += 1
+        self.changed_at = at
         best, quote = self._tops(), None
         if best != self._best:
             self._best = best
-            quote = PublishedQuote(*best, self.last, time, at)
+            quote = self.quote = PublishedQuote(*best, self.last, time, at)
         return BookChange(previous + 1 + skipped, self.last, previous, self.count, bids, asks, time, at, quote)
 
     def _tops(self) -> tuple[str, str, str, str]:

@@ -203,6 +203,10 @@ class Floor:
         """The venue's time in milliseconds since 1970."""
         return self.clock.ms()
 
+    def seconds(self) -> int:
+        """The venue's time in whole seconds since 1970."""
+        return self.ms() // 1000
+
     def token(self, length: int, alphabet: str = string.ascii_lowercase + string.digits) -> str:
         """Draw a connection id or the like."""
         return "".join(self.random.choices(alphabet, k=length))

@@ -20,6 +20,7 @@ from ._accounts import Account, ListenKeys, OrderFlow
 from ._book import BookChange
 from ._clock import ExchangeClock
 from ._dialect import Dialect, Floor
+from ._fault_kinds import apply_fault
 from ._faults import Fault, FaultScript
 from ._http_server import serve_http
 from ._hub import Hub
@@ -208,7 +209,7 @@ class Exchange:
             ValueError: its venue is not in this exchange.
         """
         self._check(fault)
-        applied = AppliedFault(self.clock.now(), str(fault), tuple(fault.apply(self)))
+        applied = AppliedFault(self.clock.now(), str(fault), tuple(apply_fault(self, fault)))
         self.record.faults.append(applied)
         return applied
 

@@ -8,6 +8,11 @@ from ._hub import Hub
 from ._rules import USDM
 
 
+def apply_fault(target: Target, fault: Fault) -> list[int]:
+    """Do it now; the ids of the connections that were hit."""
+    return KINDS[fault.kind].apply(target, fault)
+
+
 @kind("reset", "ws", "private", "rest")
 def _reset(target: Target, fault: Fault) -> list[int]:
     """TCP reset of every connection."""
@@ -77,7 +82,3 @@ def _http_5xx(target: Target, fault: Fault) -> list[int]:
 
 def _venues(hub: Hub, fault: Fault) -> list[str]:
     return [venue for venue in hub.rules if fault.venue in (None, venue)]
-
-
-FAULT_KINDS = tuple(sorted(KINDS))
-"""All of them; for `FaultScript.random(kinds=...)`."""

@@ -122,9 +122,10 @@ class Fault:
 
     __repr__ = __str__
 
-    def apply(self, target: Target) -> list[int]:
-        """Do it now; the ids of the connections that were hit."""
-        return KINDS[self.kind].apply(target, self)
+    @staticmethod
+    def kinds() -> tuple[str, ...]:
+        """All kinds there are, for `FaultScript.random(kinds=...)`."""
+        return tuple(sorted(KINDS))
 
 
 def _ordered(entries: Iterable[tuple[float, Fault]]) -> tuple[tuple[float, Fault], ...]:
@@ -171,7 +172,7 @@ class FaultScript:
             seconds: how long the bad day lasts.
             mean_gap: seconds between two faults, on average.
             venues: which venues are hit.
-            kinds: which kinds occur; None: the everyday ones. `FAULT_KINDS` are all.
+            kinds: which kinds occur; None: the everyday ones. `Fault.kinds()` are all.
             surfaces: which surfaces are hit; only USD-M has a private one.
             longest: seconds, of any timed fault.
 

@@ -27,7 +27,9 @@ class Scheme:
     ids: Literal["dense", "holes", "uuid"] = "dense"
     """Of single trades: one more each time; increasing with holes; text that says nothing."""
     base: int = 0
-    """Added to all numbers, so that they are as long as the venue's."""
+    """Added to the ids of trades, so that they are as long as the venue's."""
+    book_base: int = 0
+    """Added to the numbers of the book."""
     aggregates: Literal["own", "last"] | None = None
     """How aggregate trades are numbered: by themselves, or by the last trade in them. None: there are none."""
     only_aggregates: bool = False
@@ -98,7 +100,7 @@ class Tape:
             price_decimals=self.price_decimals,
             quantity_decimals=self.quantity_decimals,
             levels=scheme.book_levels,
-            first=scheme.base + book_random.randint(1_000_000, 9_000_000),
+            first=scheme.book_base + book_random.randint(1_000_000, 9_000_000),
             holes=scheme.book_holes,
         )
         self.book_random = book_random

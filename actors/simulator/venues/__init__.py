@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .._accounts import Account, ListenKeys
 from .._dialect import Dialect, Floor
 from .._market import Scheme
-from .._rules import SPOT, USDM
-from . import binance_spot, binance_usdm
+from .._rules import BYBIT, BYBIT_LINEAR, GATE, KUCOIN, OKX, SPOT, USDM
+from . import binance_spot, binance_usdm, bybit, gate, kucoin, okx
 
 SCHEMES: Mapping[str, Scheme] = {
     SPOT: binance_spot.SCHEME,
     USDM: binance_usdm.SCHEME,
+    BYBIT: bybit.SCHEME,
+    BYBIT_LINEAR: bybit.LINEAR_SCHEME,
+    OKX: okx.SCHEME,
+    KUCOIN: kucoin.SCHEME,
+    GATE: gate.SCHEME,
+}
+
+_WITHOUT_ACCOUNTS: Mapping[str, Callable[[Floor], Dialect]] = {
+    SPOT: binance_spot.BinanceSpot,
+    BYBIT: bybit.Bybit,
+    BYBIT_LINEAR: bybit.Bybit,
+    OKX: okx.Okx,
+    KUCOIN: kucoin.Kucoin,
+    GATE: gate.Gate,
 }
 
 
@@ -30,6 +44,6 @@ def dialects(
     return {
         venue: binance_usdm.BinanceUsdm(floor, secrets, accounts, keys)
         if venue == USDM
-        else binance_spot.BinanceSpot(floor)
+        else _WITHOUT_ACCOUNTS[venue](floor)
         for venue, floor in floors.items()
     }

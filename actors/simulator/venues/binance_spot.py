@@ -16,7 +16,7 @@ from ._binance import BinanceMarket
 from ._binance_rest import MarketDesk, too_much
 from ._binance_session import BinanceSession
 
-SCHEME = Scheme(aggregates="own", quantity_decimals=5)
+SCHEME = Scheme(aggregates="own", book_base=400_000_000, quantity_decimals=5)
 
 
 class BinanceSpot:
