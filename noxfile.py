@@ -86,8 +86,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure speed and size of the supervisor beside bare Trio; `-- NAME ...` measures only those, see `-- --help`."""
-    session.install(".")
+    """Measure the supervisor beside bare Trio, the wire beside other clients; `-- NAME ...` only those, see `-- --help`."""
+    install(session, "bench")
     session.run("python", "tests/bench", "--json", "bench.json", *session.posargs, env=INSTALLED_ONLY)
 
 
