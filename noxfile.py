@@ -54,6 +54,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs, env=INSTALLED_ONLY)
 
 
+@nox.session(name="third-party")
+def third_party(session: nox.Session) -> None:
+    """Let clients that others wrote for the real venues speak with the embedded exchange; `-- ARGS` go to pytest."""
+    install(session, "tests", "third-party")
+    # Here a library that is missing is a failure; in `tests` it is a reason to skip.
+    session.run("pytest", "tests/third_party", *session.posargs, env=INSTALLED_ONLY | {"UNBLINKING_THIRD_PARTY": "all"})
+
+
 @nox.session(name="tests-3.12", python="3.12")
 def tests_312(session: nox.Session) -> None:
     """Run the tests on Python 3.12, where that is installed."""
