@@ -99,7 +99,7 @@ class Verdict:
 def facts(
     vital: VitalKind, venue: str, *, required: bool, streams: Sequence[StreamVital], **counters: float | str | None
 ) -> dict[str, Any]:
-    """Return what an owner of data exposes, in ``me.expose(lambda: facts("feed", "binance", ...))``.
+    """Return what an owner of data exposes; call it in the function that it gives to `Me.expose`.
 
     Args:
         vital: What it owns.
@@ -128,9 +128,8 @@ def read(
             the definition because they were added while it runs, nothing else tells.
         now: Seconds on Trio's clock; with it, a waiting owner's condition tells how long it will wait.
     """
-    declared = dict(known or {})
-    if definition is not None:
-        declared |= _declared(definition, definition.name)
+    by_definition = {} if definition is None else dict(_declared(definition, definition.name))
+    declared = {**(known or {}), **by_definition}
     found: list[Vital] = []
     alive: dict[str, bool] = {}
     for child in status.walk():
@@ -140,11 +139,12 @@ def read(
         if told is None and by_tree is None:
             continue
         found.append(_vital(child, told or {}, by_tree, now))
-    # What is below a supervisor that was never started is in the definition only.
-    found += [
-        Vital(path, "", "", required, alive=False, condition="not started") for path, required in declared.items()
+    # What is below a supervisor that was never started is in the definition only; what was removed is in neither.
+    return found + [
+        Vital(path, "", "", required, alive=False, condition="not started")
+        for path, required in declared.items()
+        if path in by_definition or not alive.get(path.rpartition("/")[0])
     ]
-    return found
 
 
 def verdict(
