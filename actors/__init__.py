@@ -73,6 +73,7 @@ from ._venues import bybit_linear as bybit_linear
 from ._venues import gate as gate
 from ._venues import kucoin as kucoin
 from ._venues import okx as okx
+from .ops._health import health as health
 
 __all__ = [
     "AccountItem",
@@ -128,6 +129,7 @@ __all__ = [
     "bybit",
     "bybit_linear",
     "gate",
+    "health",
     "kucoin",
     "okx",
     "quote_key",
