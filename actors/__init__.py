@@ -19,14 +19,11 @@ from . import _guard as _guard  # isort: split
 
 from ._best_feed import best_feed as best_feed
 from ._book import Book as Book
+from ._book import BookError as BookError
+from ._book import CrossedBook as CrossedBook
+from ._book import MissedUpdate as MissedUpdate
+from ._book import NoSnapshot as NoSnapshot
 from ._book import StaleBook as StaleBook
-from ._catalogue import binance as binance
-from ._catalogue import binance_usdm as binance_usdm
-from ._catalogue import bybit as bybit
-from ._catalogue import bybit_linear as bybit_linear
-from ._catalogue import gate as gate
-from ._catalogue import kucoin as kucoin
-from ._catalogue import okx as okx
 from ._errors import ActorError as ActorError
 from ._errors import BadFrame as BadFrame
 from ._errors import ConnectFailed as ConnectFailed
@@ -44,6 +41,7 @@ from ._errors import UnknownOutcome as UnknownOutcome
 from ._errors import Unsubscribed as Unsubscribed
 from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
+from ._quotes import quote_key as quote_key
 from ._records import AccountItem as AccountItem
 from ._records import AccountState as AccountState
 from ._records import BestItem as BestItem
@@ -64,10 +62,18 @@ from ._records import SymbolChange as SymbolChange
 from ._records import Trade as Trade
 from ._records import UpdateSource as UpdateSource
 from ._secret import Secret as Secret
-from ._venues import FeedOptions as FeedOptions
-from ._venues import FeedSpec as FeedSpec
-from ._venues import TradeOptions as TradeOptions
-from ._venues import Venue as Venue
+from ._venue import FeedOptions as FeedOptions
+from ._venue import FeedSpec as FeedSpec
+from ._venue import TradeOptions as TradeOptions
+from ._venue import Venue as Venue
+from ._venues import binance as binance
+from ._venues import binance_usdm as binance_usdm
+from ._venues import bybit as bybit
+from ._venues import bybit_linear as bybit_linear
+from ._venues import gate as gate
+from ._venues import kucoin as kucoin
+from ._venues import okx as okx
+from .ops._health import health as health
 
 __all__ = [
     "AccountItem",
@@ -77,9 +83,11 @@ __all__ = [
     "BestItem",
     "Blind",
     "Book",
+    "BookError",
     "BookItem",
     "BookUpdate",
     "ConnectFailed",
+    "CrossedBook",
     "FeedItem",
     "FeedOptions",
     "FeedSpec",
@@ -90,7 +98,9 @@ __all__ = [
     "Inconsistent",
     "KeyExpired",
     "KeyTimeout",
+    "MissedUpdate",
     "MuteFeed",
+    "NoSnapshot",
     "OrderStatus",
     "OrderUpdate",
     "PongTimeout",
@@ -119,6 +129,8 @@ __all__ = [
     "bybit",
     "bybit_linear",
     "gate",
+    "health",
     "kucoin",
     "okx",
+    "quote_key",
 ]

@@ -162,12 +162,14 @@ class Book:
 
     Args:
         symbol: As it stands in the updates.
+        venue: The same; None: that of the first item.
     """
 
-    __slots__ = ("_complete", "_ladder", "_live", "_reason", "_received", "_sequence", "_symbol", "_time")
+    __slots__ = ("_complete", "_ladder", "_live", "_reason", "_received", "_sequence", "_symbol", "_time", "_venue")
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, venue: str | None = None) -> None:
         self._symbol = symbol
+        self._venue = venue
         self._ladder = Ladder()
         self._complete = False
         """A snapshot came, and every update since."""
@@ -179,21 +181,25 @@ class Book:
 
     def __repr__(self) -> str:
         state = f"live at {self._sequence}" if self._live else f"not live: {self._reason}"
-        return f"<Book {self._symbol} {state}, {len(self._ladder)} levels>"
+        return f"<Book {self._venue or '?'} {self._symbol} {state}, {len(self._ladder)} levels>"
 
     # Keeping it ------------------------------------------------------------------------------------------------
 
     def apply(self, item: BookItem) -> None:
-        """Take what came from the feed. Items of other symbols are refused.
+        """Take what came from the feed.
 
         Raises:
             NoSnapshot: An update, or the word that the feed is live, without a snapshot before it.
             MissedUpdate: The update before this one never came.
             CrossedBook: The update would cross the book, which is emptied.
-            ValueError: The item is about another symbol.
+            ValueError: The item is about another symbol, or of another venue. The book is as it was.
         """
-        if item.symbol != self._symbol:
-            raise ValueError(f"the book of {self._symbol} cannot take an item of {item.symbol}")
+        if self._venue is None:
+            self._venue = item.venue
+        if item.symbol != self._symbol or item.venue != self._venue:
+            raise ValueError(
+                f"the book of {self._symbol} on {self._venue} cannot take an item of {item.symbol} on {item.venue}"
+            )
         if isinstance(item, FeedState):
             self._state(item)
         elif item.snapshot:
@@ -251,6 +257,11 @@ class Book:
     def symbol(self) -> str:
         """The venue's own name of what is traded."""
         return self._symbol
+
+    @property
+    def venue(self) -> str | None:
+        """The venue's name; None before the first item."""
+        return self._venue
 
     @property
     def live(self) -> bool:

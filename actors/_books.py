@@ -106,7 +106,9 @@ class Books:
         """Deliver until cancelled. The next incarnation begins every book again, and says so first."""
         hold = kept(self.hold, Hold)
         async with (
-            open_http(self.rest, self.source.failure, hold=hold, transport=self.transport) as http,
+            open_http(
+                self.rest, self.source.failure, hold=hold, transport=self.transport, limit=self.source.limits.rest
+            ) as http,
             trio.open_nursery() as nursery,
         ):
             await _Delivery(self, me, http, nursery).run()
@@ -230,9 +232,11 @@ class _Delivery(OwnerLoop):
         at.given = None
         self._say(at.name, reason, live=False)
         now = trio.current_time()
-        at.breaks = at.breaks + 1 if now - at.begun < STEADY else 0
+        if now - at.begun >= STEADY:
+            at.breaks = 0
         at.tries = 0
         at.not_before = now + self._pause(at.breaks)
+        at.breaks += 1
         self._me.note("book_broken", symbol=at.name, reason=reason)
 
     def _pause(self, count: int) -> float:

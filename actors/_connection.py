@@ -26,7 +26,7 @@ from ._link import Link, together
 from ._messages import Hold, Inflow, Lost, Order, Ping, Reconnect, Resubscribe, WantedChanged, kept
 from ._outflow import BEAT_EVERY, Outflow
 from ._subscriptions import ANSWER_WITHIN
-from ._wire import CONNECT_TIMEOUT, Dial
+from ._wire import CONNECT_TIMEOUT, Dial, Tls
 
 BACKOFF: Final = Backoff(floor=0.25, base=0.5, cap=60.0)
 SILENCE: Final = 60.0
@@ -74,6 +74,7 @@ class Connection:
     lifetime: float | None = None
     """Seconds after which the venue ends a wire; None: it does not."""
     connect_timeout: float = CONNECT_TIMEOUT
+    tls: Tls = None
     dial: Dial | None = None
 
     async def run(self, me: Me) -> None:
@@ -210,9 +211,9 @@ class _Run:
             if not following.ended:
                 await self._dismiss(present, reason)
                 return following
-            self._links.remove(following)
             failures += 1
             self._me.note("not_replaced", reason=str(following.failure), attempts=failures)
+            await self._forget(following, f"{type(following.failure).__name__}: {following.failure}")
 
     async def _overlap(self, present: Link, following: Link) -> None:
         least, most = (trio.current_time() + seconds for seconds in OVERLAP)
@@ -224,10 +225,14 @@ class _Run:
             reason = f"{reason}; {type(link.failure).__name__}: {link.failure}"
         link.retire()
         await self._until(lambda: link.ended)
-        self._links.remove(link)
         self._me.note("replaced", reason=reason)
-        self._outflow.say(Lost(link.session, reason))
-        await self._outflow.flush()
+        await self._forget(link, reason)
+
+    async def _forget(self, link: Link, reason: str) -> None:
+        self._links.remove(link)
+        if link.opened:
+            self._outflow.say(Lost(link.session, reason))
+            await self._outflow.flush()
 
     async def _wait_for_permission(self) -> None:
         await trio.sleep_until(max(self._hold.until, trio.current_time()))

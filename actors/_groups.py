@@ -9,12 +9,14 @@ bot: no limit of a group can be reached by failures that keep to the backoff.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from supervisor import Budget, Child, Limit, Mailbox, Supervisor, child
 
+from ._books import Books
 from ._connection import Connection
 from ._feed import Feed
 from ._lines import Line, PrivateLine, PublicLine
@@ -22,15 +24,22 @@ from ._listen_key import ListenKeeper
 from ._messages import Hold, Inflow, Key, KeyRequest, Order, Wanted
 from ._pinger import Pinger
 from ._private_stream import PrivateStream
+from ._quotes import Quotes
 from ._records import AccountItem, OrderUpdate, SymbolChange
 from ._source import AccountSource, Channel, Limits, PublicSource
-from ._wire import Dial
+from ._wire import Dial, Tls
+
+T = TypeVar("T")
 
 NEVER_REACHED: Final = Limit(restarts=1000, within=60.0)
 """A backoff with a floor of 0.25 s allows 240 restarts a minute and actor."""
 INFLOW: Final = 4096
 """Messages between a connection and the owner of the data; when they are used up, the connection waits."""
-OWNERS: Final[Mapping[Channel, tuple[str, Callable[..., Any]]]] = {"trades": ("feed", Feed)}
+OWNERS: Final[Mapping[Channel, tuple[str, Callable[..., Any]]]] = {
+    "trades": ("feed", Feed),
+    "quotes": ("quotes", Quotes),
+    "book": ("books", Books),
+}
 """Of each channel the owner's name in the tree, and what it is."""
 
 
@@ -40,6 +49,7 @@ class Place:
 
     ws: str
     rest: str
+    tls: Tls
     dial: Dial | None
     transport: Callable[[], Any] | None
     # One each for all groups of this venue at these addresses: a ban is for all that come from one machine.
@@ -67,11 +77,13 @@ class Wish:
     def wrong(self) -> list[str]:
         """Say what is wrong with it, the symbols apart."""
         found = wrong_seconds(silence=self.silence)
-        found += wrong_seconds(**{
-            name: value
-            for name, value in (("ping_every", self.ping_every), ("patience", self.patience))
-            if value is not None
-        })
+        found += wrong_seconds(
+            **{
+                name: value
+                for name, value in (("ping_every", self.ping_every), ("patience", self.patience))
+                if value is not None
+            }
+        )
         if self.largest_backfill is not None:
             found += wrong_count("largest_backfill", self.largest_backfill, least=1)
         found += wrong_count("connections", self.connections, least=1)
@@ -94,13 +106,14 @@ def feed_group(
     source = _made(wrong, make)
     symbols = _spelled(wrong, source, wish.symbols) if source is not None else ()
     if wrong or source is None:
-        return Supervisor(wish.group, [_unusable(owner, wrong)], **options)
+        return unusable_group(wish.group, owner, wrong, options)
     inflow: Mailbox[Inflow[Any]] = Mailbox(f"{wish.group} inflow", capacity=INFLOW)
     wanted: Mailbox[Wanted] = Mailbox(f"{wish.group} wanted", capacity=1)
     names = [wish.group] if wish.connections == 1 else [f"{wish.group} {n + 1}" for n in range(wish.connections)]
     controls = tuple(_control(name) for name in names)
     of_trades = {} if wish.patience is None else {"patience": wish.patience, "largest": wish.largest_backfill}
-    made = kind(
+    make_owner = partial(
+        kind,
         source=source,
         symbols=symbols,
         rest=place.rest,
@@ -115,6 +128,9 @@ def feed_group(
         transport=place.transport,
         **of_trades,
     )
+    made = _made(wrong, make_owner)
+    if made is None:
+        return unusable_group(wish.group, owner, wrong, options)
     line = PublicLine(
         source=source,
         address=place.ws,
@@ -163,6 +179,7 @@ def _line(
         hold=place.ws_hold,
         attempts=attempts,
         lifetime=limits.lifetime,
+        tls=place.tls,
         dial=place.dial,
     )
     return [child("connection", connection, budget=attempts), child("pinger", Pinger(control, ping_every))]
@@ -236,7 +253,7 @@ def _control(name: str) -> Mailbox[Order]:
     return Mailbox(f"{name} control", capacity=16, overflow="drop_oldest")
 
 
-def _made(wrong: list[str], make: Callable[[], PublicSource]) -> PublicSource | None:
+def _made(wrong: list[str], make: Callable[[], T]) -> T | None:
     try:
         return make()
     except (TypeError, ValueError) as problem:

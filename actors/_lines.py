@@ -98,7 +98,9 @@ class PublicLine:
             await trio.lowlevel.checkpoint()
             return self.source.door(self.address, None)
         hold = kept(self.rest_hold, Hold)
-        async with open_http(self.rest, self.source.failure, hold=hold, transport=self.transport) as http:
+        async with open_http(
+            self.rest, self.source.failure, hold=hold, transport=self.transport, limit=self.source.limits.rest
+        ) as http:
             reply = await http.request(request)
         return self.source.door(self.address, reply.body)
 

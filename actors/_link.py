@@ -69,6 +69,7 @@ class Link:
         self._messages = MessageBudget(
             *((None, 1.0) if limits is None else (limits.messages, limits.messages_within)),
             ping_every=settings.line.ping_every,
+            peer_pings=settings.line.ping(0) is None,
         )
         self._subscriptions = settings.line.subscriptions(settings.confirm_within)
         self._greeted = limits is None or not limits.greets
@@ -130,7 +131,9 @@ class Link:
         settings = self._settings
         try:
             door = await self._line.door(self.session)
-            async with open_wire(door.url, dial=settings.dial, connect_timeout=settings.connect_timeout) as wire:
+            async with open_wire(
+                door.url, tls=settings.tls, dial=settings.dial, connect_timeout=settings.connect_timeout
+            ) as wire:
                 try:
                     with self._inner:
                         await together(
@@ -148,7 +151,7 @@ class Link:
 
     async def _pump(self, wire: Wire) -> None:
         while True:
-            frames = [frame if isinstance(frame, bytes) else frame.encode() for frame in await wire.receive_many()]
+            frames = await wire.receive_many()
             self._me.beat()
             self._take(self._line.decode_many(frames, int(time.time() * 1000)))
             await self._outflow.flush()
@@ -207,7 +210,6 @@ class Link:
             self._open()
             await self._outflow.flush()
             await trio.sleep_forever()
-            return
         with trio.move_on_after(self._settings.confirm_within):
             while not self._greeted:
                 await self._until_asked(float("inf"))

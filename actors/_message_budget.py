@@ -51,10 +51,12 @@ class MessageBudget:
         most: Messages in ``within`` seconds; None: any number.
         within: Length of the window, seconds.
         ping_every: Seconds between our own pings.
+        peer_pings: Whether the venue pings, too. Those that want pings as text do not.
     """
 
-    def __init__(self, most: int | None, within: float, ping_every: float) -> None:
-        pings, pongs = (math.floor(within / every) + 1 for every in (ping_every, PEER_PINGS_EVERY))
+    def __init__(self, most: int | None, within: float, ping_every: float, *, peer_pings: bool = True) -> None:
+        pings = math.floor(within / ping_every) + 1
+        pongs = math.floor(within / PEER_PINGS_EVERY) + 1 if peer_pings else 0
         self._window = MessageWindow(None if most is None else max(1, most - pongs), within + MARGIN, pings)
         self._waiting: tuple[deque[object], deque[object]] = (deque(), deque())
         self._changed = trio.Event()

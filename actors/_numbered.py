@@ -116,6 +116,7 @@ class Numbered:
         self._top = max(self._top, highest)
         self._brought(session, highest)
         self._begin(min(_start(trade) for trade in trades))
+        before = self.cursor.head.covered
         for trade in trades:
             covered, time = self.cursor.head.covered, self.cursor.head.time
             if covered is None or _end(trade) > covered:
@@ -130,7 +131,7 @@ class Numbered:
         self._advance()
         if len(self._pending) > HELD:
             self._drop()
-        if fresh and self._missing() is None:
+        if self.cursor.head.covered != before and self._missing() is None:
             self._asking = self._interrupted = False
         return fresh
 
@@ -186,6 +187,9 @@ class Numbered:
     def wonder(self) -> None:
         """Ask for the newest trade."""
         self._asking = True
+
+    def audit(self) -> None:
+        """Do nothing: the ids show every loss."""
 
     def _missing(self) -> Missing | None:
         """Return the hole right behind what is covered, if one is known."""

@@ -257,7 +257,11 @@ class OwnerLoop(abc.ABC):
         news: bool | None = None
         try:
             news = await self._ask(self._question(symbol), lambda body: self._news(symbol, body), QUESTION)
-        except (Unavailable, UnknownSymbol) as problem:
+        except UnknownSymbol as problem:
+            # There is nothing to miss; and the others on this connection are not to suffer for it.
+            self._me.note("unknown_symbol", symbol=symbol, reason=str(problem)[:200])
+            news = False
+        except Unavailable as problem:
             self._me.note("no_probe", symbol=symbol, reason=str(problem)[:200])
         async with self._turn:
             self._act(self._silence.told(symbol, trio.current_time(), news=news))
@@ -301,7 +305,10 @@ class OwnerLoop(abc.ABC):
             # Somebody has pushed out what was ours, perhaps.
             self._out_dropped = statistics.dropped
             self._owing |= self._touched_by_a_drop()
-        room = self._repay(out.capacity - statistics.used)
+        room, repaid = self._repay(out.capacity - statistics.used)
+        if repaid:
+            # What was gathered about them in this turn is part of what they were told.
+            items = [item for item in items if item.symbol not in repaid]
         if out.overflow == "drop_oldest" and self._newest_wins:
             out.send_many_nowait(items)
         else:
@@ -314,14 +321,16 @@ class OwnerLoop(abc.ABC):
         if self._owing:
             self._at(trio.current_time() + LATER)
 
-    def _repay(self, room: int) -> int:
+    def _repay(self, room: int) -> tuple[int, set[str]]:
+        repaid: set[str] = set()
         for symbol in sorted(self._owing):
             if room < LEAST:
                 break
             owed = self._owed(symbol)
             self._owing.discard(symbol)
             room -= self._owner.out.send_many_nowait(owed)
-        return room
+            repaid.add(symbol)
+        return room, repaid
 
     def _touched_by_a_drop(self) -> set[str]:
         return set(self._lines.wanted.symbols)

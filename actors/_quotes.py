@@ -92,7 +92,9 @@ class Quotes:
         """Deliver until cancelled. Cancellation loses nothing that the next quote would not replace."""
         hold = kept(self.hold, Hold)
         async with (
-            open_http(self.rest, self.source.failure, hold=hold, transport=self.transport) as http,
+            open_http(
+                self.rest, self.source.failure, hold=hold, transport=self.transport, limit=self.source.limits.rest
+            ) as http,
             trio.open_nursery() as nursery,
         ):
             await _Delivery(self, me, http, nursery).run()
@@ -194,7 +196,7 @@ class _Delivery(OwnerLoop):
         cursor = self._cursors.get(symbol)
         if cursor is None or self._is_live(symbol):
             return
-        asked = trio.current_time()
+        before = cursor.quote
         source = self._quotes.source
         request = source.newest_request(symbol)
         try:
@@ -204,7 +206,7 @@ class _Delivery(OwnerLoop):
             self._me.note("not_caught_up", symbol=symbol, reason=str(problem)[:200])
             return
         async with self._turn:
-            if self._cursors.get(symbol) is cursor and self._sessions[symbol] and cursor.at < asked:
+            if self._cursors.get(symbol) is cursor and self._sessions[symbol] and cursor.quote is before:
                 self._seen(symbol, cursor, newest)
                 await self._deliver()
 

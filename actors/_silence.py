@@ -8,8 +8,8 @@ Theory of operation
   session's subscription of the symbol is renewed, once. Still mute: the session is replaced, with the supervisor's
   backoff behind it.
 * Where two sessions have a symbol, each is judged by the other without a question.
-* Of a session of which all symbols are silent one or two are asked about, the busiest, and not all: when those are mute
-  the session is.
+* A session as a whole has a rhythm too. When all of it is silent one or two of its symbols are asked about, the
+  busiest, and not all: when those are mute the session is.
 * When the venue cannot be asked, three times the declared silence is enough to replace the session.
 """
 
@@ -26,12 +26,14 @@ from ._rhythm import Rhythm
 FAR: Final = float("inf")
 GRACE: Final = (0.5, 2.0)
 """Seconds, least and most: REST may know something a moment before the stream brings it."""
-RENEWAL: Final = 5.0
+RENEWAL: Final = 3.0
 """Seconds in which the venue must confirm a renewed subscription."""
 GIVE_UP: Final = 3
 """Times the declared silence, when the venue cannot be asked."""
 FEW: Final = 2
-"""How many symbols are asked about when all of a session are silent."""
+"""How many symbols are asked about when all of a session is silent."""
+SAME: Final = 4
+"""Questions without news before the time between them begins to grow."""
 BURST: Final = 4
 """Questions at once, before they are paced."""
 
@@ -83,11 +85,23 @@ class _Ear:
     due: float
     wait: float
     """Seconds from the last question, or from the last item, to the next question."""
+    quiet: int = 0
+    """Questions since the last item, all without news."""
     rung: Rung = Rung.LISTENING
     renewed: bool = False
     """A renewal was ordered since the last item."""
     behind: float | None = None
     """Since when another session has brought something that this one has not."""
+
+
+@attrs.define(eq=False)
+class _Whole:
+    """What is known of one session, whatever it brings."""
+
+    heard: float
+    due: float = FAR
+    rhythm: Rhythm = attrs.field(factory=Rhythm)
+    ears: dict[str, _Ear] = attrs.field(factory=dict)
 
 
 class Silence:
@@ -102,7 +116,7 @@ class Silence:
         self._most = most
         self._pace = pace
         self._paid_until = -FAR
-        self._ears: dict[Session, dict[str, _Ear]] = {}
+        self._sessions: dict[Session, _Whole] = {}
         self._symbols: dict[str, _Symbol] = {}
         self.next_at = FAR
         """When `due` is worth calling, at the latest; it may come earlier with every other call."""
@@ -114,14 +128,14 @@ class Silence:
 
     def grace(self, symbol: str) -> float:
         """Return for how many seconds the stream may lag behind REST."""
-        least, most = GRACE
-        return min(max(least, 0.4 * self.limit(symbol)), most)
+        return _grace(self.limit(symbol))
 
     # What happens ----------------------------------------------------------------------------------------------
 
     def opened(self, session: Session, symbols: frozenset[str], now: float) -> None:
         """Listen to these symbols on a session from now on; or again, after a renewal."""
-        ears = self._ears.setdefault(session, {})
+        whole = self._sessions.setdefault(session, _Whole(now))
+        ears = whole.ears
         for symbol in symbols:
             ear = ears.get(symbol)
             if ear is None:
@@ -140,12 +154,15 @@ class Silence:
 
     def lost(self, session: Session, symbols: frozenset[str] | None = None) -> None:
         """Stop listening to symbols of a session, or to all of it."""
-        ears = self._ears.get(session, {})
+        whole = self._sessions.get(session)
+        if whole is None:
+            return
+        ears = whole.ears
         for symbol in list(ears) if symbols is None else symbols:
             if ears.pop(symbol, None) is not None:
                 del self._symbols[symbol].ears[session]
         if not ears:
-            self._ears.pop(session, None)
+            del self._sessions[session]
 
     def forget(self, symbol: str) -> None:
         """Forget everything about a symbol."""
@@ -173,9 +190,15 @@ class Silence:
             if known.last is not None and ear.rung is not Rung.DOUBTED and not ear.renewed:
                 known.rhythm.arrived(now - known.last, fresh)
             known.last = now
-        ear.heard, ear.rung, ear.renewed, ear.behind = now, Rung.LISTENING, False, None
+        ear.heard, ear.rung, ear.renewed, ear.behind, ear.quiet = now, Rung.LISTENING, False, None, 0
         ear.wait = known.rhythm.limit(self._most)
         ear.due = now + ear.wait
+        whole = self._sessions[session]
+        if len(whole.ears) > 1:
+            whole.rhythm.arrived(now - whole.heard, 1)
+            whole.due = now + whole.rhythm.limit(self._most)
+            self._earlier(whole.due)
+        whole.heard = now
         self._earlier(ear.due)
         if fresh and len(known.ears) > 1:
             for other in known.ears.values():
@@ -202,7 +225,10 @@ class Silence:
                 continue
             silent = now - ear.heard
             if news:
-                ear.rung, ear.due = Rung.DOUBTED, now + self.grace(symbol)
+                whole = self._sessions[ear.session]
+                # A session of many symbols brings something all the time: when it does not, that tells sooner.
+                limit = min(self.limit(symbol), whole.rhythm.limit(self._most))
+                ear.rung, ear.due = Rung.DOUBTED, now + _grace(limit)
             elif news is None and silent >= GIVE_UP * self._most - _EPSILON:
                 reason = f"{symbol} silent for {silent:.0f} s, and the venue cannot be asked why"
                 actions += self._replace(ear.session, reason)
@@ -211,8 +237,15 @@ class Silence:
                 ear.rung = Rung.LISTENING
                 if news is False:
                     known.rhythm.quiet_for(silent)
-                ear.wait = min(self._most, max(2 * ear.wait, self.limit(symbol)))
+                ear.quiet += 1
+                ear.wait = min(self._most, max(ear.wait * (1 if ear.quiet < SAME else 2), self.limit(symbol)))
                 ear.due = now + ear.wait
+                if ear.behind is not None:
+                    ear.due = min(ear.due, ear.behind + self.grace(symbol))
+                whole = self._sessions[ear.session]
+                if len(whole.ears) > 1:
+                    whole.due = now + ear.wait
+                    self._earlier(whole.due)
             self._earlier(ear.due)
         return actions
 
@@ -221,18 +254,22 @@ class Silence:
     def due(self, now: float) -> list[Action]:
         """Return what is to be done now. Sessions that are to be replaced are not listened to any more."""
         actions: list[Action] = []
-        for session in list(self._ears):
+        for session in list(self._sessions):
             actions += self._look_at(session, now + _EPSILON)
-        self.next_at = min((ear.due for ears in self._ears.values() for ear in ears.values()), default=FAR)
+        self.next_at = min(
+            (due for whole in self._sessions.values() for due in (whole.due, *(e.due for e in whole.ears.values()))),
+            default=FAR,
+        )
         return actions
 
     def _look_at(self, session: Session, now: float) -> list[Action]:
-        ears = self._ears[session]
+        whole = self._sessions[session]
+        ears = whole.ears
         late = [ear for ear in ears.values() if ear.due <= now]
-        if not late:
+        if not late and whole.due > now:
             return []
         mute = [ear for ear in late if self._is_mute(ear, now)]
-        all_silent = len(ears) > FEW and all(now - ear.heard >= self.limit(ear.symbol) for ear in ears.values())
+        all_silent = len(ears) > 1 and now - whole.heard >= whole.rhythm.limit(self._most)
         if mute:
             names = ", ".join(sorted(ear.symbol for ear in mute)[:3])
             silent = max(now - ear.heard for ear in mute)
@@ -243,27 +280,38 @@ class Silence:
             for ear in mute:
                 ear.rung, ear.renewed, ear.due = Rung.RENEWED, True, now + RENEWAL
             return [Resubscribe(session, frozenset(ear.symbol for ear in mute))]
-        return self._ask_about(session, late, now, few=all_silent)
+        if all_silent:
+            whole.due = now + self._most
+            return self._ask_about(session, list(ears.values()), late, now, most=FEW)
+        whole.due = FAR
+        return self._ask_about(session, late, late, now, most=len(late))
 
     def _is_mute(self, ear: _Ear, now: float) -> bool:
         if ear.rung in (Rung.DOUBTED, Rung.RENEWED):
             return True
         return ear.behind is not None and now - ear.behind >= self.grace(ear.symbol)
 
-    def _ask_about(self, session: Session, late: list[_Ear], now: float, *, few: bool) -> list[Action]:
+    def _ask_about(
+        self, session: Session, candidates: list[_Ear], late: list[_Ear], now: float, *, most: int
+    ) -> list[Action]:
+        """Ask about the busiest of the candidates, and put off what else is late."""
         actions: list[Action] = []
-        late = [ear for ear in late if ear.rung is Rung.LISTENING]
-        late.sort(key=lambda ear: -self._symbols[ear.symbol].rhythm.rate)
-        under_way = sum(ear.rung is not Rung.LISTENING for ear in self._ears[session].values())
-        for ear in late:
-            if (few and under_way + len(actions) >= FEW) or not self._may_ask(now):
-                ear.due = now + (_POSTPONED if few else self._pace)
-                continue
+        under_way = sum(ear.rung in (Rung.ASKED, Rung.DOUBTED) for ear in self._sessions[session].ears.values())
+        listening = [ear for ear in candidates if ear.rung is Rung.LISTENING]
+        listening.sort(key=lambda ear: -self._symbols[ear.symbol].rhythm.rate)
+        room = most - (under_way if most == FEW else 0)
+        for ear in listening[: max(room, 0)]:
+            if not self._may_ask(now):
+                break
             actions.append(Probe(ear.symbol))
+            ear.rung, ear.due = Rung.ASKED, FAR
             for other in self._symbols[ear.symbol].ears.values():
                 # Whoever is due about the same symbol gets the same answer.
                 if other.rung is Rung.LISTENING and other.due <= now:
                     other.rung, other.due = Rung.ASKED, FAR
+        for ear in late:
+            if ear.rung is Rung.LISTENING:
+                ear.due = now + (_POSTPONED if most == FEW else self._pace)
         return actions
 
     def _may_ask(self, now: float) -> bool:
@@ -279,3 +327,8 @@ class Silence:
 
     def _earlier(self, at: float) -> None:
         self.next_at = min(self.next_at, at)
+
+
+def _grace(limit: float) -> float:
+    least, most = GRACE
+    return min(max(least, 0.4 * limit), most)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._machine import Machine
     from ._runtime import Runtime
     from ._state import Slot
+    from ._tree import OpenTree
 
 
 class Me:
@@ -26,7 +27,7 @@ class Me:
         generation: Which incarnation this is, 1 for the first.
     """
 
-    __slots__ = ("_cleanups", "_cut", "_machine", "_random", "_runtime", "_slot", "generation", "path")
+    __slots__ = ("_cleanups", "_cut", "_facts", "_machine", "_random", "_runtime", "_slot", "generation", "path")
 
     def __init__(self, slot: Slot, machine: Machine, runtime: Runtime) -> None:
         self._slot = slot
@@ -35,6 +36,7 @@ class Me:
         self._random: Random | None = None
         self._cleanups: tuple[trio.CancelScope, ...] = ()
         self._cut = False
+        self._facts: Callable[[], Mapping[str, Any]] | None = None
         self.path: str = slot.path
         self.generation: int = slot.generation
 
@@ -52,6 +54,24 @@ class Me:
         if self._random is None:
             self._random = self._runtime.random_for(f"{self.path}#{self.generation}")
         return self._random
+
+    @property
+    def tree(self) -> OpenTree:
+        """The open tree that this actor is in: its status, its events, its counters."""
+        tree = self._runtime.tree
+        assert tree is not None, "actors run in open trees"
+        return tree
+
+    def at_tree_end(self, last_words: Callable[[], None]) -> None:
+        """Have something called once when the whole tree has ended, after its last event: the end of the root.
+
+        An actor has ended by then; what it could not see while it lived, its own end among it, is in `OpenTree.ledger`
+        and in its subscription. A second call, by a later incarnation too, replaces the first.
+
+        Args:
+            last_words: Called in Trio's thread, and the program waits for it: be quick. What it raises stands in a `Note`.
+        """
+        self._runtime.last_words[self.path] = last_words
 
     def ready(self) -> None:
         """Say that the actor is usable: the next child starts, health is told. Further calls do nothing."""
@@ -72,6 +92,23 @@ class Me:
         """
         now = trio.current_time()
         self._runtime.publish(Note(self.path, self.generation, now, what=what, fields=fields))
+
+    def expose(self, facts: Callable[[], Mapping[str, Any]]) -> None:
+        """Let everyone who asks for the tree's status see facts about this incarnation, such as a queue's length.
+
+        Args:
+            facts: Called at each `Running.status`, as long as this incarnation lives; returns plain values for JSON, never
+                a secret. It must be quick, and must not change anything. What it raises stands in the status instead.
+        """
+        self._facts = facts
+
+    def _exposed(self) -> Mapping[str, Any] | None:
+        if self._facts is None:
+            return None
+        try:
+            return self._facts()
+        except Exception as error:  # noqa: BLE001 - a status tells it, and must not fail over it
+            return {"error": f"{type(error).__name__}: {error}"}
 
     async def spend(self, budget: Budget) -> float:
         """Wait until a budget allows one more, use it, and return the seconds waited.

@@ -27,7 +27,7 @@ from ._plan import Plan, apply, diff
 from ._policy import Spread
 from ._runtime import Runtime, Subscription
 from ._spec import Child, Supervisor, time_to_stop
-from ._state import ChildState, Slot
+from ._state import LIVING, ChildState, Slot
 from ._status import Status
 
 T = TypeVar("T")
@@ -64,6 +64,7 @@ class Running:
         self._signals = trio.CancelScope(shield=True)
         self._root = Node(tree, tree.name, (), self._runtime, Spreader(Spread()), on_started=self._on_started)
         self._runtime.end_process = self._end_process
+        self._runtime.tree = self
 
     # For the embedding program ---------------------------------------------------------------------------------
 
@@ -296,7 +297,9 @@ class Running:
 
     def _status_of(self, slot: Slot, now: float) -> Status:
         spec, state, last = slot.spec, slot.state, slot.last
-        below = slot.shell.node if isinstance(slot.shell, Life) else None
+        life = slot.shell if isinstance(slot.shell, Life) else None
+        below = None if life is None else life.node
+        me = None if life is None or state not in LIVING else life.me
         # By position: there can be many thousands.
         return Status(
             slot.path,
@@ -311,6 +314,7 @@ class Running:
             None if last is None else last.end,
             None if last is None else last.decision,
             () if below is None else self._statuses(below),
+            None if me is None else me._exposed(),
         )
 
     def _on_started(self) -> None:
@@ -346,6 +350,7 @@ class Running:
             decision = Decision("escalate", "the root has no supervisor; the embedding program gets the error")
         self._error, self._since = end.exception, now
         self._runtime.publish(Ended(self.tree.name, 1, now, end=end, decision=decision))
+        self._runtime.say_last_words(now)
         self._runtime.close()
         self._ended.set()
         self._started_or_ended.set()

@@ -47,6 +47,9 @@ TRANSITIONS: dict[ChildState, dict[ChildState, str]] = {
 ACTIVE: frozenset[ChildState] = frozenset({"starting", "ready"})
 """States in which an incarnation lives that nobody has asked to end."""
 
+LIVING: frozenset[ChildState] = ACTIVE | {"stopping"}
+"""States in which an incarnation lives."""
+
 Asked = Literal["group", "shutdown", "failure", "operator"]
 """Why the supervisor asked an incarnation to end: its group restarts, all stops, it was stuck, or an operator wants it."""
 

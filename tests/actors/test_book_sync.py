@@ -1,17 +1,15 @@
 """The synchroniser and the local book against a model exchange: what is live is right, and every loss is repaired."""
 
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors._book import Book
 from actors._book_sync import PATIENCE, STALE_SNAPSHOTS, BookSync, Step
-from actors._messages import Session
-from actors._source import BookRule, Depth
+from actors._source import Depth
 
-from .book_model import BYBIT, KUCOIN, OKX, RULES, SPOT, USDM, Change, Follower, Line, Model
+from .book_model import RULES, Change, Follower, Line, Model
 
 changes = st.lists(
     st.builds(Change, bid=st.booleans(), distance=st.integers(-6, 8), quantity=st.integers(0, 5)), max_size=4

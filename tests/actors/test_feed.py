@@ -196,7 +196,9 @@ def test_a_live_trade_below_a_late_anchor_is_not_dropped() -> None:
         await world.settle(10)  # the anchor before the connection cannot be had
         world.trouble = None
         new = world.publish(3)  # published after the subscription; the anchor is asked for only now
-        world.running.mailbox(world.inflow).send_many_nowait([Opened(world.session, frozenset({"BTCUSDT"})), Batch([trade(i) for i in new], world.session)])
+        world.running.mailbox(world.inflow).send_many_nowait(
+            [Opened(world.session, frozenset({"BTCUSDT"})), Batch([trade(i) for i in new], world.session)]
+        )
         await world.settle()
 
     world = World()
