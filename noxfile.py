@@ -34,6 +34,12 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install(".", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
+def run_of_tests(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module of the tests as a program, against the installed package: the working tree comes last on the path."""
+    program = "import runpy, sys; sys.path.append('.'); sys.argv[0] = sys.argv.pop(1); runpy.run_module(sys.argv[0], run_name='__main__')"
+    session.run("python", "-c", program, module, *arguments, env=INSTALLED_ONLY)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the example bot through faults against the embedded exchange; `-- ARGS` go to `unblinking demo`."""
@@ -103,6 +109,20 @@ def conformance(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", "-q", "--target", str(folder), "autobahntestsuite", external=True)
     install(session, "tests")
     session.run("pytest", "tests/conformance", env=INSTALLED_ONLY | {"UNBLINKING_AUTOBAHN": f"{python}:{folder}"})
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Every venue against every fault, as a table; `-- --only TEXT` chooses rows, see `-- --help`."""
+    install(session, "tests")
+    run_of_tests(session, "tests.faults", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Days of twenty connections with rotations and faults on the virtual clock; `-- --days N --seed S`."""
+    install(session, "tests")
+    run_of_tests(session, "tests.soak.soak", *session.posargs)
 
 
 @nox.session

@@ -17,6 +17,9 @@ from __future__ import annotations
 
 from . import _guard as _guard  # isort: split
 
+from ._best_feed import best_feed as best_feed
+from ._book import Book as Book
+from ._book import StaleBook as StaleBook
 from ._errors import ActorError as ActorError
 from ._errors import BadFrame as BadFrame
 from ._errors import ConnectFailed as ConnectFailed
@@ -36,27 +39,50 @@ from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
 from ._records import AccountItem as AccountItem
 from ._records import AccountState as AccountState
+from ._records import BestItem as BestItem
+from ._records import Blind as Blind
+from ._records import BookItem as BookItem
+from ._records import BookUpdate as BookUpdate
 from ._records import FeedItem as FeedItem
 from ._records import FeedState as FeedState
 from ._records import Fill as Fill
 from ._records import Gap as Gap
 from ._records import OrderStatus as OrderStatus
 from ._records import OrderUpdate as OrderUpdate
+from ._records import Quote as Quote
+from ._records import QuoteItem as QuoteItem
 from ._records import Side as Side
+from ._records import Switched as Switched
+from ._records import SymbolChange as SymbolChange
 from ._records import Trade as Trade
 from ._records import UpdateSource as UpdateSource
 from ._secret import Secret as Secret
-from ._venues import Venue as Venue
+from ._venue import FeedOptions as FeedOptions
+from ._venue import FeedSpec as FeedSpec
+from ._venue import TradeOptions as TradeOptions
+from ._venue import Venue as Venue
 from ._venues import binance as binance
 from ._venues import binance_usdm as binance_usdm
+from ._venues import bybit as bybit
+from ._venues import bybit_linear as bybit_linear
+from ._venues import gate as gate
+from ._venues import kucoin as kucoin
+from ._venues import okx as okx
 
 __all__ = [
     "AccountItem",
     "AccountState",
     "ActorError",
     "BadFrame",
+    "BestItem",
+    "Blind",
+    "Book",
+    "BookItem",
+    "BookUpdate",
     "ConnectFailed",
     "FeedItem",
+    "FeedOptions",
+    "FeedSpec",
     "FeedState",
     "Fill",
     "Gap",
@@ -68,12 +94,18 @@ __all__ = [
     "OrderStatus",
     "OrderUpdate",
     "PongTimeout",
+    "Quote",
+    "QuoteItem",
     "RateLimited",
     "Secret",
     "SecretMissing",
     "SendTimeout",
     "Side",
+    "StaleBook",
+    "Switched",
+    "SymbolChange",
     "Trade",
+    "TradeOptions",
     "Unauthorized",
     "UnknownOutcome",
     "Unsubscribed",
@@ -81,6 +113,12 @@ __all__ = [
     "Venue",
     "WireClosed",
     "WireError",
+    "best_feed",
     "binance",
     "binance_usdm",
+    "bybit",
+    "bybit_linear",
+    "gate",
+    "kucoin",
+    "okx",
 ]

@@ -1,56 +1,21 @@
-"""Trade ids in order and once, or the range that is missing. Pure.
+"""What it takes to deliver each trade once and in order, or a gap in its place (law L2). Pure.
 
-The rule (law L2): what a feed delivers has consecutive ids. An id at or below the last one delivered is a repetition and
-is dropped; an id further on than the next one shows a hole, which must be filled or declared a gap before anything
-behind it may go out.
-
-Valid for ids that are consecutive by venue and symbol: Binance spot ``t`` and ``a``, USD-M ``a`` (seen without
-exception in recordings; USD-M raw ids have holes by nature and must not be used).
+A `Track` follows one symbol. It takes what sessions bring and what REST answers, in whatever order that comes; it puts
+into `Cursor.ready` what may go out; and it says which question is to be asked next. There are two of them: `Numbered`
+for venues whose ids have no holes, `Unnumbered` for those whose ids prove nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from operator import attrgetter
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
-from ._records import Trade
+from ._messages import Session
+from ._records import FeedState, Gap, Trade
 
-RESTART_AFTER: Final = 60_000
-"""Milliseconds. A lower id whose trade is this much younger than the last one is no repetition: the venue has started
-its ids anew, as testnets do when they are wiped."""
-
-_by_id = attrgetter("id")
-
-
-@attrs.define
-class Cursor:
-    """How far a feed has delivered. Outlives the feed actor, and changes only together with the delivery."""
-
-    last: int | None = None
-    """Id of the last trade or gap delivered, or of the anchor: the newest trade from before the feed began."""
-    time: int | None = None
-    """Time of the last trade delivered, milliseconds by the venue's clock."""
-    delivered: bool = False
-    """False while `last` is only the anchor."""
-    empty: bool = False
-    """The venue had no trade at all when it was asked for the anchor: the first ever is the first to deliver."""
-    repeated: int = 0
-    """How many repetitions were dropped."""
-
-    def passed(self, trade: Trade) -> None:
-        """Note that a trade was delivered."""
-        self.last = trade.id
-        self.time = trade.time
-        self.delivered = True
-
-    def skipped(self, last_id: int) -> None:
-        """Note that everything up to this id was declared a gap."""
-        self.last = last_id
-        self.delivered = True
+Item: TypeAlias = Trade | Gap | FeedState
 
 
 @attrs.frozen
@@ -67,81 +32,182 @@ class Missing:
 
 
 @attrs.frozen
-class Step:
-    """What to do with a batch: deliver ``ready``; then fill ``missing``; then look at ``rest`` again."""
+class Question:
+    """What a track needs to know from REST."""
 
-    ready: Sequence[Trade]
-    missing: Missing | None
-    rest: Sequence[Trade]
-    repeated: int
-    restarted: bool = False
-    """The first trade of ``rest`` belongs to a new numbering."""
-
-
-def in_order(trades: Sequence[Trade]) -> Sequence[Trade]:
-    """Return the trades ascending by id. Frames may come out of order, and then mostly within one batch."""
-    ids = [trade.id for trade in trades]
-    if all(a <= b for a, b in pairwise(ids)):
-        return trades
-    times = [trade.time for trade in trades]
-    if max(times) - min(times) > RESTART_AFTER:
-        # Two numberings in one batch: sorting would mix them.
-        return trades
-    return sorted(trades, key=_by_id)
+    kind: Literal["newest", "fill", "recent"]
+    missing: Missing | None = None
+    """With ``fill``: which ids."""
+    since: int | None = None
+    """With ``recent``: from when on, milliseconds by the venue's clock."""
+    urgent: bool = False
+    """Trades are known to be missing, or wait for the answer."""
+    not_before: float = -float("inf")
+    """Until then another session may answer it."""
 
 
-def start_of(cursor: Cursor, trades: Sequence[Trade]) -> int | None:
-    """Return what `Cursor.last` must be before this batch is looked at.
+@attrs.frozen
+class Position:
+    """A place in a symbol's trades."""
 
-    The anchor is asked for while the subscription is already open. A live trade at or below the anchor was therefore
-    published after the subscription, and delivery begins with it.
+    covered: int | None = None
+    """Up to this id everything was delivered or declared a gap; None where ids have no order, or nothing is known."""
+    id: int | str | None = None
+    """Of the last trade before this place; None: there was none."""
+    time: int | None = None
+    """Its time, milliseconds by the venue's clock."""
+
+
+@attrs.define
+class Cursor:
+    """How far a symbol was delivered, and what is ready to be. Outlives the actor that delivers.
+
+    `done` moves only in the same synchronous step that puts items into the mailbox: what is behind it was delivered, what
+    is not was not.
     """
-    if cursor.delivered or not trades:
-        return cursor.last
-    lowest = min(trade.id for trade in trades)
-    if cursor.last is None or lowest <= cursor.last:
-        return lowest - 1
-    return cursor.last
+
+    venue: str
+    symbol: str
+    clock: Callable[[], int]
+    """The local time in milliseconds, for records."""
+    done: Position = Position()
+    head: Position = Position()
+    """Where `done` will be when all that is ready was delivered."""
+    ready: list[Item] = attrs.field(factory=list)
+    """What may go out, in order."""
+    declared: list[Gap] = attrs.field(factory=list)
+    """The gaps that nobody has noted yet."""
+    told: bool | None = None
+    """Whether the last state that was delivered is live."""
+    telling: bool | None = None
+    """What `told` will be when all that is ready was delivered."""
+
+    def put(self, trades: Sequence[Trade], covered: int | None = None) -> None:
+        """Add trades to what is ready."""
+        if trades:
+            self.ready += trades
+            last = trades[-1]
+            self.head = Position(covered, last.id, last.time)
+
+    def gap(self, reason: str, *, missing: Missing | None = None, behind: Trade | None = None) -> None:
+        """Add a gap to what is ready.
+
+        Args:
+            reason: Why its trades cannot be had.
+            missing: Their ids, where these tell.
+            behind: The first trade behind it, where that is known.
+        """
+        self.add(
+            Gap(
+                venue=self.venue,
+                symbol=self.symbol,
+                after_id=self.head.id,
+                before_id=None if behind is None else behind.id,
+                after_time=self.head.time,
+                before_time=None if behind is None else behind.time,
+                first_id=None if missing is None else missing.first,
+                last_id=None if missing is None else missing.last,
+                reason=reason,
+                received=self.clock(),
+            )
+        )
+        if missing is not None:
+            self.head = attrs.evolve(self.head, covered=missing.last)
+
+    def add(self, gap: Gap) -> None:
+        """Add a gap that is not at the head."""
+        self.ready.append(gap)
+        self.declared.append(gap)
+
+    def state(self, reason: str, *, live: bool, again: bool = False) -> None:
+        """Add the state of the feed to what is ready, if it has changed.
+
+        Args:
+            reason: Of the change.
+            live: The state.
+            again: Tell it even if nothing but the reason has changed.
+        """
+        if live is not self.telling or again:
+            self.telling = live
+            self.ready.append(FeedState(self.venue, self.symbol, live, reason, self.clock()))
+
+    def delivered(self, count: int) -> None:
+        """Note that so many of the items that were ready are in the mailbox now."""
+        sent = self.ready[:count]
+        del self.ready[:count]
+        if not self.ready:
+            self.done, self.told = self.head, self.telling
+            return
+        done = self.done
+        for item in sent:
+            if isinstance(item, Gap):
+                done = done if item.last_id is None else attrs.evolve(done, covered=item.last_id)
+            elif isinstance(item, FeedState):
+                self.told = item.live
+            else:
+                done = Position(item.id if isinstance(item.id, int) else None, item.id, item.time)
+        self.done = done
+
+    def restarted(self) -> list[Item]:
+        """Forget what was ready and is not delivered; return it."""
+        forgotten, self.ready = self.ready, []
+        self.head, self.telling = self.done, self.told
+        self.declared.clear()
+        return forgotten
 
 
-def step(last: int, last_time: int | None, trades: Sequence[Trade]) -> Step:
-    """Split a batch, ascending by id, at the first hole.
+class Track(Protocol):
+    """One symbol's continuity. Everything is synchronous; times are Trio's."""
 
-    Args:
-        last: Id of the last trade delivered.
-        last_time: Its time, if known.
-        trades: The batch; see `in_order`.
-    """
-    ready: list[Trade] = []
-    repeated = 0
-    for place, trade in enumerate(trades):
-        if trade.id == last + 1:
-            ready.append(trade)
-            last, last_time = trade.id, trade.time
-        elif trade.id <= last:
-            if last_time is not None and trade.time > last_time + RESTART_AFTER:
-                return Step(ready, None, trades[place:], repeated, restarted=True)
-            repeated += 1
-        else:
-            return Step(ready, Missing(last + 1, trade.id - 1), trades[place:], repeated)
-    return Step(ready, None, (), repeated)
+    @property
+    def cursor(self) -> Cursor:
+        """Where it is, and what is ready."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is known, or to be feared, to be missing up to here."""
 
-def usable(missing: Missing, rows: Sequence[Trade]) -> tuple[list[Trade], Missing | None]:
-    """Pick from the answer to a backfill request what fills the hole.
+    @property
+    def filled(self) -> int:
+        """How many trades came from REST and not from a stream, and how many gaps were declared."""
 
-    Returns:
-        The first consecutive run of rows inside the range, and the ids before it that the answer does not have: all of
-        the range when the answer has nothing to use.
-    """
-    inside = [row for row in in_order(rows) if missing.first <= row.id <= missing.last]
-    if not inside:
-        return [], missing
-    run = [inside[0]]
-    for row in inside[1:]:
-        if row.id == run[-1].id + 1:
-            run.append(row)
-        elif row.id > run[-1].id + 1:
-            break
-    before = Missing(missing.first, run[0].id - 1) if run[0].id > missing.first else None
-    return run, before
+    @property
+    def repeated(self) -> int:
+        """How many trades came again, and were dropped."""
+
+    @property
+    def dropped(self) -> int:
+        """How many live trades found no room while they waited for others. REST brings them, or they are in a gap."""
+
+    def opened(self, session: Session, now: float) -> None:
+        """Take note that a session has the symbol from now on."""
+
+    def lost(self, session: Session) -> None:
+        """Take note that a session does not have it any more."""
+
+    def live(self, session: Session | None, trades: Sequence[Trade], now: float) -> int:
+        """Take what a session has brought; return how many of the trades nobody had brought before."""
+
+    def wonder(self) -> None:
+        """Have `question` ask whether there is anything new, although nothing says so."""
+
+    def question(self, now: float) -> Question | None:
+        """Return what to ask REST, or None when nothing is to be asked."""
+
+    def answer(self, question: Question, rows: Sequence[Trade], *, final: bool) -> bool:
+        """Take the answer to a question.
+
+        Args:
+            question: The one that was asked. Whether it is still of interest is looked at here.
+            rows: Ascending.
+            final: It was asked often enough: what the answer does not have becomes a gap.
+
+        Returns:
+            False: the answer does not help yet; ask again a little later.
+        """
+
+    def give_up(self, question: Question, reason: str) -> None:
+        """Take note that there is no answer: what is missing becomes a gap."""
+
+    def restarted(self) -> None:
+        """Begin a new incarnation of the actor: no session is open, what was not delivered is forgotten."""

@@ -1,23 +1,19 @@
-"""The owner of a public feed: every trade once and in order, or an explicit gap (law L2).
+"""The owner of a feed of trades: every trade of many symbols once and in order, or an explicit gap (law L2).
 
 Theory of operation
 -------------------
 * The feed outlives its connections. What they bring comes in batches over the `inflow` mailbox; what goes out goes into
-  `out`. The `Cursor` says how far. It outlives the feed too, and moves in the same synchronous step that puts trades into
-  `out`: at every moment a trade is in `out` and the cursor is past it, or neither. So a feed that fails in the middle of a
-  batch delivers the rest of it again, from REST, and nothing twice.
-* A hole is filled by REST before anything behind it goes out. Live batches wait in `inflow` meanwhile; when that is full,
-  the connection waits. What REST cannot give becomes a `Gap` in its place.
-* Every new connection is followed by a question for the newest trade, so that what a quiet symbol traded during an
-  outage does not have to wait for its next trade to be noticed.
-* Silence is judged by asking (law L4): the venue has something newer: the connection is mute, and is replaced. It has
-  nothing newer: the symbol is quiet, and nothing happens.
+  `out`. Each symbol has a `Track`, which outlives the feed too. It moves on in the same synchronous step that puts trades
+  into `out`: at every moment a trade is in `out` and the track is past it, or neither. So a feed that fails in the middle
+  of a batch delivers the rest of it again, from REST, and nothing twice.
+* What is missing is asked for by `Filler`, a few symbols at a time. A symbol that waits for an answer keeps its live
+  trades, in bounded number; the others go on. What REST cannot give becomes a `Gap` in its place.
+* Several sessions may bring the same symbol. Whoever brings a trade first delivers it.
+* Silence is judged by `Silence`, which orders questions to the venue (law L4).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -25,356 +21,308 @@ import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
-from ._continuity import RESTART_AFTER, Cursor, Missing, in_order, start_of, step, usable
-from ._errors import BadFrame, HttpFailure, RateLimited
+from ._continuity import Cursor, Track
+from ._filling import Desk, Filler
 from ._http import Http, open_http
-from ._messages import Batch, Hold, Inflow, Opened, Order, Reconnect, Session, kept
-from ._records import FeedItem, FeedState, Gap, Trade
-from ._source import HttpRequest, TradeSource
+from ._messages import (
+    Batch,
+    Hold,
+    Inflow,
+    Lost,
+    Opened,
+    Order,
+    Reconnect,
+    Rejected,
+    Resubscribe,
+    Session,
+    Subscribed,
+    Wanted,
+    kept,
+)
+from ._numbered import Numbered
+from ._owner import Lines, by_symbol, now_ms, wanted_of
+from ._records import FeedItem, SymbolChange, Trade
+from ._silence import Action, Probe, Silence
+from ._source import TradeSource
+from ._unnumbered import Unnumbered
 
-QUESTION: Final = 5.0
-"""Seconds for the question for the newest trade. Live trades wait meanwhile, and would tell the same."""
-GRACE: Final = 2.0
-"""Seconds. REST may know a trade a moment before the stream brings it; a connection is mute only after this."""
-RETRIES: Final = 3
-"""How often ids that REST skips or does not have yet are asked for again; it reads a copy that lags a little."""
-RETRY_DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between attempts of a REST request, the last one repeated."""
-BURST: Final = 8
-"""Pages of a backfill at full speed; after them one each `PACE` seconds keeps within every venue's weight limit."""
-PACE: Final = 0.5
+ANCHORS: Final = 20
+"""Of how many symbols the newest trade is asked for before anything is subscribed. A feed of more does not wait for so
+many answers: those of its symbols that bring nothing at first are asked about after the subscription."""
+PROBES: Final = 0.2
+"""Of the venue's allowance: what questions about silence may use in the long run."""
+UNWELL: Final = 1.0
+"""Seconds for which a live symbol may wait for what is missing before it is said not to be live."""
+REMIND: Final = 10.0
+"""Seconds after which the order to reconnect is given again to a session that does not end."""
 
-
-class _Unavailable(Exception):
-    """REST did not give an answer within the declared patience."""
+_FAR: Final = float("inf")
 
 
 @actor(ready_within=15.0, first_start="retry", max_failures=None, backoff=Backoff(floor=0.25, base=0.5, cap=60.0))
 @attrs.frozen
 class Feed:
-    """Delivers the trades of one symbol into ``out``."""
+    """Delivers the trades of some symbols into ``out``."""
 
     source: TradeSource
     rest: str
     inflow: Mailbox[Inflow[Trade]]
     out: Mailbox[FeedItem]
-    control: Mailbox[Order]
+    controls: tuple[Mailbox[Order], ...]
+    """One for each connection actor."""
     hold: Mailbox[Hold]
-    cursor: Mailbox[Cursor]
+    cursors: Mailbox[dict[str, Track]]
+    wanted: Mailbox[Wanted]
+    changes: Mailbox[SymbolChange] | None
     silence: float
-    """Seconds without a trade after which the venue is asked whether there was one."""
+    """Longest time in seconds without a trade after which the venue is asked whether there was one."""
     patience: float
-    """Seconds without progress after which a backfill becomes a gap: live trades wait behind it."""
+    """Seconds without progress after which missing trades become a gap: live trades wait behind them."""
     largest: int
     """Most trades that a backfill fetches; of a longer hole only the end is filled."""
     transport: Any = None
+    symbols: tuple[str, ...] = ()
+    """Those to begin with, as `source.symbol` spells them; afterwards `wanted` has them."""
 
     async def run(self, me: Me) -> None:
-        """Deliver until cancelled. Cancellation loses nothing: the cursor says what was delivered."""
-        async with open_http(
-            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
-        ) as http:
-            await _Delivery(self, me, http).run()
+        """Deliver until cancelled. Cancellation loses nothing: the tracks say what was delivered."""
+        hold = kept(self.hold, Hold)
+        async with (
+            open_http(
+                self.rest, self.source.failure, hold=hold, transport=self.transport, limit=self.source.limits.rest
+            ) as http,
+            trio.open_nursery() as nursery,
+        ):
+            await _Run(self, me, http, nursery).run(nursery)
+
+    def track(self, symbol: str) -> Track:
+        """Return the track of a symbol of which nothing was delivered yet."""
+        cursor = Cursor(self.source.venue, symbol, now_ms)
+        if self.source.dense:
+            return Numbered(cursor, lists_only=self.source.lists_only, largest=self.largest)
+        return Unnumbered(cursor, page=self.source.page)
 
 
-class _Delivery:
+class _Run:
     """One incarnation of the feed."""
 
-    def __init__(self, feed: Feed, me: Me, http: Http) -> None:
+    def __init__(self, feed: Feed, me: Me, http: Http, nursery: trio.Nursery) -> None:
         self._feed = feed
-        self._source = feed.source
         self._me = me
-        self._http = http
-        self._cursor = kept(feed.cursor, Cursor)
-        self._session: Session | None = None
-        self._live: bool | None = None
-        self._news_at = trio.current_time()
-        """When the last new trade came, or the venue last said that there is none."""
-        self._ask_at = self._news_at + feed.silence
-        """When the venue is asked next, unless news come before."""
+        self._lines = Lines(feed.controls, wanted_of(feed.wanted, feed.symbols))
+        self._tracks = kept(feed.cursors, dict[str, Track])
+        self._silence = Silence(feed.silence, _pace(feed))
+        desk = Desk(feed.source, feed.out, feed.patience, me, http, self._tracks, self._look, self._found)
+        self._filler = Filler(desk, nursery)
+        self._mute: set[str] = set()
+        """Symbols of which REST has news that no session brings."""
+        self._look_at: dict[str, float] = {}
+        """When to look at a symbol again."""
+        self._unwell: dict[str, float] = {}
+        """Since when a symbol that was live waits for what is missing."""
+        self._given_up: dict[Session, Reconnect] = {}
+        self._remind_at = _FAR
+        self._nap: trio.CancelScope | None = None
+        self._strays = 0
 
-    async def run(self) -> None:
-        if self._cursor.last is None:
+    async def run(self, nursery: trio.Nursery) -> None:
+        for symbol in list(self._tracks.keys() - self._lines.wanted.symbols.keys()):
+            del self._tracks[symbol]
+        fresh = [symbol for symbol in self._lines.wanted.symbols if symbol not in self._tracks]
+        for track in self._tracks.values():
+            track.restarted()
+        for symbol in fresh:
+            self._tracks[symbol] = self._feed.track(symbol)
+        if self._feed.source.dense and len(fresh) <= ANCHORS:
             # Before the connection is opened: then nothing that is published after it can lie before the anchor.
-            try:
-                await self._anchor()
-            except _Unavailable as problem:
-                self._me.note("no_anchor", reason=str(problem))
+            await self._filler.anchor(fresh)
         # Ready before the first item goes out: whoever takes it may be started only after us.
         self._me.ready()
-        await self._say(live=False, reason="starting")
+        for track in self._tracks.values():
+            track.cursor.state("starting", live=False)
+            await self._filler.flush(track)
+        nursery.start_soon(self._watch)
+        if self._feed.changes is not None:
+            nursery.start_soon(self._follow, self._feed.changes)
         while True:
-            messages: list[Inflow[Trade]] | None = None
-            with trio.move_on_at(self._next_question()):
-                messages = await self._feed.inflow.receive_many()
-            if messages is None:
-                await self._ask_whether_mute()
-            else:
-                await self._take(messages)
+            for message in await self._feed.inflow.receive_many():
+                if isinstance(message, Batch):
+                    await self._batch(message)
+                else:
+                    await self._heard(message)
 
-    def _next_question(self) -> float:
-        if self._session is None:
-            return float("inf")
-        # Never in the past: what already waits in the mailbox comes first.
-        return max(self._ask_at, trio.current_time() + 0.01)
+    # What the connections say ----------------------------------------------------------------------------------
 
-    # What the connection says ----------------------------------------------------------------------------------
-
-    async def _take(self, messages: Sequence[Inflow[Trade]]) -> None:
-        trades: list[Trade] = []
-        for message in messages:
-            if isinstance(message, Batch):
-                trades += message.items
+    async def _batch(self, message: Batch[Trade]) -> None:
+        session, now = message.session, trio.current_time()
+        for symbol, trades in by_symbol(message.items).items():
+            track = self._tracks.get(symbol)
+            if track is None:
+                self._stray(symbol, len(trades))
                 continue
-            await self._trades(trades)
-            trades = []
-            if isinstance(message, Opened):
-                await self._opened(message)
-            elif message.session is self._session:
-                self._session = None
-                await self._say(live=False, reason=message.reason)
-        await self._trades(trades)
+            fresh = track.live(session, trades, now)
+            if session is not None:
+                self._silence.heard(session, symbol, fresh, now)
+            if fresh:
+                self._mute.discard(symbol)
+                self._filler.forget(symbol)
+            self._look(symbol, "in order")
+            if track.cursor.ready:
+                await self._filler.flush(track)
+        self._wake(self._silence.next_at)
 
-    async def _trades(self, trades: Sequence[Trade]) -> None:
-        if not trades:
+    def _stray(self, symbol: str, count: int) -> None:
+        if not self._strays:
+            self._me.note("not_wanted", symbol=str(symbol)[:40])
+        self._strays += count
+
+    async def _heard(self, message: Opened | Subscribed | Rejected | Lost) -> None:
+        now = trio.current_time()
+        heard = self._lines.hear(message)
+        session = message.session
+        if isinstance(message, (Opened, Subscribed)):
+            self._silence.opened(session, heard.gained, now)
+            for symbol in heard.gained:
+                self._mute.discard(symbol)
+                self._filler.forget(symbol)
+                self._tracks[symbol].opened(session, now)
+        else:
+            self._given_up.pop(session, None)
+            self._end(session, heard.lost)
+        for symbol in heard.gained | heard.lost:
+            await self._shown(symbol, heard.reason or "caught up")
+        if isinstance(message, Rejected):
+            await self._filler.refused(message.symbol, message.reason)
+        self._wake(self._silence.next_at)
+
+    def _end(self, session: Session, symbols: frozenset[str]) -> None:
+        self._silence.lost(session, symbols)
+        for symbol in symbols:
+            track = self._tracks.get(symbol)
+            if track is not None:
+                track.lost(session)
+
+    async def _shown(self, symbol: str, reason: str) -> None:
+        track = self._tracks.get(symbol)
+        if track is not None:
+            self._look(symbol, reason)
+            await self._filler.flush(track)
+
+    # How a symbol is -------------------------------------------------------------------------------------------
+
+    def _look(self, symbol: str, reason: str) -> None:
+        """See what a symbol needs, and whether it is live."""
+        track = self._tracks.get(symbol)
+        if track is None:
             return
-        rest = in_order(trades)
-        if self._cursor.last is None and self._cursor.empty:
-            try:
-                await self._begin_with_the_first_ever()
-            except _Unavailable as problem:
-                self._me.note("no_anchor", reason=str(problem))
-        start = start_of(self._cursor, rest)
-        assert start is not None, "a batch that is not empty has a start"
-        self._cursor.last = start
-        before = self._cursor.last
-        while rest:
-            taken = step(self._last(), self._cursor.time, rest)
-            self._cursor.repeated += taken.repeated
-            await self._deliver(taken.ready)
-            if taken.restarted:
-                await self._renumbered(taken.rest[0].id - 1)
-            elif taken.missing is not None:
-                await self._fill(taken.missing, taken.rest[0])
-            rest = taken.rest
-        if self._last() != before:
-            self._heard()
-            if self._session is not None:
-                await self._say(live=True, reason="in order")
-
-    async def _opened(self, message: Opened) -> None:
-        self._session = message.session
-        self._heard()
-        try:
-            if self._cursor.last is None and not self._cursor.empty:
-                await self._anchor()
+        now = trio.current_time()
+        question = track.question(now)
+        if question is not None:
+            if question.not_before > now:
+                self._look_at[symbol] = question.not_before
+                self._wake(question.not_before)
             else:
-                await self._catch_up(await self._newest())
-        except _Unavailable as problem:
-            # The next live trade shows what is missing, or the next question does.
-            self._me.note("not_caught_up", reason=str(problem))
-            return
-        await self._say(live=True, reason="caught up")
+                self._filler.add(symbol)
+        cursor = track.cursor
+        if symbol in self._mute or self._filler.is_refused(symbol) or not self._lines.having(symbol):
+            self._unwell.pop(symbol, None)
+            cursor.state(reason, live=False)
+        elif track.complete:
+            self._unwell.pop(symbol, None)
+            cursor.state(reason, live=True)
+        elif cursor.telling and now - self._unwell.setdefault(symbol, now) >= UNWELL:
+            cursor.state("waiting for what is missing", live=False)
+        elif cursor.telling:
+            again = self._unwell[symbol] + UNWELL
+            self._look_at[symbol] = min(self._look_at.get(symbol, again), again)
+            self._wake(again)
+
+    def _found(self, symbol: str, *, news: bool | None) -> None:
+        """Take the answer to a question about silence."""
+        if self._filler.is_refused(symbol):
+            self._silence.forget(symbol)
+        self._act(self._silence.told(symbol, trio.current_time(), news=news))
+        self._wake(self._silence.next_at)
 
     # Silence ---------------------------------------------------------------------------------------------------
 
-    async def _ask_whether_mute(self) -> None:
-        session = self._session
-        assert session is not None, "without a connection nobody asks"
-        silent = trio.current_time() - self._news_at
-        try:
-            newest = await self._newest()
-        except _Unavailable as problem:
-            silent = trio.current_time() - self._news_at
-            if silent >= 3 * self._feed.silence:
-                await self._reconnect(session, f"silent for {silent:.0f} s, and REST cannot tell why: {problem}")
-            else:
-                self._ask_at = trio.current_time() + self._feed.silence
-            return
-        if not self._is_news(newest):
-            self._heard()
-            await self._say(live=True, reason="quiet, and so is the venue")
-            return
-        messages: list[Inflow[Trade]] | None = None
-        with trio.move_on_after(GRACE):
-            messages = await self._feed.inflow.receive_many()
-        if messages is not None:
-            await self._take(messages)
-            return
-        await self._reconnect(session, f"no trade for {silent:.0f} s, while the venue has newer ones")
-        try:
-            await self._catch_up(newest)
-        except _Unavailable as problem:
-            self._me.note("not_caught_up", reason=str(problem))
+    def _wake(self, at: float) -> None:
+        if self._nap is not None and at < self._nap.deadline:
+            self._nap.deadline = at
 
-    async def _reconnect(self, session: Session, reason: str) -> None:
-        self._session = None
-        self._me.note("mute", reason=reason)
-        self._feed.control.send_nowait(Reconnect(session, reason))
-        await self._say(live=False, reason=reason)
-
-    def _is_news(self, newest: Trade | None) -> bool:
-        if newest is None:
-            return False
-        last, at = self._cursor.last, self._cursor.time
-        return last is None or newest.id > last or (at is not None and newest.time > at + RESTART_AFTER)
-
-    def _heard(self) -> None:
-        self._news_at = trio.current_time()
-        self._ask_at = self._news_at + self._feed.silence
-
-    # Filling holes ---------------------------------------------------------------------------------------------
-
-    async def _anchor(self) -> None:
-        newest = await self._newest()
-        if newest is None:
-            self._cursor.empty = True
-        else:
-            self._cursor.last = newest.id
-
-    async def _begin_with_the_first_ever(self) -> None:
-        rows = await self._fetch(self._source.backfill_request(0, 1), trio.current_time() + QUESTION)
-        if rows:
-            self._cursor.last = rows[0].id - 1
-
-    async def _newest(self) -> Trade | None:
-        rows = await self._fetch(self._source.newest_request(), trio.current_time() + QUESTION)
-        return rows[-1] if rows else None
-
-    async def _catch_up(self, newest: Trade | None) -> None:
-        if newest is None:
-            return
-        if self._cursor.last is None:
-            await self._begin_with_the_first_ever()
-        if self._cursor.last is None:
-            return
-        if newest.id > self._cursor.last:
-            await self._fill(Missing(self._cursor.last + 1, newest.id), None)
-        elif self._is_news(newest):
-            await self._renumbered(newest.id)
-
-    async def _fill(self, missing: Missing, behind: Trade | None) -> None:
-        """Deliver a range from REST, and gaps for what cannot be had."""
-        started = trio.current_time()
-        gaps = 0
-        if missing.count > self._feed.largest:
-            cut = missing.last - self._feed.largest
-            await self._gap(cut, None, f"more than {self._feed.largest} trades were missing")
-            gaps += 1
-        deadline = trio.current_time() + self._feed.patience
-        retries = pages = 0
-        while self._last() < missing.last:
-            rest = Missing(self._last() + 1, missing.last)
-            request = self._source.backfill_request(rest.first, min(rest.count, self._source.page))
-            try:
-                rows = await self._fetch(request, deadline)
-            except _Unavailable as problem:
-                await self._gap(rest.last, behind, str(problem))
-                gaps += 1
-                break
-            run, absent = usable(rest, rows)
-            if absent is not None:
-                retries += 1
-                if retries <= RETRIES and trio.current_time() < deadline:
-                    await trio.sleep(RETRY_DELAYS[retries - 1])
-                    continue
-                await self._gap(absent.last, run[0] if run else behind, "the venue does not give these trades")
-                gaps += 1
-            await self._deliver(run)
-            retries = 0
-            deadline = trio.current_time() + self._feed.patience
-            pages += 1
-            if pages >= BURST and self._last() < missing.last:
-                await trio.sleep(PACE)
-        self._me.note(
-            "backfilled",
-            first=missing.first,
-            last=missing.last,
-            gaps=gaps,
-            seconds=round(trio.current_time() - started, 3),
-        )
-
-    async def _fetch(self, request: HttpRequest, deadline: float) -> list[Trade]:
-        """Ask until there is an answer or the deadline.
-
-        Raises:
-            _Unavailable: There was none, with the last reason.
-        """
-        attempt = 0
+    async def _watch(self) -> None:
         while True:
-            try:
-                with trio.fail_at(deadline):
-                    reply = await self._http.request(request)
-                rows = self._source.rows(reply.body)
-            except trio.TooSlowError:
-                raise _Unavailable(f"{request} was not answered in time") from None
-            except RateLimited as limited:
-                reason, wait = str(limited), limited.retry_after
-            except (HttpFailure, BadFrame) as failure:
-                reason, wait = str(failure), RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)]
-                # The last attempt comes shortly before the deadline, not long before it.
-                left = deadline - trio.current_time() - RETRY_DELAYS[0]
-                wait = min(wait, left) if left > RETRY_DELAYS[0] else wait
+            at = min(self._silence.next_at, self._remind_at, *self._look_at.values(), _FAR)
+            # Never in the past: what already waits in the mailbox comes first.
+            with trio.CancelScope(deadline=max(at, trio.current_time() + 0.01)) as self._nap:
+                await trio.sleep_forever()
+            self._nap = None
+            now = trio.current_time()
+            self._act(self._silence.due(now))
+            if self._remind_at <= now:
+                self._remind(now)
+            for symbol in [symbol for symbol, due in self._look_at.items() if due <= now]:
+                del self._look_at[symbol]
+                await self._shown(symbol, "complete again")
+
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Probe):
+                self._filler.probe(action.symbol)
+                continue
+            now = trio.current_time()
+            symbols = self._lines.symbols(action.session)
+            if isinstance(action, Resubscribe):
+                symbols = action.symbols
+                reason = "mute: its subscription is renewed"
             else:
-                self._source.stamp(rows, _now_ms())
-                return rows
-            attempt += 1
-            if trio.current_time() + wait >= deadline:
-                raise _Unavailable(reason)
-            await trio.sleep(wait)
+                reason = action.reason
+                symbols = self._lines.give_up(action.session)
+                self._given_up[action.session] = action
+                self._remind_at = min(self._remind_at, now + REMIND)
+            for symbol in symbols:
+                if symbol in self._tracks:
+                    self._tracks[symbol].lost(action.session)
+            self._mute |= {symbol for symbol in symbols if len(self._lines.having(symbol)) <= 1}
+            self._me.note("mute", symbols=sorted(symbols)[:5], count=len(symbols), reason=reason)
+            self._lines.order(action)
+            for symbol in symbols:
+                self._look(symbol, reason)
+                self._look_at[symbol] = now
+            self._wake(now)
 
-    async def _renumbered(self, last_id: int) -> None:
-        """The venue has started its ids anew: what it numbered up to here in the new way is not known."""
-        self._me.note("renumbered", old=self._last(), new=last_id)
-        self._cursor.last, self._cursor.time = -1, None
-        await self._gap(last_id, None, "the venue started its trade ids anew")
+    def _remind(self, now: float) -> None:
+        for order in self._given_up.values():
+            self._lines.order(order)
+        self._remind_at = now + REMIND if self._given_up else _FAR
 
-    # Delivering ------------------------------------------------------------------------------------------------
+    # Changes ---------------------------------------------------------------------------------------------------
 
-    async def _deliver(self, trades: Sequence[Trade]) -> None:
-        out, place = self._feed.out, 0
-        while place < len(trades):
-            await out.wait_writable()
-            # From here to the cursor there is no checkpoint.
-            taken = out.send_many_nowait(trades[place:] if place else trades)
-            if taken:
-                place += taken
-                self._cursor.passed(trades[place - 1])
-
-    async def _gap(self, last_id: int, behind: Trade | None, reason: str) -> None:
-        gap = Gap(
-            venue=self._source.venue,
-            symbol=self._source.symbol,
-            first_id=self._last() + 1,
-            last_id=last_id,
-            after_time=self._cursor.time,
-            before_time=None if behind is None else behind.time,
-            reason=reason,
-            received=_now_ms(),
-        )
-        await self._put(gap)
-        self._cursor.skipped(last_id)
-        self._me.note("gap", first=gap.first_id, last=gap.last_id, reason=reason)
-
-    async def _say(self, *, live: bool, reason: str) -> None:
-        if live == self._live:
-            return
-        state = FeedState(self._source.venue, self._source.symbol, live, reason, _now_ms())
-        await self._put(state)
-        self._live = live
-
-    async def _put(self, item: FeedItem) -> None:
-        """Put one item into ``out``; what follows the call runs without a checkpoint in between."""
-        while True:
-            await self._feed.out.wait_writable()
-            if self._feed.out.send_many_nowait((item,)):
-                return
-
-    def _last(self) -> int:
-        last = self._cursor.last
-        assert last is not None, "there is a cursor before anything is delivered"
-        return last
+    async def _follow(self, changes: Mailbox[SymbolChange]) -> None:
+        async for change in changes:
+            before = dict(self._tracks)
+            added, dropped = self._lines.change(change, self._feed.source.symbol, self._me.note)
+            for symbol in dropped:
+                self._tracks.pop(symbol, None)
+                self._silence.forget(symbol)
+                self._filler.forget(symbol)
+                for kept_for in (self._look_at, self._unwell):
+                    kept_for.pop(symbol, None)
+                self._mute.discard(symbol)
+            for symbol in added:
+                self._tracks[symbol] = self._feed.track(symbol)
+            for symbol in dropped:
+                track = before.get(symbol)
+                if track is not None:
+                    track.cursor.state("unsubscribed", live=False, again=True)
+                    await self._filler.flush(track)
+            for symbol in added:
+                self._tracks[symbol].cursor.state("starting", live=False)
+                await self._filler.flush(self._tracks[symbol])
 
 
-def _now_ms() -> int:
-    return int(time.time() * 1000)
+def _pace(feed: Feed) -> float:
+    """Return how many seconds apart questions about silence are, in the long run."""
+    limit = feed.source.limits.rest
+    weight = max((feed.source.newest_request(symbol).weight for symbol in feed.symbols[:1]), default=1)
+    return limit.within * weight / (PROBES * limit.weight)

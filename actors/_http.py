@@ -6,6 +6,7 @@ proxies from the environment, which the WebSocket side would not. What is used i
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -21,7 +22,8 @@ from ._dial import Dial, Tls, system_dial, tls_context
 from ._errors import HttpFailure, RateLimited, UnknownOutcome
 from ._http_network import DialBackend
 from ._messages import Hold
-from ._source import HttpReply, HttpRequest
+from ._rest_limit import banned_for, number
+from ._source import HttpReply, HttpRequest, RestLimit
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes. A page of 1000 rows is about 200 kB; the largest documented answers, exchange information, are near 10 MB."""
@@ -65,7 +67,8 @@ def network(*, tls: Tls = None, dial: Dial | None = None) -> Transport:
 class Http:
     """The REST side of one venue. Made by `open_http`.
 
-    After the venue has said when to come back, requests before that time raise `RateLimited` without being sent.
+    After the venue has said when to come back, requests before that time raise `RateLimited` without being sent; so do
+    those that would go beyond its allowance.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Http:
         hold: Hold,
         timeout: float,
         max_body: int,
+        limit: RestLimit | None,
     ) -> None:
         self._base = base
         self._transport = transport
@@ -83,6 +87,30 @@ class Http:
         self._timeout = timeout
         self._max_body = max_body
         self._hold = hold
+        self._limit = limit
+        self._turn = trio.Lock()
+
+    async def wait_for_turn(self, request: HttpRequest, share: float) -> None:
+        """Wait until a request fits into a share of the venue's allowance. Whoever came first goes first.
+
+        Args:
+            request: What is to be sent next; that is left to `request`.
+            share: Of the allowance, between 0 and 1: the rest is left to others.
+        """
+        async with self._turn:
+            while True:
+                wait = self._wait(request, share)
+                if wait <= 0:
+                    await trio.lowlevel.checkpoint()
+                    return
+                await trio.sleep(wait)
+
+    def _wait(self, request: HttpRequest, share: float) -> float:
+        limit = self._limit
+        if limit is None:
+            return 0.0
+        allowed = limit.weight * share
+        return self._hold.spent.wait(trio.current_time(), request.weight, allowed=allowed, within=limit.within)
 
     async def request(self, request: HttpRequest) -> HttpReply:
         """Send one request and return its successful reply.
@@ -95,20 +123,39 @@ class Http:
             UnknownOutcome: The request was sent and not answered, or the answer does not tell.
             HttpFailure: Everything else: not connected, refused, too large.
         """
-        wait = self._hold.until - trio.current_time()
+        wait = max(self._hold.until - trio.current_time(), self._wait(request, 1.0))
         if wait > 0:
             await trio.lowlevel.checkpoint()
             raise RateLimited(str(request), "not sent", retry_after=wait)
-        with trio.move_on_after(self._timeout) as scope:
-            reply = await self._send(request)
+        spending = self._hold.spent.take(trio.current_time(), request.weight)
+        try:
+            with trio.move_on_after(self._timeout) as scope:
+                reply = await self._send(request)
+        finally:
+            self._hold.spent.landed(spending, trio.current_time())
         if scope.cancelled_caught:
             raise UnknownOutcome(str(request), f"no answer within {self._timeout:g} s")
+        self._note_used(reply)
         failure = self._judge(request, reply)
         if failure is None:
             return reply
         if isinstance(failure, RateLimited):
+            banned = banned_for(str(failure), reply.headers, int(time.time() * 1000))
+            if banned is not None and banned > failure.retry_after:
+                failure = RateLimited(
+                    str(request), "banned", retry_after=banned, status=failure.status, code=failure.code
+                )
             self._hold.extend(failure.retry_after)
         raise failure
+
+    def _note_used(self, reply: HttpReply) -> None:
+        limit = self._limit
+        if limit is None:
+            return
+        left = number(reply.headers, limit.left_header)
+        used = number(reply.headers, limit.used_header) if left is None else limit.weight - left
+        if used is not None:
+            self._hold.spent.told(trio.current_time(), used, limit.within)
 
     async def _send(self, request: HttpRequest) -> HttpReply:
         url = self._base.copy_with(raw_path=_raw_path(self._base, request))
@@ -164,6 +211,7 @@ async def open_http(
     dial: Dial | None = None,
     timeout: float = TIMEOUT,
     max_body: int = MAX_BODY,
+    limit: RestLimit | None = None,
 ) -> AsyncGenerator[Http, None]:
     """Open the REST side of a venue; nothing is connected before the first request.
 
@@ -177,6 +225,7 @@ async def open_http(
         dial: Connects to host and port, for instance `proxied`; None: TCP.
         timeout: Seconds for a whole request.
         max_body: Bytes of the largest answer.
+        limit: What the venue allows an address; None: only what it says itself is obeyed.
 
     Raises:
         ValueError: The base address is none, or there are no certificates where ``tls`` says.
@@ -186,7 +235,7 @@ async def open_http(
         raise ValueError(f"not an http:// or https:// address: {base!r}")
     carrier: httpx.AsyncBaseTransport = (transport or network(tls=tls, dial=dial))()
     try:
-        yield Http(url, carrier, judge, hold or Hold(), timeout, max_body)
+        yield Http(url, carrier, judge, hold or Hold(), timeout, max_body, limit)
     finally:
         # httpcore closes sockets even where this is cut short by a cancellation.
         await carrier.aclose()

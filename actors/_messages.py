@@ -10,6 +10,8 @@ import trio
 
 from supervisor import Mailbox
 
+from ._rest_limit import Spent
+
 T = TypeVar("T")
 
 
@@ -133,6 +135,8 @@ class Hold:
     """
 
     until: float = -float("inf")
+    spent: Spent = attrs.field(factory=Spent)
+    """What they have spent of the venue's allowance, of REST."""
 
     def extend(self, seconds: float) -> None:
         """Note that the venue asked to wait so long from now on."""

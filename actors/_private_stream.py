@@ -27,7 +27,7 @@ from supervisor import Backoff, Mailbox, Me, actor
 
 from ._errors import HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Batch, Hold, Inflow, Opened, Order, Reconnect, Session, kept
+from ._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Session, kept
 from ._reconcile import Book, OrderKey, OrderReport, differences, judge
 from ._records import AccountItem, AccountState, Fill, OrderUpdate
 from ._source import AccountSource, HttpRequest
@@ -138,7 +138,7 @@ class _Delivery:
                 await self._update(update)
         elif isinstance(message, Opened):
             await self._opened(message.session)
-        elif message.session is self._session:
+        elif isinstance(message, Lost) and message.session is self._session:
             self._session, self._due = None, float("inf")
             await self._say(live=False, reason=message.reason)
 

@@ -143,6 +143,8 @@ class BookUpdate:
     time: int
     """Milliseconds by the venue's clock; 0 where the venue does not tell."""
     received: int
+    previous: int | None = None
+    """``sequence`` of the update that this one follows: an update lost on the way shows. None for a snapshot."""
 
 
 BookItem: TypeAlias = BookUpdate | FeedState

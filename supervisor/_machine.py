@@ -122,7 +122,7 @@ class Machine:
         slot.move("ready", now)
         slot.ready_at = slot.last_beat = now
         slot.ready_once = True
-        self._port.publish(Ready(slot.path, slot.generation, now))
+        self._port.tell(Ready, slot, now)
         self._bounds.ready(slot, now)
         if slot.group is None or not slot.group.stopping:  # Otherwise its group is about to stop it.
             self.leave_group(slot, now)
@@ -384,7 +384,7 @@ class Machine:
         slot.started_at = slot.last_beat = now
         slot.ready_at = None
         self._alive += 1
-        self._port.publish(Started(slot.path, slot.generation, now))
+        self._port.tell(Started, slot, now)
         self._bounds.started(slot, now)
         self._port.start(slot)
         return True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from ._budget import Budget
 from ._events import Note
 
 if TYPE_CHECKING:
@@ -25,15 +26,16 @@ class Me:
         generation: Which incarnation this is, 1 for the first.
     """
 
-    __slots__ = ("_cleanups", "_cut", "_machine", "_random", "_runtime", "_slot", "generation", "path")
+    __slots__ = ("_cleanups", "_cut", "_facts", "_machine", "_random", "_runtime", "_slot", "generation", "path")
 
     def __init__(self, slot: Slot, machine: Machine, runtime: Runtime) -> None:
         self._slot = slot
         self._machine = machine
         self._runtime = runtime
         self._random: Random | None = None
-        self._cleanups: list[trio.CancelScope] = []
+        self._cleanups: tuple[trio.CancelScope, ...] = ()
         self._cut = False
+        self._facts: Callable[[], Mapping[str, Any]] | None = None
         self.path: str = slot.path
         self.generation: int = slot.generation
 
@@ -72,6 +74,49 @@ class Me:
         now = trio.current_time()
         self._runtime.publish(Note(self.path, self.generation, now, what=what, fields=fields))
 
+    def expose(self, facts: Callable[[], Mapping[str, Any]]) -> None:
+        """Let everyone who asks for the tree's status see facts about this incarnation, such as a queue's length.
+
+        Args:
+            facts: Called at each `Running.status`, as long as this incarnation lives; returns plain values for JSON, never
+                a secret. It must be quick, and must not change anything. What it raises stands in the status instead.
+        """
+        self._facts = facts
+
+    def _exposed(self) -> Mapping[str, Any] | None:
+        if self._facts is None:
+            return None
+        try:
+            return self._facts()
+        except Exception as error:  # noqa: BLE001 - a status tells it, and must not fail over it
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    async def spend(self, budget: Budget) -> float:
+        """Wait until a budget allows one more, use it, and return the seconds waited.
+
+        The budget is that of the open tree, shared with every child whose policy or code names an equal one: an actor
+        that opens a second connection draws from what restarts draw from, too. Who asks first is served first.
+
+        Cancellation: nothing is used, and the place in the queue is given up; those behind it keep their times.
+        """
+        await trio.lowlevel.checkpoint()
+        opened, timers = self._runtime.budget(budget), self._runtime.timers
+        began = now = trio.current_time()
+        ticket = opened.queue(now)
+        used = False
+        try:
+            while not (now >= ticket.at and opened.claim(ticket, now)):
+                now = await timers.sleep_until(ticket.at, self._slot.order)
+            used = True
+        finally:
+            if not used:
+                opened.give_back(ticket)
+        return now - began
+
+    def close_budget(self, budget: Budget, seconds: float) -> None:
+        """Let nobody draw from a budget for so long: a venue's ``Retry-After`` or ban outranks every allowance."""
+        self._runtime.budget(budget).block_until(trio.current_time() + seconds)
+
     @contextmanager
     def cleanup(self) -> Iterator[trio.CancelScope]:
         """Shield cleanup from the cancellation that ends the actor, for what is left of its grace.
@@ -83,11 +128,11 @@ class Me:
         start = self._slot.since if self._slot.state == "stopping" else now
         deadline = now if self._cut else start + self._slot.policy.grace
         with trio.CancelScope(deadline=deadline, shield=True) as scope:
-            self._cleanups.append(scope)
+            self._cleanups += (scope,)
             try:
                 yield scope
             finally:
-                self._cleanups.remove(scope)
+                self._cleanups = tuple(other for other in self._cleanups if other is not scope)
         if scope.cancelled_caught:
             self.note("cleanup_cut_off", grace=self._slot.policy.grace)
 

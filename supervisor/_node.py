@@ -18,7 +18,7 @@ import trio
 
 from ._budget import OpenBudget
 from ._errors import SupervisorError
-from ._events import Event
+from ._events import Event, Ready, Started
 from ._judge import Spreader
 from ._machine import Machine
 from ._me import Me
@@ -171,6 +171,10 @@ class Node:
     def publish(self, event: Event) -> None:
         """Put an event into the tree's stream."""
         self._runtime.publish(event)
+
+    def tell(self, kind: type[Started | Ready], slot: Slot, now: float) -> None:
+        """Put an event without details into the tree's stream."""
+        self._runtime.tell(kind, slot.path, slot.generation, now)
 
     def started(self) -> None:
         """Tell whoever started this supervisor that its first starts are done."""

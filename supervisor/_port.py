@@ -7,7 +7,7 @@ from random import Random
 from typing import Protocol
 
 from ._budget import OpenBudget
-from ._events import Event
+from ._events import Event, Ready, Started
 from ._state import Slot
 from ._timers import Order, Timer
 
@@ -44,6 +44,9 @@ class Port(Protocol):
 
     def publish(self, event: Event) -> None:
         """Put an event into the tree's stream."""
+
+    def tell(self, kind: type[Started | Ready], slot: Slot, now: float) -> None:
+        """Put an event without details into the tree's stream. It is not made where nobody listens."""
 
     def started(self) -> None:
         """Every first start is done."""

@@ -27,7 +27,7 @@ from ._plan import Plan, apply, diff
 from ._policy import Spread
 from ._runtime import Runtime, Subscription
 from ._spec import Child, Supervisor, time_to_stop
-from ._state import ChildState, Slot
+from ._state import LIVING, ChildState, Slot
 from ._status import Status
 
 T = TypeVar("T")
@@ -295,21 +295,25 @@ class Running:
         return tuple([self._status_of(slot, now) for slot in node.machine.slots.values() if not slot.gone])
 
     def _status_of(self, slot: Slot, now: float) -> Status:
-        below = slot.shell.node if isinstance(slot.shell, Life) else None
-        state, silence, last = slot.state, slot.policy.silence, slot.last
+        spec, state, last = slot.spec, slot.state, slot.last
+        life = slot.shell if isinstance(slot.shell, Life) else None
+        below = None if life is None else life.node
+        me = None if life is None or state not in LIVING else life.me
+        # By position: there can be many thousands.
         return Status(
-            path=slot.path,
-            kind="supervisor" if slot.is_supervisor else "actor",
-            state=state,
-            generation=slot.generation,
-            restarts=slot.restarts,
-            failures=slot.failures,
-            since=slot.since,
-            next_at=next_try(slot, now) if state == "waiting" else None,
-            beat_age=now - slot.last_beat if silence is not None and state == "ready" else None,
-            last_end=None if last is None else last.end,
-            last_decision=None if last is None else last.decision,
-            children=() if below is None else self._statuses(below),
+            slot.path,
+            "supervisor" if isinstance(spec, Supervisor) else "actor",
+            state,
+            slot.generation,
+            slot.restarts,
+            slot.failures,
+            slot.since,
+            next_try(slot, now) if state == "waiting" else None,
+            now - slot.last_beat if state == "ready" and spec.policy.silence is not None else None,
+            None if last is None else last.end,
+            None if last is None else last.decision,
+            () if below is None else self._statuses(below),
+            None if me is None else me._exposed(),
         )
 
     def _on_started(self) -> None:

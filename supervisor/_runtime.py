@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from operator import is_
 from random import Random
-from typing import Any, TypeVar, cast
+from types import FunctionType
+from typing import Any, TypeVar
 
 import attrs
 import trio
 
 from ._blocking import path_of_task
 from ._budget import Budget, OpenBudget
-from ._events import Blocked, DeadLettered, Ended, Event
+from ._events import Blocked, DeadLettered, Ended, Event, Ready, Started
 from ._ledger import Ledger
 from ._mailbox import DeadLetter, Mailbox
 from ._open_mailbox import OpenMailbox
@@ -23,6 +24,8 @@ from ._timers import Timers
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({bool, bytes, float, int, str, FunctionType, type(None)})
+"""Types in which no mailbox can be."""
 _DEAD_LETTERS = 1000
 """Dead letters that are kept; older ones are only counted."""
 
@@ -95,6 +98,14 @@ class Runtime:
             mailbox.send_nowait(event)
         self.changed()
 
+    def tell(self, kind: type[Started | Ready], path: str, generation: int, now: float) -> None:
+        """Publish an event without details; where nobody listens only its number is used up."""
+        if self._subscribers:
+            self.publish(kind(path, generation, now))
+        else:
+            self._seq += 1
+            self.changed()
+
     def changed(self) -> None:
         """Wake those who wait for a change: not every one comes with an event."""
         if self._changed:
@@ -157,17 +168,21 @@ class Runtime:
 
         Looks into tuples, and into the fields of frozen attrs classes.
         """
-        if type(value) is tuple:
+        kind: Any = type(value)
+        if kind is tuple:
+            if _PLAIN.issuperset(map(type, value)):
+                return value
             items = tuple([self.with_open_mailboxes(item) for item in value])
             return value if all(map(is_, items, value)) else items
         if isinstance(value, Mailbox):
             return self.mailbox(value)
         changed = {}
-        for name, argument in _fields_of(cast(Hashable, type(value))):
+        for name, argument in _fields_of(kind):
             before = getattr(value, name)
-            after = self.with_open_mailboxes(before)
-            if after is not before:
-                changed[argument] = after
+            if type(before) not in _PLAIN:
+                after = self.with_open_mailboxes(before)
+                if after is not before:
+                    changed[argument] = after
         return attrs.evolve(value, **changed) if changed else value
 
 

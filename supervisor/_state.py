@@ -47,6 +47,9 @@ TRANSITIONS: dict[ChildState, dict[ChildState, str]] = {
 ACTIVE: frozenset[ChildState] = frozenset({"starting", "ready"})
 """States in which an incarnation lives that nobody has asked to end."""
 
+LIVING: frozenset[ChildState] = ACTIVE | {"stopping"}
+"""States in which an incarnation lives."""
+
 Asked = Literal["group", "shutdown", "failure", "operator"]
 """Why the supervisor asked an incarnation to end: its group restarts, all stops, it was stuck, or an operator wants it."""
 
@@ -113,7 +116,7 @@ class Slot:
     @property
     def gone(self) -> bool:
         """Whether it has ended and stays so through a group restart: temporary children are never restarted."""
-        return self.state == "down" and self.policy.restart == "temporary" and self.generation > 0
+        return self.state == "down" and self.generation > 0 and self.policy.restart == "temporary"
 
     @property
     def held(self) -> bool:

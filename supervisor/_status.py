@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import attrs
@@ -34,6 +34,8 @@ class Status:
     last_end: End | None = None
     last_decision: Decision | None = None
     children: tuple[Status, ...] = ()
+    facts: Mapping[str, Any] | None = None
+    """What the incarnation tells about itself, see `Me.expose`; None: nothing, or none lives."""
 
     def walk(self) -> Iterator[Status]:
         """Yield this one and all below it, in start order."""
@@ -53,6 +55,7 @@ class Status:
         own = {field.name: getattr(self, field.name) for field in attrs.fields(Status)}
         own["last_end"] = None if self.last_end is None else self.last_end.summary()
         own["last_decision"] = None if self.last_decision is None else str(self.last_decision)
+        own["facts"] = None if self.facts is None else dict(self.facts)
         own["children"] = [child.to_dict() for child in self.children]
         return own
 

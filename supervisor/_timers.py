@@ -65,6 +65,20 @@ class Timers:
             heapq.heapify(self._heap)
             self._cancelled = 0
 
+    async def sleep_until(self, deadline: float, order: Order) -> float:
+        """Sleep until the deadline, in the order of this heap; return the time then. Cancellation takes the timer back."""
+        due = trio.Event()
+
+        def wake(_now: float) -> None:
+            due.set()
+
+        timer = self.at(deadline, order, wake)
+        try:
+            await due.wait()
+        finally:
+            self.cancel(timer)
+        return trio.current_time()
+
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 

@@ -116,7 +116,7 @@ def make_report(stage: Stage, witness: Witness) -> Report:
     )
 
 
-def _published(trade: PublishedTrade) -> tuple[int, str, str, str, int]:
+def _published(trade: PublishedTrade) -> tuple[int | str, str, str, str, int]:
     return (trade.id, trade.price, trade.quantity, trade.side, trade.time)
 
 

@@ -146,4 +146,4 @@ def _trade(message: RecordedMessage) -> PublishedTrade:
 
 def _trade_before(first: PublishedTrade) -> PublishedTrade:
     """Return a trade with the id before that one, and otherwise like it."""
-    return attrs.evolve(first, id=first.id - 1, time=first.time - 1, at=0.0)
+    return attrs.evolve(first, id=int(first.id) - 1, time=first.time - 1, at=0.0)

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any, ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 
 from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
-from .._records import Side, Trade
 from .._secret import Secret
-from .._source import Closing, Control, Frame, HttpReply, HttpRequest, Ignored, Listed, ListenKeyExpired, Refused
+from .._source import (
+    Acknowledged,
+    Ask,
+    Closing,
+    Control,
+    Frame,
+    HttpReply,
+    HttpRequest,
+    Ignored,
+    Listed,
+    ListenKeyExpired,
+    Refused,
+)
+from ._decode import UNREADABLE, text
 
 UNAUTHORIZED: Final = frozenset({-1022, -2014, -2015})
 """Bad signature, bad format of the API key, rejected key or IP or permission (errors.md)."""
@@ -28,10 +39,26 @@ TOO_MANY_REQUESTS: Final = -1003
 INVALID_TIMESTAMP: Final = -1021
 INVALID_LISTEN_KEY: Final = -1125
 NO_SUCH_ORDER: Final = -2013
+NO_SUCH_SYMBOL: Final = frozenset({-1100, -1121})
+"""Illegal characters in a parameter, of which only the symbol can have any; invalid symbol."""
 
 _DEFAULT_WAIT: Final = {429: 60.0, 418: 120.0}
 """Seconds, where the answer has no Retry-After: a weight interval, and the shortest ban (rest-api.md)."""
-_LIST_ID: Final = 1
+_LIST_ID: Final = 2**31 - 1
+"""Apart from the ids of requests that subscribe."""
+STREAMS_PER_ASK: Final = 100
+"""Binance states no limit for one request. This many names stay below 4 KB."""
+STREAMS: Final = 1024
+"""Most streams on one connection, of spot and of USD-M."""
+LIFETIME: Final = 24 * 3600.0
+"""Seconds that a connection is valid, of spot and of USD-M."""
+ATTEMPTS: Final = 250
+"""Connections in `ATTEMPTS_WITHIN`: spot allows an address 300 (web-socket-streams.md), and other programs may share it.
+For USD-M nothing is stated."""
+ATTEMPTS_WITHIN: Final = 300.0
+"""Seconds."""
+PING_EVERY: Final = 15.0
+"""Seconds between pings. Spot pings every 20 s by itself, USD-M only every 3 minutes."""
 
 
 class _ErrorBody(msgspec.Struct, frozen=True):
@@ -39,48 +66,9 @@ class _ErrorBody(msgspec.Struct, frozen=True):
     msg: str = ""
 
 
-class AggTrade(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    tag_field="e",
-    tag="aggTrade",
-    rename={
-        "id": "a",
-        "price": "p",
-        "quantity": "q",
-        "time": "T",
-        "buyer_is_maker": "m",
-        "first_trade_id": "f",
-        "last_trade_id": "l",
-        "symbol": "s",
-    },
-):
-    """One aggregate trade, from the stream or from a REST row, which lacks only the symbol and the tag."""
-
-    venue: ClassVar[str] = ""
-
-    id: int
-    price: Decimal
-    quantity: Decimal
-    time: int
-    buyer_is_maker: bool
-    first_trade_id: int
-    last_trade_id: int
-    symbol: str = ""
-    received: int = 0
-
-    @property
-    def side(self) -> Side:
-        """The taker's side."""
-        return "sell" if self.buyer_is_maker else "buy"
-
-    def __post_init__(self) -> None:
-        finite(self.price, self.quantity)
-
-
 _error_body = msgspec.json.Decoder(_ErrorBody)
 _anything = msgspec.json.Decoder()
+_encode = msgspec.json.Encoder().encode
 
 
 def symbol(name: str) -> str:
@@ -136,7 +124,7 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         return None
     try:
         body = _error_body.decode(reply.body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         # Proxies and the WAF answer in HTML.
         body = _ErrorBody()
     where, status, code = str(request), reply.status, body.code
@@ -161,6 +149,24 @@ def retry_after(text: str | None, default: float) -> float:
     return seconds if 0 < seconds < float("inf") else default
 
 
+def asks(method: str, names: Mapping[str, str], first_id: int) -> list[Ask]:
+    """Return the requests that change what is subscribed (web-socket-streams.md).
+
+    Args:
+        method: ``SUBSCRIBE`` or ``UNSUBSCRIBE``.
+        names: Stream by symbol.
+        first_id: Of the first request; the others follow.
+    """
+    made: list[Ask] = []
+    symbols = list(names)
+    for start in range(0, len(symbols), STREAMS_PER_ASK):
+        part = symbols[start : start + STREAMS_PER_ASK]
+        number = first_id + len(made)
+        frame = _encode({"method": method, "params": [names[name] for name in part], "id": number})
+        made.append(Ask(str(number), frame.decode(), tuple(part)))
+    return made
+
+
 def list_request() -> str:
     """Return the frame that asks which streams this connection has (web-socket-streams.md)."""
     return f'{{"method":"LIST_SUBSCRIPTIONS","id":{_LIST_ID}}}'
@@ -168,30 +174,10 @@ def list_request() -> str:
 
 def is_combined(frame: Frame) -> bool:
     """Say whether a frame has the combined form, ``{"stream":..,"data":..}``."""
-    return frame[:9] in ('{"stream"', b'{"stream"')
+    return frame.startswith(b'{"stream"')
 
 
-def finite(*values: Decimal) -> None:
-    """Refuse NaN and infinities, which are valid decimals and no valid prices."""
-    for value in values:
-        if not value.is_finite():
-            raise ValueError("a price or quantity is not finite")
-
-
-def stamp(trades: Sequence[Trade], received: int) -> None:
-    """Write the local time, milliseconds since 1970, into freshly decoded trades that nobody else has seen yet."""
-    for trade in trades:
-        msgspec.structs.force_setattr(trade, "received", received)  # type: ignore[arg-type]
-
-
-def ascending(trades: list[Any], symbol: str) -> list[Trade]:
-    """Complete REST rows with the symbol that was asked for, and sort them by id."""
-    for trade in trades:
-        msgspec.structs.force_setattr(trade, "symbol", symbol)
-    return sorted(trades, key=lambda trade: trade.id)
-
-
-def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: bool) -> Control:
+def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: bool, stream: str = "") -> Control:
     """Read a frame that is not data: an acknowledgement, a notice, or something of which nothing is used.
 
     Args:
@@ -199,30 +185,34 @@ def control(frame: Frame, *, known: frozenset[str], data: frozenset[str], show: 
         known: Kinds that may come and are not used.
         data: Kinds that the caller decodes itself; one of these here means that it could not.
         show: Whether an error may carry a sample of the frame.
+        stream: How the names of the streams end that the caller decodes itself; empty: it does not go by names.
 
     Raises:
-        BadFrame: Not JSON, not an object, or a broken message of a kind in ``data``.
+        BadFrame: Not JSON, not an object, or a broken message of a kind in ``data`` or of such a stream.
     """
-    sample: Frame = frame if show else ""
+    sample = frame if show else b""
     try:
         message = _anything.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise BadFrame("not JSON", sample) from None
     if not isinstance(message, dict):
         raise BadFrame("not a JSON object", sample)
+    name = message.get("stream")
+    if stream and isinstance(name, str) and name.endswith(stream):
+        raise BadFrame(f"a {stream} message that is not one", sample)
     inner = message.get("data", message)
     # {"event":{...}} is the form of the WebSocket API, seen for the shutdown notice (web-socket-api.md).
     inner = inner.get("event", inner) if isinstance(inner, dict) else inner
     if not isinstance(inner, dict):
         # Arrays come on the `!...@arr` streams.
-        return Ignored(str(message.get("stream", "?"))[:40], known=False)
+        return Ignored(text(message.get("stream"), 40) or "?", known=False)
     kind = inner.get("e")
     if isinstance(kind, str):
         return _event(kind, known, data, sample)
     return _answer(message, inner)
 
 
-def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: Frame) -> Control:
+def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: bytes) -> Control:
     if kind in data:
         raise BadFrame(f"a {kind} message that is not one", sample)
     if kind == "serverShutdown":
@@ -233,29 +223,18 @@ def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: Frame
 
 
 def _answer(message: dict[str, Any], inner: dict[str, Any]) -> Control:
+    asked = text(message.get("id"), 40)
     # The documented error is flat, the captured one is wrapped: both are read.
     error = message.get("error", message)
-    if isinstance(error, dict) and isinstance(error.get("code"), int):
-        return Refused(error["code"], str(error.get("msg", ""))[:200])
+    if isinstance(error, dict) and isinstance(code := error.get("code"), int):
+        return Refused(code, text(error.get("msg")), asked)
     if "result" in message:
         streams = message["result"]
         if isinstance(streams, list):
-            return Listed(tuple(str(name) for name in streams))
-        return Ignored("acknowledgement", known=True)
+            return Listed(tuple(text(name) for name in streams))
+        return Acknowledged(asked)
     if "u" in inner and "b" in inner and "a" in inner:
         return Ignored("bookTicker", known=True)
     if "lastUpdateId" in inner:
         return Ignored("partial depth", known=True)
     return Ignored("no kind", known=False)
-
-
-def rows_of(decoder: msgspec.json.Decoder[Any], body: bytes, what: str) -> Any:
-    """Decode a REST body.
-
-    Raises:
-        BadFrame: It is not what was asked for.
-    """
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadFrame(f"{what}: {error}") from None

@@ -18,6 +18,7 @@ from .._records import Fill, OrderStatus, OrderUpdate, Side
 from .._secret import Secret
 from .._source import Control, Frame, HttpReply, HttpRequest
 from . import _binance
+from ._decode import UNREADABLE, finite, rows_of
 
 VENUE: Final = "binance-usdm"
 PAGE: Final = 1000
@@ -88,7 +89,7 @@ class _Order(
     commission: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
-        _binance.finite(self.quantity, self.price, self.last_quantity, self.filled, self.last_price, self.commission)
+        finite(self.quantity, self.price, self.last_quantity, self.filled, self.last_price, self.commission)
 
 
 class _OrderTradeUpdate(
@@ -128,7 +129,7 @@ class _OrderRow(
     updated: int
 
     def __post_init__(self) -> None:
-        _binance.finite(self.price, self.quantity, self.filled)
+        finite(self.price, self.quantity, self.filled)
 
 
 class _FillRow(
@@ -148,7 +149,7 @@ class _FillRow(
     time: int
 
     def __post_init__(self) -> None:
-        _binance.finite(self.price, self.quantity, self.commission)
+        finite(self.price, self.quantity, self.commission)
 
 
 class _Key(msgspec.Struct, frozen=True, rename={"value": "listenKey"}):
@@ -187,7 +188,7 @@ class UsdmAccount:
         """Read one frame of the private stream."""
         try:
             message = _private_combined.decode(frame).data if _binance.is_combined(frame) else _private.decode(frame)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return _binance.control(frame, known=_PRIVATE_KNOWN, data=_PRIVATE, show=False)
         order = message.order
         side, status = _SIDE.get(order.side), _STATUS.get(order.status)
@@ -236,7 +237,7 @@ class UsdmAccount:
 
     def listen_key(self, body: bytes) -> str:
         """Read the listen key from the answer."""
-        value: str = _binance.rows_of(_key, body, "listen key").value
+        value: str = rows_of(_key, body, "listen key").value
         if not value.isalnum():
             # It goes into an address: nothing may stand in it that means something there.
             raise BadFrame("a listen key that is not one")
@@ -260,7 +261,7 @@ class UsdmAccount:
 
     def time(self, body: bytes) -> int:
         """Read the venue's time."""
-        value: int = _binance.rows_of(_time, body, "time").value
+        value: int = rows_of(_time, body, "time").value
         return value
 
     def open_orders_request(self, symbol: str | None, now: int) -> HttpRequest:
@@ -283,16 +284,12 @@ class UsdmAccount:
 
     def orders(self, body: bytes) -> list[OrderReport]:
         """Read orders: an array, or the one object that `order_request` gives."""
-        rows = (
-            [_binance.rows_of(_order_row, body, "order")]
-            if body[:1] == b"{"
-            else _binance.rows_of(_order_rows, body, "orders")
-        )
+        rows = [rows_of(_order_row, body, "order")] if body[:1] == b"{" else rows_of(_order_rows, body, "orders")
         return sorted((_report(row) for row in rows), key=lambda report: report.order_id)
 
     def fills(self, body: bytes) -> list[Fill]:
         """Read fills."""
-        rows: list[_FillRow] = _binance.rows_of(_fill_rows, body, "fills")
+        rows: list[_FillRow] = rows_of(_fill_rows, body, "fills")
         return sorted((_fill(row) for row in rows), key=lambda fill: fill.id)
 
     def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:

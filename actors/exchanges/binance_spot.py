@@ -1,6 +1,6 @@
-"""Binance spot, public trades. Source: binance-spot-api-docs web-socket-streams.md and rest-api.md, 2026-07-21.
+"""Binance spot: public trades, quotes and order books.
 
-`t` of trades and `a` of aggregate trades are consecutive by symbol, and both can be fetched by id without a key, 1000 a
+Source: binance-spot-api-docs web-socket-streams.md and rest-api.md, 2026-07-21. `t` of trades and `a` of aggregate trades are consecutive by symbol, and both can be fetched by id without a key, 1000 a
 request: ``trade`` costs weight 25 a request, ``aggTrade`` 4, of 6000 a minute and address.
 """
 
@@ -8,15 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import attrs
 import msgspec
 
-from .._errors import BadFrame, HttpFailure
-from .._records import Side, Trade
-from .._source import Control, Frame, HttpReply, HttpRequest, Listed
+from .._continuity import Missing
+from .._records import Quote, Side, Trade
+from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, RestLimit
 from . import _binance
+from ._binance_market import (
+    AggTrade,
+    DepthUpdate,
+    PublicStreams,
+    Ticker,
+    ascending,
+    channel_reader,
+    snapshot,
+    stamped,
+    top_of_book,
+)
+from ._decode import Reader, rows_of
 
 VENUE: Final = "binance"
 WS: Final = "wss://stream.binance.com:9443"
@@ -25,10 +37,20 @@ TESTNET_WS: Final = "wss://stream.testnet.binance.vision"
 TESTNET_REST: Final = "https://testnet.binance.vision"
 PAGE: Final = 1000
 
+LIMITS: Final = Limits(
+    attempts=_binance.ATTEMPTS,
+    attempts_within=_binance.ATTEMPTS_WITHIN,
+    messages=5,
+    messages_within=1.0,
+    symbols=_binance.STREAMS,
+    lifetime=_binance.LIFETIME,
+    rest=RestLimit(6000, 60.0, used_header="x-mbx-used-weight-1m"),
+)
+"""web-socket-streams.md, "Limits": one message too many in any second, and the connection is closed."""
+
 Kind: TypeAlias = Literal["trade", "aggTrade"]
 KINDS: Final[tuple[Kind, ...]] = ("trade", "aggTrade")
 
-_DATA: Final = frozenset(KINDS)
 _KNOWN: Final = frozenset(
     {
         "24hrMiniTicker",
@@ -65,23 +87,28 @@ class SpotTrade(
     received: int = 0
 
     @property
+    def first_id(self) -> int:
+        """The same as `id`."""
+        return self.id
+
+    @property
     def side(self) -> Side:
         """The taker's side."""
         return "sell" if self.buyer_is_maker else "buy"
 
-    def __post_init__(self) -> None:
-        _binance.finite(self.price, self.quantity)
 
-
-class SpotAggTrade(_binance.AggTrade, frozen=True, gc=False):
+class SpotAggTrade(AggTrade, frozen=True, gc=False):
     """One trade of the ``aggTrade`` stream: the fills of one taker order at one price. See `actors.Trade`."""
 
     venue: ClassVar[str] = VENUE
 
 
-class _Combined(msgspec.Struct, frozen=True, gc=False):
-    stream: str
-    data: SpotTrade | SpotAggTrade
+class _TradeMessage(msgspec.Struct, frozen=True, gc=False):
+    data: SpotTrade
+
+
+class _AggMessage(msgspec.Struct, frozen=True, gc=False):
+    data: SpotAggTrade
 
 
 class _TradeRow(msgspec.Struct, frozen=True, gc=False, rename={"buyer_is_maker": "isBuyerMaker", "quantity": "qty"}):
@@ -91,89 +118,162 @@ class _TradeRow(msgspec.Struct, frozen=True, gc=False, rename={"buyer_is_maker":
     time: int
     buyer_is_maker: bool
 
-    def __post_init__(self) -> None:
-        _binance.finite(self.price, self.quantity)
+
+class _QuoteMessage(msgspec.Struct, frozen=True, gc=False):
+    data: Ticker
 
 
-_combined = msgspec.json.Decoder(_Combined)
-_raw: msgspec.json.Decoder[SpotTrade | SpotAggTrade] = msgspec.json.Decoder(SpotTrade | SpotAggTrade)
+class _DepthMessage(msgspec.Struct, frozen=True, gc=False):
+    data: DepthUpdate
+
+
 _trade_rows = msgspec.json.Decoder(list[_TradeRow])
 _agg_rows = msgspec.json.Decoder(list[SpotAggTrade])
 
 
-def decode(frame: Frame) -> SpotTrade | SpotAggTrade | Control:
-    """Read one frame of a public stream, in the raw or in the combined form.
+def _trades(messages: list[Any], received: int) -> list[Any]:
+    return stamped([message.data for message in messages], received)
 
-    Raises:
-        BadFrame: Not JSON, or a trade that is not one.
-    """
-    try:
-        if _binance.is_combined(frame):
-            return _combined.decode(frame).data
-        return _raw.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _binance.control(frame, known=_KNOWN, data=_DATA, show=True)
+
+def _quotes(messages: list[_QuoteMessage], received: int) -> list[Any]:
+    return [message.data.quote(VENUE, received) for message in messages]
+
+
+def _depths(messages: list[_DepthMessage], received: int) -> list[Any]:
+    return [message.data.depth() for message in messages]
+
+
+_trade_readers: Final[dict[str, Reader[Any]]] = {
+    "trade": channel_reader(_TradeMessage, _trades, suffix="@trade", known=_KNOWN),
+    "aggTrade": channel_reader(_AggMessage, _trades, suffix="@aggTrade", known=_KNOWN),
+}
+_quote_reader: Final = channel_reader(_QuoteMessage, _quotes, suffix="@bookTicker", known=_KNOWN)
+_depth_reader: Final = channel_reader(_DepthMessage, _depths, suffix="@depth@100ms", known=_KNOWN)
 
 
 @attrs.frozen
-class SpotTrades:
-    """The trades of one symbol: a `actors._source.TradeSource`."""
+class _Spot(PublicStreams):
+    venue: ClassVar[str] = VENUE
+    limits: ClassVar[Limits] = LIMITS
+    path: ClassVar[str] = "/stream"
 
-    symbol: str = attrs.field(converter=_binance.symbol)
+
+@attrs.frozen
+class SpotTrades(_Spot):
+    """Trades: a `actors._source.TradeSource`.
+
+    Attributes:
+        kind: ``trade``, or ``aggTrade``: the fills of one taker order at one price as one, which REST gives for a sixth
+            of the weight.
+    """
+
     kind: Kind = attrs.field(default="trade", validator=attrs.validators.in_(KINDS))
-    venue: str = VENUE
-    page: int = PAGE
+
+    channel: ClassVar[Channel] = "trades"
+    dense: ClassVar[bool] = True
+    page: ClassVar[int] = PAGE
+    lists_only: ClassVar[bool] = False
 
     @property
-    def stream(self) -> str:
-        """The stream's name; symbols in it are lower case."""
-        return f"{self.symbol.lower()}@{self.kind}"
+    def suffix(self) -> str:
+        """``@trade`` or ``@aggTrade``."""
+        return f"@{self.kind}"
 
-    def stream_path(self) -> str:
-        """Return path and query of the combined stream."""
-        return f"/stream?streams={self.stream}"
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _trade_readers[self.kind].read(frames, received)
 
-    def list_request(self) -> str:
-        """Return the frame that asks what is subscribed."""
-        return _binance.list_request()
-
-    def lists_us(self, listed: Listed) -> bool:
-        """Say whether our stream is among those listed."""
-        return self.stream in listed.streams
-
-    def decode(self, frame: Frame) -> Trade | Control:
-        """Read one frame; a trade of another symbol or kind is as bad as garbage."""
-        message = decode(frame)
-        if isinstance(message, (SpotTrade, SpotAggTrade)):
-            wanted = SpotTrade if self.kind == "trade" else SpotAggTrade
-            if message.symbol != self.symbol or not isinstance(message, wanted):
-                raise BadFrame(f"not a {self.kind} of {self.symbol}", frame)
-        return message
-
-    def stamp(self, trades: Sequence[Trade], received: int) -> None:
-        """Write the local time into freshly decoded trades."""
-        _binance.stamp(trades, received)
-
-    def newest_request(self) -> HttpRequest:
+    def newest_request(self, symbol: str) -> HttpRequest:
         """Return the request for the newest trade: weight 25, or 4 for aggregates."""
-        path = "/api/v3/trades" if self.kind == "trade" else "/api/v3/aggTrades"
-        return HttpRequest("GET", path, _binance.query({"symbol": self.symbol, "limit": 1}))
+        return self._request("/api/v3/trades", symbol, limit=1)
 
-    def backfill_request(self, first_id: int, count: int) -> HttpRequest:
+    def fill_request(self, symbol: str, missing: Missing) -> HttpRequest:
         """Return the request for trades from an id on: ``fromId`` is inclusive, the answer ascends."""
-        path = "/api/v3/historicalTrades" if self.kind == "trade" else "/api/v3/aggTrades"
-        return HttpRequest(
-            "GET", path, _binance.query({"symbol": self.symbol, "fromId": first_id, "limit": min(count, PAGE)})
-        )
+        return self._request("/api/v3/historicalTrades", symbol, fromId=missing.first, limit=min(missing.count, PAGE))
 
-    def rows(self, body: bytes) -> list[Trade]:
-        """Read the answer to either request."""
+    def recent_request(self, symbol: str, since: int | None) -> HttpRequest:
+        """Return the request for the newest trades. Aggregates can begin at a time, and then ascend from there."""
+        if since is not None and self.kind == "aggTrade":
+            return self._request("/api/v3/aggTrades", symbol, startTime=since, limit=PAGE)
+        return self._request("/api/v3/trades", symbol, limit=PAGE)
+
+    def _request(self, path: str, symbol: str, **parameters: int) -> HttpRequest:
+        query = _binance.query({"symbol": symbol, **parameters})
         if self.kind == "aggTrade":
-            return _binance.ascending(_binance.rows_of(_agg_rows, body, "aggTrades"), self.symbol)
-        rows: list[_TradeRow] = _binance.rows_of(_trade_rows, body, "trades")
-        trades = [SpotTrade(row.id, row.price, row.quantity, row.time, row.buyer_is_maker) for row in rows]
-        return _binance.ascending(trades, self.symbol)
+            return HttpRequest("GET", "/api/v3/aggTrades", query, weight=4)
+        return HttpRequest("GET", path, query, weight=25)
 
-    def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
-        """Return the error that the reply means, or None."""
-        return _binance.failure(request, reply)
+    def rows(self, symbol: str, body: bytes, received: int) -> list[Trade]:
+        """Read the answer to any of these requests, in ascending order.
+
+        Raises:
+            BadFrame: It is not what it must be.
+        """
+        if self.kind == "aggTrade":
+            aggregates = rows_of(_agg_rows, body, "aggTrades")
+            return ascending(aggregates, symbol, received)
+        trades = [
+            SpotTrade(row.id, row.price, row.quantity, row.time, row.buyer_is_maker)
+            for row in rows_of(_trade_rows, body, "trades")
+        ]
+        return ascending(trades, symbol, received)
+
+
+@attrs.frozen
+class SpotQuotes(_Spot):
+    """Best bid and ask, each change: a `actors._source.QuoteSource`. The venue sends no time with them."""
+
+    channel: ClassVar[Channel] = "quotes"
+
+    @property
+    def suffix(self) -> str:
+        """``@bookTicker``."""
+        return "@bookTicker"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _quote_reader.read(frames, received)
+
+    def newest_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the top of the book, because ``ticker/bookTicker`` has no number."""
+        return HttpRequest("GET", "/api/v3/depth", _binance.query({"symbol": symbol, "limit": 1}), weight=5)
+
+    def newest(self, symbol: str, body: bytes, received: int) -> Quote:
+        """Read the answer."""
+        return top_of_book(VENUE, symbol, body, received)
+
+
+_DEPTH_WEIGHT: Final = {100: 5, 500: 25, 1000: 50, 5000: 250}
+
+
+@attrs.frozen
+class SpotBooks(_Spot):
+    """Order books, changes every 100 ms: a `actors._source.BookSource`.
+
+    Attributes:
+        levels: Of a side in the snapshot: 100, 500, 1000 or 5000, for the weight 5, 25, 50 or 250 of 6000 a minute. What
+            lies deeper than the snapshot is unknown until it changes.
+    """
+
+    levels: int = attrs.field(default=1000, validator=attrs.validators.in_(_DEPTH_WEIGHT))
+
+    channel: ClassVar[Channel] = "book"
+    rule: ClassVar[BookRule] = BookRule("rest", "next", 1)
+
+    @property
+    def suffix(self) -> str:
+        """``@depth@100ms``."""
+        return "@depth@100ms"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _depth_reader.read(frames, received)
+
+    def snapshot_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the base of the book."""
+        query = _binance.query({"symbol": symbol, "limit": self.levels})
+        return HttpRequest("GET", "/api/v3/depth", query, weight=_DEPTH_WEIGHT[self.levels])
+
+    def snapshot(self, symbol: str, body: bytes) -> Depth:
+        """Read the answer."""
+        return snapshot(symbol, body)

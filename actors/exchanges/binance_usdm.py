@@ -1,4 +1,4 @@
-"""Binance USD-M futures: addresses and public aggregate trades; `UsdmAccount` is in a file of its own.
+"""Binance USD-M futures: addresses, public aggregate trades, quotes and books; `UsdmAccount` is in a file of its own.
 
 Sources: developers.binance.com, USD-M pages of 2026-05-28; the notice of 2026-03-06 on the split of stream addresses into
 /public, /market and /private; binance-connector-python, 2026-08-21.
@@ -10,18 +10,31 @@ Only aggregate trades are offered: their ids are consecutive, while those of raw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 import msgspec
 
-from .._errors import BadFrame, HttpFailure
-from .._records import Trade
-from .._source import Control, Frame, HttpReply, HttpRequest, Listed
+from .._continuity import Missing
+from .._records import Quote, Trade
+from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, RestLimit
 from . import _binance
+from ._binance_market import (
+    AggTrade,
+    DepthUpdate,
+    PublicStreams,
+    Ticker,
+    ascending,
+    channel_reader,
+    snapshot,
+    stamped,
+    top_of_book,
+)
 from ._binance_usdm_account import PAGE, VENUE, UsdmAccount
+from ._decode import rows_of
 
 __all__ = [
+    "LIMITS",
     "PAGE",
     "REST",
     "TESTNET_REST",
@@ -30,100 +43,203 @@ __all__ = [
     "WS",
     "UsdmAccount",
     "UsdmAggTrade",
+    "UsdmBooks",
+    "UsdmQuotes",
     "UsdmTrades",
-    "decode",
 ]
 
 WS: Final = "wss://fstream.binance.com"
 REST: Final = "https://fapi.binance.com"
 TESTNET_WS: Final = "wss://fstream.binancefuture.com"
 TESTNET_REST: Final = "https://testnet.binancefuture.com"
-_MARKET: Final = frozenset({"aggTrade"})
-_MARKET_KNOWN: Final = frozenset(
-    {"24hrMiniTicker", "24hrTicker", "bookTicker", "depthUpdate", "forceOrder", "kline", "markPriceUpdate"}
+
+LIMITS: Final = Limits(
+    attempts=_binance.ATTEMPTS,
+    attempts_within=_binance.ATTEMPTS_WITHIN,
+    messages=10,
+    messages_within=1.0,
+    symbols=_binance.STREAMS,
+    lifetime=_binance.LIFETIME,
+    rest=RestLimit(2400, 60.0, used_header="x-mbx-used-weight-1m"),
+)
+"""USD-M "Connect" page. For attempts nothing is stated: those of spot are used."""
+
+_KNOWN: Final = frozenset(
+    {
+        "24hrMiniTicker",
+        "24hrTicker",
+        "aggTrade",
+        "bookTicker",
+        "depthUpdate",
+        "forceOrder",
+        "kline",
+        "markPriceUpdate",
+    }
 )
 
 
-class UsdmAggTrade(_binance.AggTrade, frozen=True, gc=False):
+class UsdmAggTrade(AggTrade, frozen=True, gc=False):
     """One aggregate trade: the fills at one price and taker side within 100 ms. See `actors.Trade`."""
 
     venue: ClassVar[str] = VENUE
 
 
-class _Combined(msgspec.Struct, frozen=True, gc=False):
-    stream: str
+class _AggMessage(msgspec.Struct, frozen=True, gc=False):
     data: UsdmAggTrade
 
 
-_combined = msgspec.json.Decoder(_Combined)
-_raw = msgspec.json.Decoder(UsdmAggTrade)
+class _BookTicker(Ticker, frozen=True, gc=False, tag_field="e", tag="bookTicker"):
+    pass
+
+
+class _QuoteMessage(msgspec.Struct, frozen=True, gc=False):
+    data: _BookTicker
+
+
+class _DepthMessage(msgspec.Struct, frozen=True, gc=False):
+    data: DepthUpdate
+
+
 _agg_rows = msgspec.json.Decoder(list[UsdmAggTrade])
 
 
-def decode(frame: Frame) -> UsdmAggTrade | Control:
-    """Read one frame of a market stream, in the raw or in the combined form.
+def _trades(messages: list[_AggMessage], received: int) -> list[Any]:
+    return stamped([message.data for message in messages], received)
 
-    Raises:
-        BadFrame: Not JSON, or an aggregate trade that is not one.
-    """
-    try:
-        trade = _combined.decode(frame).data if _binance.is_combined(frame) else _raw.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _binance.control(frame, known=_MARKET_KNOWN, data=_MARKET, show=True)
-    if not trade.symbol:
-        return _binance.control(frame, known=_MARKET_KNOWN, data=_MARKET, show=True)
-    return trade
+
+def _quotes(messages: list[_QuoteMessage], received: int) -> list[Any]:
+    return [message.data.quote(VENUE, received) for message in messages]
+
+
+def _depths(messages: list[_DepthMessage], received: int) -> list[Any]:
+    made = [message.data.depth() for message in messages]
+    if any(depth.previous is None for depth in made):
+        raise ValueError("a depth update without the number of the one before")
+    return made
+
+
+_trade_reader: Final = channel_reader(_AggMessage, _trades, suffix="@aggTrade", known=_KNOWN)
+_quote_reader: Final = channel_reader(_QuoteMessage, _quotes, suffix="@bookTicker", known=_KNOWN)
+_depth_reader: Final = channel_reader(_DepthMessage, _depths, suffix="@depth@100ms", known=_KNOWN)
 
 
 @attrs.frozen
-class UsdmTrades:
-    """The aggregate trades of one symbol: a `actors._source.TradeSource`."""
+class _Usdm(PublicStreams):
+    venue: ClassVar[str] = VENUE
+    limits: ClassVar[Limits] = LIMITS
 
-    symbol: str = attrs.field(converter=_binance.symbol)
-    venue: str = VENUE
-    page: int = PAGE
+
+@attrs.frozen
+class UsdmTrades(_Usdm):
+    """Aggregate trades: a `actors._source.TradeSource`."""
+
+    channel: ClassVar[Channel] = "trades"
+    # Only under /market; elsewhere it is acknowledged and stays silent.
+    path: ClassVar[str] = "/market/stream"
+    dense: ClassVar[bool] = True
+    page: ClassVar[int] = PAGE
+    lists_only: ClassVar[bool] = False
 
     @property
-    def stream(self) -> str:
-        """The stream's name; symbols in it are lower case."""
-        return f"{self.symbol.lower()}@aggTrade"
+    def suffix(self) -> str:
+        """``@aggTrade``."""
+        return "@aggTrade"
 
-    def stream_path(self) -> str:
-        """Return path and query of the combined stream. ``aggTrade`` flows under /market and nowhere else."""
-        return f"/market/stream?streams={self.stream}"
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _trade_reader.read(frames, received)
 
-    def list_request(self) -> str:
-        """Return the frame that asks what is subscribed."""
-        return _binance.list_request()
+    def newest_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the newest aggregate trade."""
+        return _request(symbol, limit=1)
 
-    def lists_us(self, listed: Listed) -> bool:
-        """Say whether our stream is among those listed."""
-        return self.stream in listed.streams
-
-    def decode(self, frame: Frame) -> Trade | Control:
-        """Read one frame; a trade of another symbol is as bad as garbage."""
-        message = decode(frame)
-        if isinstance(message, UsdmAggTrade) and message.symbol != self.symbol:
-            raise BadFrame(f"not an aggTrade of {self.symbol}", frame)
-        return message
-
-    def stamp(self, trades: Sequence[Trade], received: int) -> None:
-        """Write the local time into freshly decoded trades."""
-        _binance.stamp(trades, received)
-
-    def newest_request(self) -> HttpRequest:
-        """Return the request for the newest aggregate trade: weight 20."""
-        return HttpRequest("GET", "/fapi/v1/aggTrades", _binance.query({"symbol": self.symbol, "limit": 1}))
-
-    def backfill_request(self, first_id: int, count: int) -> HttpRequest:
+    def fill_request(self, symbol: str, missing: Missing) -> HttpRequest:
         """Return the request for aggregate trades from an id on. The venue keeps 48 h; times must not be combined."""
-        query = _binance.query({"symbol": self.symbol, "fromId": first_id, "limit": min(count, PAGE)})
-        return HttpRequest("GET", "/fapi/v1/aggTrades", query)
+        return _request(symbol, fromId=missing.first, limit=min(missing.count, PAGE))
 
-    def rows(self, body: bytes) -> list[Trade]:
-        """Read the answer to either request."""
-        return _binance.ascending(_binance.rows_of(_agg_rows, body, "aggTrades"), self.symbol)
+    def recent_request(self, symbol: str, since: int | None) -> HttpRequest:
+        """Return the request for the newest aggregate trades, or for those from a time on."""
+        if since is not None:
+            return _request(symbol, startTime=since, limit=PAGE)
+        return _request(symbol, limit=PAGE)
 
-    def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
-        """Return the error that the reply means, or None."""
-        return _binance.failure(request, reply)
+    def rows(self, symbol: str, body: bytes, received: int) -> list[Trade]:
+        """Read the answer to any of these requests, in ascending order.
+
+        Raises:
+            BadFrame: It is not what it must be.
+        """
+        trades = rows_of(_agg_rows, body, "aggTrades")
+        return ascending(trades, symbol, received)
+
+
+def _request(symbol: str, **parameters: int) -> HttpRequest:
+    return HttpRequest("GET", "/fapi/v1/aggTrades", _binance.query({"symbol": symbol, **parameters}), weight=20)
+
+
+@attrs.frozen
+class UsdmQuotes(_Usdm):
+    """Best bid and ask, each change: a `actors._source.QuoteSource`."""
+
+    channel: ClassVar[Channel] = "quotes"
+    # Only under /public.
+    path: ClassVar[str] = "/public/stream"
+
+    @property
+    def suffix(self) -> str:
+        """``@bookTicker``."""
+        return "@bookTicker"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _quote_reader.read(frames, received)
+
+    def newest_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the top of the book, which has a number; five levels are the least."""
+        return _depth_request(symbol, 5)
+
+    def newest(self, symbol: str, body: bytes, received: int) -> Quote:
+        """Read the answer."""
+        return top_of_book(VENUE, symbol, body, received)
+
+
+_DEPTH_WEIGHT: Final = {5: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+
+
+@attrs.frozen
+class UsdmBooks(_Usdm):
+    """Order books, changes every 100 ms: a `actors._source.BookSource`.
+
+    Attributes:
+        levels: Of a side in the snapshot: 50, 100, 500 or 1000, for the weight 2, 5, 10 or 20 of 2400 a minute. What
+            lies deeper than the snapshot is unknown until it changes.
+    """
+
+    levels: int = attrs.field(default=1000, validator=attrs.validators.in_((50, 100, 500, 1000)))
+
+    channel: ClassVar[Channel] = "book"
+    # Only under /public.
+    path: ClassVar[str] = "/public/stream"
+    rule: ClassVar[BookRule] = BookRule("rest", "previous", 0)
+
+    @property
+    def suffix(self) -> str:
+        """``@depth@100ms``."""
+        return "@depth@100ms"
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read a batch of frames."""
+        return _depth_reader.read(frames, received)
+
+    def snapshot_request(self, symbol: str) -> HttpRequest:
+        """Return the request for the base of the book."""
+        return _depth_request(symbol, self.levels)
+
+    def snapshot(self, symbol: str, body: bytes) -> Depth:
+        """Read the answer."""
+        return snapshot(symbol, body)
+
+
+def _depth_request(symbol: str, limit: int) -> HttpRequest:
+    query = _binance.query({"symbol": symbol, "limit": limit})
+    return HttpRequest("GET", "/fapi/v1/depth", query, weight=_DEPTH_WEIGHT[limit])

@@ -1,10 +1,14 @@
-"""The embedded exchange: Binance spot and USD-M over their real protocols, with faults on a script.
+"""The embedded exchange: seven venues over their real protocols, with faults on a script.
 
 It keeps a true record of what it published, so that a bot's view can be compared with it, and it shares no code with
 the client: an error there is not mirrored here. Layout: `_exchange` (the object), `_serve` (sockets, memory),
-`_ws_server` and `_http_server` (thin shells), `_session`, `_rest`, `_market`, `_accounts` (pure), `_faults`, `_replay`.
+`_ws_server` and `_http_server` (thin shells), `venues/` (one file each: how it speaks, behind `_dialect`), `_market`,
+`_book`, `_accounts`, `_heartbeat`, `_limits` (pure), `_faults` and `_fault_kinds`, `_replay`.
 """
 
+from ._book import BookChange as BookChange
+from ._book import BookHistory as BookHistory
+from ._book import BookState as BookState
 from ._exchange import Exchange as Exchange
 from ._faults import Fault as Fault
 from ._faults import FaultScript as FaultScript
@@ -12,6 +16,7 @@ from ._record import AppliedFault as AppliedFault
 from ._record import Attempt as Attempt
 from ._record import ConnectionRecord as ConnectionRecord
 from ._record import OrderEvent as OrderEvent
+from ._record import PublishedQuote as PublishedQuote
 from ._record import PublishedTrade as PublishedTrade
 from ._record import TrueRecord as TrueRecord
 from ._record import Violation as Violation
@@ -29,6 +34,9 @@ __all__ = [
     "Address",
     "AppliedFault",
     "Attempt",
+    "BookChange",
+    "BookHistory",
+    "BookState",
     "ConnectionRecord",
     "Exchange",
     "Fault",
@@ -36,6 +44,7 @@ __all__ = [
     "MemoryStream",
     "Network",
     "OrderEvent",
+    "PublishedQuote",
     "PublishedTrade",
     "RecordedMessage",
     "Recording",

@@ -43,3 +43,29 @@ class ExchangeClock:
         now = self.now()
         if not self._given:
             self._epoch = time.time() - now
+
+
+class VenueClock:
+    """The clock by which a venue's gateways stamp messages and check requests: the exchange's, or one that is wrong.
+
+    Args:
+        clock: the exchange's, by which the venue's trades happen.
+    """
+
+    def __init__(self, clock: ExchangeClock) -> None:
+        self._clock = clock
+        self._skew = 0.0
+        self._skewed_until = 0.0
+
+    def now(self) -> float:
+        """Seconds since the exchange was opened; always right."""
+        return self._clock.now()
+
+    def skew(self, seconds: float, until: float) -> None:
+        """Be wrong by so many seconds, ahead if above zero, until a second of the exchange's clock."""
+        self._skew, self._skewed_until = seconds, until
+
+    def ms(self) -> int:
+        """Milliseconds since 1970, as the venue believes."""
+        now = self._clock.now()
+        return self._clock.ms(now) + (round(self._skew * 1000) if now < self._skewed_until else 0)

@@ -17,18 +17,22 @@ from typing import Literal
 import trio
 
 from ._accounts import Account, ListenKeys, OrderFlow
+from ._book import BookChange
 from ._clock import ExchangeClock
+from ._dialect import Dialect, Floor
+from ._fault_kinds import apply_fault
 from ._faults import Fault, FaultScript
 from ._http_server import serve_http
 from ._hub import Hub
 from ._market import Printed, Tape
-from ._messages import agg_trade_event, order_event, trade_event
 from ._record import RECORD_LIMIT, AppliedFault, OrderEvent, Side, TrueRecord
 from ._replay import Recording, replay_into
-from ._rest import Reply, Request, RestDesk
-from ._rest_account import AccountDesk
+from ._rest import Reply, Request
+from ._rest_faults import answer_or_fail
 from ._rules import RULES, SPOT, USDM, Rules
 from ._ws_server import serve_ws
+from .venues import SCHEMES, dialects
+from .venues.binance_usdm import BinanceUsdm
 
 _ORDER_IDS_PER_ACCOUNT = 1_000_000_000
 
@@ -41,10 +45,12 @@ class Exchange:
 
     Args:
         seed: fixes trades, orders and keys.
-        symbols: by venue, upper case.
+        symbols: by venue, in its own spelling: BTCUSDT on Binance and Bybit, BTC-USDT on OKX and KuCoin, BTC_USDT on
+            Gate. Without it: BTCUSDT on Binance's two venues.
         trades_per_second: of each symbol: trade ids per second. Zero: only what is printed by hand or replayed.
         keys: API key to secret, of the USD-M accounts. The secrets are never shown.
         orders_per_second: new orders that each account places by itself, on average.
+        book_changes_per_second: of each symbol, besides those that trades make. None: half of `trades_per_second`.
         epoch: seconds since 1970 at which the exchange begins. Without it: a fixed date in memory, the wall clock's
             over real sockets.
         rules: by venue, instead of `Rules.documented(venue)`.
@@ -62,6 +68,7 @@ class Exchange:
         keys: Mapping[str, str] | None = None,
         *,
         orders_per_second: float = 0.5,
+        book_changes_per_second: float | None = None,
         epoch: float | None = None,
         rules: Mapping[str, Rules] | None = None,
         record_limit: int = RECORD_LIMIT,
@@ -70,15 +77,17 @@ class Exchange:
         unknown = sorted({*wanted, *(rules or ())} - {*RULES})
         if unknown:
             raise ValueError(f"unknown venue {unknown[0]!r}; there are {', '.join(RULES)}")
-        if trades_per_second < 0 or orders_per_second < 0:
+        changes = trades_per_second / 2 if book_changes_per_second is None else book_changes_per_second
+        if min(trades_per_second, orders_per_second, changes) < 0:
             raise ValueError("a rate cannot be below zero")
         self.seed = seed
         self.trades_per_second = trades_per_second
         self.orders_per_second = orders_per_second
+        self.book_changes_per_second = changes
         self.clock = ExchangeClock(epoch)
         self.record = TrueRecord(record_limit)
         self.rules = {venue: (rules or {}).get(venue, RULES[venue]) for venue in RULES if venue in wanted}
-        self.hub = Hub(self.clock, self.record, self.rules)
+        self.hub = Hub(self.clock, self.record, self.rules, seed)
         self.tapes: dict[str, dict[str, Tape]] = {venue: {} for venue in self.rules}
         self._secrets = dict(keys or {})
         life = (self.rules.get(USDM) or RULES[USDM]).listen_key_life
@@ -92,9 +101,11 @@ class Exchange:
             )
             for number, key in enumerate(self._secrets)
         }
-        self._desks = {venue: RestDesk(venue, self.rules[venue], self.tapes[venue]) for venue in self.rules}
-        if USDM in self._desks:
-            AccountDesk(self._desks[USDM], self._secrets, self.accounts, self.listen_keys)
+        self.floors = {
+            venue: Floor(venue, rules, self.tapes[venue], self.hub.clocks[venue], Random(f"{seed}/{venue}/connections"))
+            for venue, rules in self.rules.items()
+        }
+        self.dialects: dict[str, Dialect] = dialects(self.floors, self._secrets, self.accounts, self.listen_keys)
         for venue, names in wanted.items():
             for name in names:
                 self.add_symbol(venue, name)
@@ -118,8 +129,10 @@ class Exchange:
             raise ValueError(f"there is no venue {venue!r} in this exchange")
         if symbol in self.tapes[venue]:
             raise ValueError(f"{symbol} is listed on {venue} already")
-        trades, aggregates = self.record.trades[venue, symbol], self.record.agg_trades[venue, symbol]
-        tape = Tape(venue, symbol, Random(f"{self.seed}/{venue}/{symbol}"), trades, aggregates, live=live)
+        record, key = self.record, (venue, symbol)
+        logs = record.trades[key], record.agg_trades[key], record.quotes[key]
+        tape = Tape(venue, symbol, SCHEMES[venue], f"{self.seed}/{venue}/{symbol}", *logs, live=live)
+        record.books[key] = tape.history
         self.tapes[venue][symbol] = tape
         return tape
 
@@ -147,13 +160,25 @@ class Exchange:
         return printed
 
     def publish(self, venue: str, symbol: str, printed: Printed) -> None:
-        """Send a printed taker order to the subscribers of its streams."""
-        name = symbol.lower()
-        if venue == SPOT:
-            for trade in printed.raw:
-                self.hub.publish(venue, f"{name}@trade", trade_event(symbol, trade))
-        payload = agg_trade_event(venue, symbol, printed.aggregate)
-        self.hub.publish(venue, f"{name}@aggTrade", payload)
+        """Tell the subscribers of a printed taker order, and of what it did to the book."""
+        dialect, tape = self.dialects[venue], self.tapes[venue][symbol]
+        if printed.before is not None:
+            self.hub.publish(venue, dialect.changed(tape, printed.before))
+        self.hub.publish(venue, dialect.traded(tape, printed))
+        self.hub.publish(venue, dialect.changed(tape, printed.after))
+
+    def change_book(self, venue: str, symbol: str) -> BookChange:
+        """Change some levels of a book, and tell the subscribers, now.
+
+        Raises:
+            KeyError: the symbol is not listed.
+        """
+        return self._drift(self.tapes[venue][symbol], self.clock.now())
+
+    def _drift(self, tape: Tape, at: float) -> BookChange:
+        change = tape.drift(at, self.clock.ms(at))
+        self.hub.publish(tape.venue, self.dialects[tape.venue].changed(tape, change))
+        return change
 
     def place_order(self, api_key: str, symbol: str, side: Side, quantity: str, price: str) -> OrderEvent:
         """Place a resting limit order now."""
@@ -184,13 +209,26 @@ class Exchange:
             ValueError: its venue is not in this exchange.
         """
         self._check(fault)
-        applied = AppliedFault(self.clock.now(), str(fault), tuple(fault.apply(self)))
+        applied = AppliedFault(self.clock.now(), str(fault), tuple(apply_fault(self, fault)))
         self.record.faults.append(applied)
         return applied
 
     def _check(self, fault: Fault) -> None:
         if fault.venue is not None and fault.venue not in self.rules:
             raise ValueError(f"there is no venue {fault.venue!r} in this exchange")
+
+    def expire_keys(self, *, notice: bool) -> list[str]:
+        """End every listen key of the USD-M accounts now.
+
+        Args:
+            notice: whether streams that listen for it are told.
+
+        Returns:
+            The keys that ended.
+        """
+        now = self.clock.now()
+        ended = [self.listen_keys.expire(api_key, now, notice=notice) for api_key in self.accounts]
+        return [key.value for key in ended if key is not None]
 
     def _fill(self, api_key: str, order_id: int, quantity: str | None, at: float) -> OrderEvent:
         account, time = self.accounts[api_key], self.clock.ms(at)
@@ -206,9 +244,9 @@ class Exchange:
         return self._tell(api_key, self.accounts[api_key].end(order_id, how, at, self.clock.ms(at)))
 
     def _tell(self, api_key: str, event: OrderEvent) -> OrderEvent:
-        key = self.listen_keys.active_key(api_key, self.clock.now())
-        if key is not None:
-            self.hub.publish_user(USDM, key.value, "ORDER_TRADE_UPDATE", order_event(event))
+        dialect = self.dialects[USDM]
+        assert isinstance(dialect, BinanceUsdm)
+        self.hub.publish(USDM, dialect.ordered(api_key, event))
         return event
 
     # Things that happen by themselves.
@@ -236,6 +274,9 @@ class Exchange:
                 if tape.live and self.trades_per_second > 0:
                     first = began + tape.next_delay(self.trades_per_second)
                     agenda.append((first, len(agenda), self._trade_on(tape)))
+                if tape.live and self.book_changes_per_second > 0:
+                    first = began + tape.next_drift(self.book_changes_per_second)
+                    agenda.append((first, len(agenda), self._drift_on(tape)))
         if self.tapes.get(USDM) and self.orders_per_second > 0:
             for account in self.accounts.values():
                 live = [tape for tape in self.tapes[USDM].values() if tape.live]
@@ -262,8 +303,17 @@ class Exchange:
 
     def _trade_on(self, tape: Tape) -> Callable[[float], float | None]:
         def act(due: float) -> float:
-            self.publish(tape.venue, tape.symbol, tape.print(due, self.clock.ms(due)))
+            if not self.hub.halted(tape.venue):
+                self.publish(tape.venue, tape.symbol, tape.print(due, self.clock.ms(due)))
             return due + tape.next_delay(self.trades_per_second)
+
+        return act
+
+    def _drift_on(self, tape: Tape) -> Callable[[float], float | None]:
+        def act(due: float) -> float:
+            if not self.hub.halted(tape.venue):
+                self._drift(tape, due)
+            return due + tape.next_drift(self.book_changes_per_second)
 
         return act
 
@@ -271,6 +321,8 @@ class Exchange:
         account = flow.account
 
         def act(due: float) -> float:
+            if self.hub.halted(USDM):
+                return due + flow.next_delay()
             step, key = flow.next_step(), account.api_key
             if step.action == "place":
                 tape = account.random.choice(flow.tapes)
@@ -301,16 +353,9 @@ class Exchange:
 
     # Connections.
 
-    def knows_stream(self, venue: str, stream: str) -> bool:
-        """Whether live data can come on a stream."""
-        symbol, _, kind = stream.partition("@")
-        listed = symbol == symbol.lower() and symbol.upper() in self.tapes[venue]
-        return listed and kind in (("trade", "aggTrade") if venue == SPOT else ("aggTrade",))
-
     def answer(self, venue: str, request: Request) -> Reply:
-        """Answer one REST request."""
-        now = self.clock.now()
-        return self._desks[venue].handle(request, now, self.clock.ms(now))
+        """Answer one REST request, as far as no fault does it instead."""
+        return answer_or_fail(self.hub, venue, self.dialects[venue], request)
 
     async def handle_ws(self, venue: str, stream: trio.abc.Stream) -> None:
         """Serve one WebSocket connection over any stream, and close it; cancellation closes at once."""
@@ -318,7 +363,7 @@ class Exchange:
             self.hub.note_attempt(venue, "ws", "refused")
             await trio.aclose_forcefully(stream)
             return
-        await serve_ws(self.hub, self.listen_keys, venue, lambda name: self.knows_stream(venue, name), stream)
+        await serve_ws(self.hub, venue, self.dialects[venue], stream)
 
     async def handle_http(self, venue: str, stream: trio.abc.Stream) -> None:
         """Serve one HTTP connection over any stream, and close it; cancellation closes at once."""

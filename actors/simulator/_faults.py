@@ -1,21 +1,25 @@
-"""Faults as values, scripts of faults, and what each kind does. A new kind is one function and one registration."""
+"""Faults as values, scripts of faults, and the registry of their kinds. What each kind does is in `_fault_kinds`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from ._accounts import ListenKeys
-from ._frames import Opcode, encode
-from ._hub import Hub, Mute, Subscriber
 from ._record import Surface
 from ._rules import SPOT, USDM
 
+if TYPE_CHECKING:
+    from ._dialect import Dialect
+    from ._hub import Hub
+
 GARBAGE = '{"stream":"btcusdt@trade","data":{"e":"tra'
 """What a broken frame says unless told otherwise: JSON that was cut off."""
+
+EVERYDAY = ("close", "expire_key", "garbage", "http_5xx", "mute", "refuse", "reset")
+"""What every bot must live through every day; a random script draws from these unless told otherwise."""
 
 
 class Target(Protocol):
@@ -26,12 +30,11 @@ class Target(Protocol):
         """The connections and the faults in force."""
 
     @property
-    def listen_keys(self) -> ListenKeys:
-        """Of the USD-M accounts."""
+    def dialects(self) -> dict[str, Dialect]:
+        """By venue, how it speaks."""
 
-    @property
-    def api_keys(self) -> Sequence[str]:
-        """The accounts."""
+    def expire_keys(self, *, notice: bool) -> list[str]:
+        """End every listen key now, and say which those were."""
 
 
 @attrs.frozen
@@ -43,12 +46,14 @@ class Kind:
         surfaces: where it makes sense.
         timed: whether it has a duration.
         apply: does it at once and says which connections it hit.
+        venues: where it makes sense; empty: everywhere.
     """
 
     name: str
     surfaces: tuple[Surface, ...]
     timed: bool
     apply: Callable[[Target, Fault], list[int]]
+    venues: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {}
@@ -68,17 +73,29 @@ class Fault:
     surface: Surface = "ws"
     """"ws" (public streams), "private" (user streams) or "rest"."""
     duration: float = 0.0
-    """Seconds; for mute, refuse and http_5xx."""
+    """Seconds it lasts; of notice: from the announcement to the close."""
     code: int = 1001
-    """Close code, for close."""
+    """Close code: of close, accept_then_close, notice and maintenance."""
     newcomers: bool = True
-    """Whether a mute also covers connections made while it lasts."""
+    """Whether a mute or half_open also covers connections made while it lasts."""
     notice: bool = True
     """Whether expire_key is told to streams that listen for it."""
     status: int = 503
     """Of http_5xx."""
     text: str = GARBAGE
     """Of garbage."""
+    share: float = 1.0
+    """Of the topics of each connection, for lost_subscription; of the frames, for duplicate and reorder."""
+    delay: float = 0.5
+    """Seconds before each write, for slow."""
+    chunk: int = 0
+    """Bytes of each write, for slow; 0: all there is."""
+    size: int = 5 * 1024 * 1024
+    """Bytes of the message, for oversized."""
+    shift: float = 5.0
+    """Seconds by which the venue's clock is ahead, for clock_skew; below zero: behind."""
+    variant: int = 0
+    """Which of the venue's forms a notice has, where it has several."""
 
     def __attrs_post_init__(self) -> None:
         kind = KINDS.get(self.kind)
@@ -90,6 +107,10 @@ class Fault:
             raise ValueError(f"{self.kind} {'needs a' if kind.timed else 'has no'} duration")
         if not 500 <= self.status <= 599:
             raise ValueError(f"{self.status} is not of the 5xx class")
+        if kind.venues and self.venue is not None and self.venue not in kind.venues:
+            raise ValueError(f"{self.kind} is for {', '.join(kind.venues)}, not for {self.venue}")
+        if not 0 < self.share <= 1 or self.delay <= 0 or self.chunk < 0 or self.size < 1:
+            raise ValueError("a fault has a share of up to 1, and a delay and sizes above zero")
 
     def __str__(self) -> str:
         given = [
@@ -101,9 +122,10 @@ class Fault:
 
     __repr__ = __str__
 
-    def apply(self, target: Target) -> list[int]:
-        """Do it now; the ids of the connections that were hit."""
-        return KINDS[self.kind].apply(target, self)
+    @staticmethod
+    def kinds() -> tuple[str, ...]:
+        """All kinds there are, for `FaultScript.random(kinds=...)`."""
+        return tuple(sorted(KINDS))
 
 
 def _ordered(entries: Iterable[tuple[float, Fault]]) -> tuple[tuple[float, Fault], ...]:
@@ -150,8 +172,8 @@ class FaultScript:
             seconds: how long the bad day lasts.
             mean_gap: seconds between two faults, on average.
             venues: which venues are hit.
-            kinds: which kinds occur; None: all.
-            surfaces: which surfaces are hit; spot has no private one.
+            kinds: which kinds occur; None: the everyday ones. `Fault.kinds()` are all.
+            surfaces: which surfaces are hit; only USD-M has a private one.
             longest: seconds, of any timed fault.
 
         Raises:
@@ -160,10 +182,12 @@ class FaultScript:
         random = Random(seed)
         choices = [
             (kind, venue, surface)
-            for kind in (sorted(KINDS) if kinds is None else kinds)
+            for kind in (EVERYDAY if kinds is None else kinds)
             for venue in venues
             for surface in KINDS[kind].surfaces
-            if surface in surfaces and not (surface == "private" and venue == SPOT)
+            if surface in surfaces
+            and (surface != "private" or venue == USDM)
+            and (not KINDS[kind].venues or venue in KINDS[kind].venues)
         ]
         if not choices:
             raise ValueError("no kind of fault fits these venues and surfaces")
@@ -184,93 +208,14 @@ class FaultScript:
         return cls(entries)
 
 
-def _kind(
-    name: str, *surfaces: Surface, timed: bool = False
-) -> Callable[[Callable[[Target, Fault], list[int]]], Callable[[Target, Fault], list[int]]]:
-    def register(apply: Callable[[Target, Fault], list[int]]) -> Callable[[Target, Fault], list[int]]:
-        KINDS[name] = Kind(name, surfaces, timed, apply)
+Apply = Callable[["Target", "Fault"], "list[int]"]
+
+
+def kind(name: str, *surfaces: Surface, timed: bool = False, venues: tuple[str, ...] = ()) -> Callable[[Apply], Apply]:
+    """Register what a kind of fault does; see `Kind`."""
+
+    def register(apply: Apply) -> Apply:
+        KINDS[name] = Kind(name, surfaces, timed, apply, venues)
         return apply
 
     return register
-
-
-@_kind("reset", "ws", "private", "rest")
-def _reset(target: Target, fault: Fault) -> list[int]:
-    """TCP reset of every connection."""
-    hit = target.hub.targets(fault.venue, fault.surface)
-    for connection in hit:
-        connection.reset("reset by a fault")
-    return [connection.record.id for connection in hit]
-
-
-@_kind("close", "ws", "private", "rest")
-def _close(target: Target, fault: Fault) -> list[int]:
-    """Orderly close of every connection, with a close code where there is one."""
-    hit = target.hub.targets(fault.venue, fault.surface)
-    for connection in hit:
-        connection.close(fault.code, "closed by a fault")
-    return [connection.record.id for connection in hit]
-
-
-@_kind("mute", "ws", "private", "rest", timed=True)
-def _mute(target: Target, fault: Fault) -> list[int]:
-    """No frame of any kind for a while; the market goes on, and what it prints is lost to the connection."""
-    hub = target.hub
-    until = hub.clock.now() + fault.duration
-    for venue in _venues(hub, fault):
-        hub.mutes[venue, fault.surface] = Mute(until, fault.newcomers)
-    hit = hub.targets(fault.venue, fault.surface)
-    for connection in hit:
-        connection.mute(until)
-    return [connection.record.id for connection in hit]
-
-
-@_kind("refuse", "ws", "rest", timed=True)
-def _refuse(target: Target, fault: Fault) -> list[int]:
-    """The listener is closed: connections are refused, existing ones live on. "ws" carries private streams too."""
-    hub = target.hub
-    until = hub.clock.now() + fault.duration
-    for venue in _venues(hub, fault):
-        hub.refusals[venue, fault.surface] = max(until, hub.refusals.get((venue, fault.surface), 0.0))
-        for notify in hub.on_refuse:
-            notify(venue, fault.surface, hub.refusals[venue, fault.surface])
-    return []
-
-
-@_kind("expire_key", "private")
-def _expire_key(target: Target, fault: Fault) -> list[int]:
-    """Every listen key ends now; the sockets stay open and fall silent."""
-    hub, hit = target.hub, []
-    for api_key in target.api_keys if fault.venue in (None, USDM) else ():
-        key = target.listen_keys.expire(api_key, hub.clock.now(), notice=fault.notice)
-        if key is not None:
-            hit += [c.record.id for c in hub.subscribers.values() if key.value in c.session.user_streams]
-            hub.tell_expired(key.value)
-    return hit
-
-
-@_kind("garbage", "ws", "private")
-def _garbage(target: Target, fault: Fault) -> list[int]:
-    """A text frame that is not JSON."""
-    hub = target.hub
-    hit: list[Subscriber] = [
-        hub.subscribers[connection.record.id]
-        for connection in hub.targets(fault.venue, fault.surface)
-        if connection.record.id in hub.subscribers
-    ]
-    for connection in hit:
-        connection.deliver(encode(Opcode.TEXT, fault.text.encode()))
-    return [connection.record.id for connection in hit]
-
-
-@_kind("http_5xx", "rest", timed=True)
-def _http_5xx(target: Target, fault: Fault) -> list[int]:
-    """Every REST request fails for a while, whatever it asks."""
-    hub = target.hub
-    for venue in _venues(hub, fault):
-        hub.failures[venue] = (hub.clock.now() + fault.duration, fault.status)
-    return [connection.record.id for connection in hub.targets(fault.venue, "rest")]
-
-
-def _venues(hub: Hub, fault: Fault) -> list[str]:
-    return [venue for venue in hub.rules if fault.venue in (None, venue)]

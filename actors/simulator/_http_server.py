@@ -11,6 +11,7 @@ from ._hub import Hub
 from ._record import ConnectionRecord
 from ._rest import Reply, Request
 from ._streams import reset_stream
+from ._trickle import send_slowly
 
 _IDLE_SECONDS = 75.0
 _LARGEST_HEAD = 16 * 1024
@@ -40,6 +41,14 @@ class HttpConnection:
     def mute(self, until: float) -> None:
         """Answer nothing until then; requests that fall into that time are never answered."""
         self._muted_until = max(self._muted_until, until)
+
+    def freeze(self, until: float) -> None:
+        """Answer nothing until then; for HTTP that is the same as a mute."""
+        self.mute(until)
+
+    def cut(self, why: str) -> None:
+        """Close the transport."""
+        self._end(why)
 
     def reset(self, why: str) -> None:
         """Break off with a TCP reset."""
@@ -86,12 +95,7 @@ class HttpConnection:
         self.record.messages_in += 1
         if await self._held_back():
             return False
-        failing = self._hub.failing(self._venue)
-        if failing is not None:
-            # The body of a gateway, not of the venue: not every 5xx is JSON.
-            reply = Reply(failing, b"<html><body>Service Unavailable</body></html>")
-        else:
-            reply = self._answer(request)
+        reply = self._answer(request)
         if reply.breach:
             self._hub.violate(self._venue, "rest", reply.breach, request.path, self.record.id)
         with trio.move_on_after(_IDLE_SECONDS) as patience:
@@ -142,7 +146,8 @@ class HttpConnection:
             h11.Data(data=reply.body),
             h11.EndOfMessage(),
         )
-        await self._stream.send_all(b"".join(self._http.send(event) or b"" for event in events))
+        data = b"".join(self._http.send(event) or b"" for event in events)
+        await send_slowly(self._hub, self._venue, "rest", self._stream, data)
 
 
 async def serve_http(hub: Hub, venue: str, answer: Callable[[Request], Reply], stream: trio.abc.Stream) -> None:

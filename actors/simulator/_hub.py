@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
 from typing import Protocol
 
 import attrs
 
-from ._clock import ExchangeClock
+from ._clock import ExchangeClock, VenueClock
+from ._dialect import Goodbye, Session, Telling
+from ._faults import Fault
 from ._frames import Opcode, encode
 from ._limits import RollingWindow
-from ._messages import wrapped
 from ._record import Attempt, ConnectionRecord, Surface, TrueRecord, Violation
 from ._rules import Rules
-from ._session import Session
 
 
 class Connection(Protocol):
@@ -32,6 +33,12 @@ class Connection(Protocol):
     def close(self, code: int, why: str) -> None:
         """End it in order."""
 
+    def freeze(self, until: float) -> None:
+        """Neither read nor write nor end it until then, and then break it off."""
+
+    def cut(self, why: str) -> None:
+        """End the transport in the middle of a frame."""
+
 
 class Subscriber(Connection, Protocol):
     """A live WebSocket connection."""
@@ -40,50 +47,64 @@ class Subscriber(Connection, Protocol):
     def session(self) -> Session:
         """Its subscriptions."""
 
-    def deliver(self, frame: bytes) -> None:
-        """Queue one encoded frame; never blocks."""
+    def deliver(self, topic: str, frame: bytes) -> None:
+        """Queue one encoded frame of data, which faults may distort; never blocks."""
 
-    def tell_expired(self, listen_key: str) -> None:
-        """A listen key has ended."""
+    def say(self, frame: bytes) -> None:
+        """Queue one encoded frame, whatever its size, past the faults that distort data."""
+
+    def end_at(self, at: float, goodbye: Goodbye) -> None:
+        """Close it at that second of the exchange's clock."""
+
+    def tick(self) -> None:
+        """Let the session say what has become due."""
 
 
 @attrs.frozen
-class Mute:
-    """A mute in force: until when, and whether connections made meanwhile are mute as well."""
+class InForce:
+    """A fault with a duration, while it lasts."""
 
+    fault: Fault
+    since: float
     until: float
-    newcomers: bool
+    hit: list[float] = attrs.field(factory=list)
+    """When it hit somebody, where that matters."""
 
 
 class Hub:
     """The state that servers, market and faults share. Synchronous: whatever changes it is seen at once by all."""
 
-    def __init__(self, clock: ExchangeClock, record: TrueRecord, rules: Mapping[str, Rules]) -> None:
+    def __init__(self, clock: ExchangeClock, record: TrueRecord, rules: Mapping[str, Rules], seed: object) -> None:
         self.clock = clock
         self.record = record
         self.rules = rules
+        self.clocks = {venue: VenueClock(clock) for venue in rules}
+        self.random = Random(f"{seed}/faults")
+        """Draws what a fault leaves open."""
         self.connections: dict[int, Connection] = {}
         self.subscribers: dict[int, Subscriber] = {}
-        self.mutes: dict[tuple[str, Surface], Mute] = {}
-        self.refusals: dict[tuple[str, Surface], float] = {}
-        """Until when a listener ("ws" or "rest") refuses connections."""
-        self.failures: dict[str, tuple[float, int]] = {}
-        """By venue, until when REST answers with which status of the 5xx class."""
+        self.in_force: dict[tuple[str, str, Surface], InForce] = {}
+        """By kind, venue and surface: the faults with a duration."""
         self.on_refuse: list[Callable[[str, Surface, float], None]] = []
         """Called with venue, listener and end when a refusal begins; whoever owns real listeners adds itself."""
-        self._attempts = {venue: RollingWindow(r.attempts, r.attempts_window) for venue, r in rules.items()}
+        self._attempts = {
+            venue: RollingWindow(r.attempts, r.attempts_window) for venue, r in rules.items() if r.attempts is not None
+        }
         self._next_id = 1
 
     # Connections
 
     def attempt(self, venue: str, surface: Surface) -> bool:
-        """Count an attempt at a WebSocket connection; False when it breaks the venue's limit."""
-        now = self.clock.now()
-        if self._attempts[venue].count(now):
-            return True
-        rules = self.rules[venue]
-        self.violate(venue, surface, "attempts", f"more than {rules.attempts} in {rules.attempts_window:g} s")
-        return False
+        """Count an attempt at a WebSocket connection; False when it breaks one of the venue's limits."""
+        rules, now = self.rules[venue], self.clock.now()
+        if venue in self._attempts and not self._attempts[venue].count(now):
+            self.violate(venue, surface, "attempts", f"more than {rules.attempts} in {rules.attempts_window:g} s")
+            return False
+        living = sum(subscriber.record.venue == venue for subscriber in self.subscribers.values())
+        if rules.connections is not None and living >= rules.connections:
+            self.violate(venue, surface, "connections", f"more than {rules.connections} at one time")
+            return False
+        return True
 
     def note_attempt(self, venue: str, surface: Surface, outcome: str) -> None:
         """Put an attempt into the record."""
@@ -113,19 +134,47 @@ class Hub:
 
     # Faults in force
 
+    def force(self, fault: Fault, *surfaces: Surface, longest: bool = False) -> float:
+        """Put a fault into force for its duration, and return its end.
+
+        Args:
+            fault: one with a duration.
+            surfaces: on which; the fault's own when none is given.
+            longest: whether an earlier one of the kind that ends later stays.
+        """
+        now = self.clock.now()
+        until = now + fault.duration
+        for venue in self.rules:
+            for surface in surfaces or (fault.surface,):
+                key = (fault.kind, venue, surface)
+                if fault.venue in (None, venue):
+                    present = self.active(*key)
+                    if not (longest and present is not None and present.until > until):
+                        self.in_force[key] = InForce(fault, now, until)
+        return until
+
+    def active(self, kind: str, venue: str, surface: Surface) -> InForce | None:
+        """The fault of that kind which is in force there now."""
+        if not self.in_force:
+            return None
+        found = self.in_force.get((kind, venue, surface))
+        if found is not None and self.clock.now() >= found.until:
+            del self.in_force[kind, venue, surface]
+            return None
+        return found
+
     def muted_until(self, venue: str, surface: Surface) -> float:
         """Until when a connection made now stays mute; a time in the past when it does not."""
-        mute = self.mutes.get((venue, surface))
-        return mute.until if mute is not None and mute.newcomers else 0.0
+        mute = self.active("mute", venue, surface)
+        return mute.until if mute is not None and mute.fault.newcomers else 0.0
 
     def refuses(self, venue: str, listener: Surface) -> bool:
         """Whether the listener is closed now."""
-        return self.clock.now() < self.refusals.get((venue, listener), 0.0)
+        return self.active("refuse", venue, listener) is not None
 
-    def failing(self, venue: str) -> int | None:
-        """The 5xx status with which REST answers now, if it does."""
-        until, status = self.failures.get(venue, (0.0, 0))
-        return status if self.clock.now() < until else None
+    def halted(self, venue: str) -> bool:
+        """Whether the venue is down for maintenance: nothing trades."""
+        return self.active("maintenance", venue, "ws") is not None
 
     def targets(self, venue: str | None, surface: Surface) -> list[Connection]:
         """The live connections of a venue (None: of all) on a surface, oldest first; not those about to end."""
@@ -137,32 +186,25 @@ class Hub:
             and not connection.record.end
         ]
 
+    def listeners(self, venue: str | None, surface: Surface) -> list[Subscriber]:
+        """Those of the targets that are WebSocket connections."""
+        found = self.targets(venue, surface)
+        return [self.subscribers[c.record.id] for c in found if c.record.id in self.subscribers]
+
     # Publishing
 
-    def publish(self, venue: str, stream: str, payload: bytes) -> None:
-        """Send a payload to every subscriber of a stream, each in the form it asked for."""
-        raw: bytes | None = None
-        combined: bytes | None = None
-        for subscriber in list(self.subscribers.values()):
-            if subscriber.record.venue != venue or not subscriber.session.wants(stream):
-                continue
-            if subscriber.session.combined:
-                combined = combined or encode(Opcode.TEXT, wrapped(stream, payload))
-                subscriber.deliver(combined)
-            else:
-                raw = raw or encode(Opcode.TEXT, payload)
-                subscriber.deliver(raw)
-
-    def publish_user(self, venue: str, listen_key: str, event: str, payload: bytes) -> None:
-        """Send a user event to the private streams of that key which asked for it."""
-        for subscriber in list(self.subscribers.values()):
-            session = subscriber.session
-            if subscriber.record.venue == venue and session.wants_event(listen_key, event):
-                body = wrapped(listen_key, payload) if session.combined else payload
-                subscriber.deliver(encode(Opcode.TEXT, body))
-
-    def tell_expired(self, listen_key: str) -> None:
-        """A listen key has ended before its time."""
-        for subscriber in list(self.subscribers.values()):
-            if listen_key in subscriber.session.user_streams:
-                subscriber.tell_expired(listen_key)
+    def publish(self, venue: str, tellings: Iterable[Telling]) -> None:
+        """Send payloads to every subscriber of their topics, each in the form it asked for."""
+        audience = [subscriber for subscriber in self.subscribers.values() if subscriber.record.venue == venue]
+        if not audience:
+            return
+        for topic, make in tellings:
+            frames: dict[str, bytes] = {}
+            for subscriber in audience:
+                session = subscriber.session
+                if not session.wants(topic):
+                    continue
+                frame = frames.get(session.form)
+                if frame is None:
+                    frame = frames[session.form] = encode(Opcode.TEXT, session.dress(topic, make()))
+                subscriber.deliver(topic, frame)

@@ -16,7 +16,7 @@ class RollingWindow:
 
     def __init__(self, limit: int, length: float) -> None:
         self._limit = limit
-        self._length = length
+        self.length = length
         self._times: deque[float] = deque()
 
     def count(self, now: float) -> bool:
@@ -25,12 +25,20 @@ class RollingWindow:
         Events beyond the limit are not kept: memory is bounded by the limit, and a stream of refused events does not
         lock the door for ever.
         """
-        while self._times and self._times[0] <= now - self._length:
+        while self._times and self._times[0] <= now - self.length:
             self._times.popleft()
         if len(self._times) >= self._limit:
             return False
         self._times.append(now)
         return True
+
+    def left(self, now: float) -> int:
+        """How many events are within the limit now."""
+        return self._limit - sum(at > now - self.length for at in self._times)
+
+    def wait(self, now: float) -> float:
+        """Seconds until one more event is within the limit."""
+        return max(0.0, self._times[0] + self.length - now) if len(self._times) >= self._limit else 0.0
 
 
 @attrs.frozen
@@ -71,7 +79,7 @@ class WeightLimit:
         if now_ms < self._banned_until:
             return self._ban(now_ms, "")
         self._used += weight
-        if self._used <= self._rules.weight_per_minute:
+        if self._rules.weight_per_minute is None or self._used <= self._rules.weight_per_minute:
             return Verdict(200, self._used)
         self._ignored += 1
         if self._ignored > self._rules.tolerated_429:

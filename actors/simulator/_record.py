@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import attrs
+
+if TYPE_CHECKING:
+    from ._book import BookHistory
 
 T = TypeVar("T")
 
@@ -25,14 +28,32 @@ RECORD_LIMIT = 1_000_000
 class PublishedTrade:
     """One trade as the exchange published it: on USD-M and in `agg_trades` an aggregate over raw ids."""
 
-    id: int
+    id: int | str
+    """As the venue shows it: a number, except on Bybit's linear market."""
     price: str
     quantity: str
     side: Side
     """The taker's side: a trade whose buyer was the maker is a sell."""
     time: int
     first_id: int
+    """Of an aggregate: its first raw id. Where `id` is text: the trade's number, counted here."""
     last_id: int
+    at: float
+    seq: int = attrs.field(default=0, eq=False)
+    """Number of the change of the book that came with it; several trades of one taker order share it."""
+
+
+@attrs.frozen
+class PublishedQuote:
+    """The best bid and ask, as they became."""
+
+    bid: str
+    bid_quantity: str
+    ask: str
+    ask_quantity: str
+    last: int
+    """Number of the last change of the book in it."""
+    time: int
     at: float
 
 
@@ -176,9 +197,13 @@ class TrueRecord:
     def __init__(self, limit: int = RECORD_LIMIT) -> None:
         new = _logs(limit)
         self.trades: defaultdict[tuple[str, str], Log[PublishedTrade]] = defaultdict(new)
-        """By (venue, symbol): raw trades on spot, aggregate trades on USD-M: what carries the consecutive ids."""
+        """By (venue, symbol): single trades; on USD-M, which numbers nothing else without holes, aggregate ones."""
         self.agg_trades: defaultdict[tuple[str, str], Log[PublishedTrade]] = defaultdict(new)
-        """By (venue, symbol): the aggregate trades of both venues."""
+        """By (venue, symbol): aggregate trades, of the venues that publish them: Binance and OKX."""
+        self.quotes: defaultdict[tuple[str, str], Log[PublishedQuote]] = defaultdict(new)
+        """By (venue, symbol): the best bid and ask, whenever they changed."""
+        self.books: dict[tuple[str, str], BookHistory] = {}
+        """By (venue, symbol): the order book after each of its changes."""
         self.orders: defaultdict[tuple[str, str], Log[OrderEvent]] = defaultdict(new)
         """By (venue, API key): every event of the account's orders, in the order in which it happened."""
         self.connections: Log[ConnectionRecord] = new()

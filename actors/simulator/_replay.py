@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import msgspec
 
 from ._market import Tape
 from ._record import PublishedTrade
-from ._rules import SPOT
+from ._rules import SPOT, USDM
 
 if TYPE_CHECKING:
     from ._exchange import Exchange
@@ -136,6 +137,8 @@ def _event(payload: bytes) -> _Event | None:
 
 async def replay_into(exchange: Exchange, recording: Recording, venue: str, speed: float) -> int:
     """Publish a recording; see `Exchange.replay`."""
+    if venue not in (SPOT, USDM):
+        raise ValueError(f"only Binance's recordings can be replayed, not those of {venue}")
     if not speed > 0:
         raise ValueError("the speed must be above zero")
     tapes: dict[str, Tape] = {}
@@ -152,8 +155,12 @@ async def replay_into(exchange: Exchange, recording: Recording, venue: str, spee
         if not message.stream:
             continue
         _remember(venue, tapes.get(message.stream.partition("@")[0].upper()), message, due)
-        exchange.hub.publish(venue, message.stream, message.payload)
+        exchange.hub.publish(venue, [(message.stream, _constant(message.payload))])
     return len(recording.messages)
+
+
+def _constant(payload: bytes) -> Callable[[], bytes]:
+    return lambda: payload
 
 
 def _remember(venue: str, tape: Tape | None, message: RecordedMessage, at: float) -> None:

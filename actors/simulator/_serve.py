@@ -128,10 +128,13 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1") -> AsyncIterator[Ma
         async with trio.open_nursery() as nursery:
             for door in doors:
                 nursery.start_soon(door.run)
-            yield {
+            addresses = {
                 venue: Address(f"ws://{found[venue, 'ws']}", f"http://{found[venue, 'rest']}")
                 for venue in exchange.rules
             }
+            for venue, floor in exchange.floors.items():
+                floor.address = addresses[venue].ws
+            yield addresses
             nursery.cancel_scope.cancel()
     finally:
         for door in doors:
@@ -170,6 +173,8 @@ class Network:
 async def open_network(exchange: Exchange) -> AsyncIterator[Network]:
     """Serve the exchange in memory; leaving the block, or cancelling it, ends all connections at once."""
     exchange.clock.now()  # The exchange's time begins here, and not with its first client.
+    for venue, floor in exchange.floors.items():
+        floor.address = f"ws://{venue}.exchange"
     async with trio.open_nursery() as nursery:
         yield Network(exchange, nursery)
         nursery.cancel_scope.cancel()

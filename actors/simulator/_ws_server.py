@@ -1,29 +1,19 @@
-"""The WebSocket server: handshake, heartbeat, limits and the life of one connection, over any Trio stream."""
+"""The WebSocket server: the life of one connection, from its handshake to its end, over any Trio stream."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Callable, Mapping
-
-import h11
 import trio
 
-from ._accounts import ListenKeys
+from ._dialect import Answer, Dialect, Goodbye, Session
 from ._frames import FrameError, FrameReader, Message, Opcode, encode, encode_close
+from ._handshake import CLOSE_SECONDS, HANDSHAKE_SECONDS, shake_hands
+from ._heartbeat import Heartbeat
 from ._hub import Hub
 from ._limits import RollingWindow
-from ._messages import listen_key_expired, wrapped
-from ._record import ConnectionRecord, Surface
+from ._record import ConnectionRecord
 from ._rules import Rules
-from ._session import BadTarget, Session
 from ._streams import reset_stream
-
-_HANDSHAKE_SECONDS = 10.0
-_CLOSE_SECONDS = 5.0
-"""How long a closing handshake may take."""
-_LARGEST_REQUEST = 64 * 1024
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+from ._trickle import send_slowly
 
 
 class WsConnection:
@@ -33,44 +23,79 @@ class WsConnection:
     published trade takes effect at once and in order.
     """
 
-    def __init__(
-        self,
-        hub: Hub,
-        keys: ListenKeys,
-        stream: trio.abc.Stream,
-        session: Session,
-        record: ConnectionRecord,
-    ) -> None:
+    def __init__(self, hub: Hub, stream: trio.abc.Stream, session: Session, record: ConnectionRecord) -> None:
         self.session = session
         self.record = record
         self._hub = hub
-        self._keys = keys
         self._stream = stream
+        self._venue, self._surface = record.venue, record.surface
         self._rules: Rules = hub.rules[record.venue]
-        self._incoming = RollingWindow(self._rules.messages_per_second, 1.0)
+        messages = self._rules.messages
+        self._incoming = None if messages is None else RollingWindow(messages, self._rules.messages_within)
+        self._heartbeat = Heartbeat(self._rules, hub.clock.now())
         self._muted_until = hub.muted_until(record.venue, record.surface)
+        self._frozen_until: float | None = None
+        self._last: dict[str, bytes] = {}
+        self._held: bytes | None = None
+        self._ends: tuple[float, Goodbye] | None = None
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._wake = trio.Event()
         self._closing = False
+        self._cut = False
         self._peer_closed = False
-        self._pings: dict[bytes, float] = {}
-        self._told: set[str] = set()
+        self._alarm = float("inf")
+        self._rearm = trio.Event()
         self._scope = trio.CancelScope()
+        self._talk = trio.CancelScope()
 
     # What faults and publishers call; synchronous.
 
-    def deliver(self, frame: bytes) -> None:
-        """Queue one encoded frame. A peer that does not read is cut off when too much waits for it."""
-        if self._hub.clock.now() < self._muted_until:
+    def deliver(self, topic: str, frame: bytes) -> None:
+        """Queue one encoded frame of data. A peer that does not read is cut off when too much waits for it."""
+        if self.record.end:
+            return
+        hub = self._hub
+        now = hub.clock.now()
+        self._heartbeat.pushed(now)
+        if self._swallows(now):
             self.record.messages_muted += 1
-        elif not self.record.end:
+            return
+        if not hub.in_force and self._held is None:
+            self._last[topic] = frame
+            self._put(frame)
+            return
+        if hub.active("stale", self._venue, self._surface) is not None:
+            self.record.messages_muted += 1
+            if topic in self._last:
+                self._put(self._last[topic])
+            return
+        self._last[topic] = frame
+        for each in self._distorted(frame):
+            self._put(each)
+
+    def say(self, frame: bytes) -> None:
+        """Queue one encoded frame, whatever its size, past the faults that distort data."""
+        if not self.record.end and not self._swallows(self._hub.clock.now()):
             self.record.messages_out += 1
-            self._push(frame)
+            self._pending.append(frame)
+            self._pending_bytes += len(frame)
+            self._wake.set()
 
     def mute(self, until: float) -> None:
         """Send no frame of any kind until then; what falls into that time is lost, as on the venue."""
         self._muted_until = max(self._muted_until, until)
+
+    def freeze(self, until: float) -> None:
+        """Neither read nor write until then, and then break off: what a peer is like whose network is gone."""
+        self._frozen_until = max(self._frozen_until or 0.0, until)
+        self._talk.cancel()
+
+    def cut(self, why: str) -> None:
+        """End the transport once everything queued is written, without a closing handshake."""
+        self._note(why)
+        self._cut = True
+        self._wake.set()
 
     def reset(self, why: str) -> None:
         """Break off with a TCP reset."""
@@ -79,20 +104,21 @@ class WsConnection:
 
     def close(self, code: int, why: str) -> None:
         """Begin an orderly close with that code; a mute does not hold it back."""
-        if not self._closing:
+        if not self._closing and self._frozen_until is None:
             self._note(f"{why} (close {code})")
             self._push(encode_close(code, why))
             self._begin_closing()
 
-    def tell_expired(self, listen_key: str) -> None:
-        """Send the notice that a key ended, once, and only where `events` lists it."""
-        key = self._keys.find(listen_key)
-        if key is None or listen_key in self._told:
-            return
-        self._told.add(listen_key)
-        if key.notice and self.session.wants_event(listen_key, "listenKeyExpired"):
-            payload = listen_key_expired(listen_key, self._hub.clock.ms())
-            self.deliver(encode(Opcode.TEXT, wrapped(listen_key, payload) if self.session.combined else payload))
+    def end_at(self, at: float, goodbye: Goodbye) -> None:
+        """Close it at that second of the exchange's clock; an earlier end stays."""
+        if self._ends is None or at < self._ends[0]:
+            self._ends = (at, goodbye)
+            self._arm(at)
+
+    def tick(self) -> None:
+        """Let the session say what has become due."""
+        for payload in self.session.tick(self._hub.clock.now()):
+            self.deliver("", encode(Opcode.TEXT, payload))
 
     # The life of the connection.
 
@@ -106,13 +132,42 @@ class WsConnection:
         self._hub.subscribers[self.record.id] = self
         try:
             with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write)
-                    nursery.start_soon(self._keep_time)
-                    await self._read(first)
+                with self._talk:
+                    brief = self._hub.active("accept_then_close", self._venue, self._surface)
+                    if brief is not None:
+                        self.close(brief.fault.code, "closed by a fault")
+                    else:
+                        self._carry_out(self.session.greet(self._hub.clock.now()))
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._write)
+                        nursery.start_soon(self._keep_time)
+                        await self._read(first)
+                # Only who is frozen comes here.
+                while self._frozen_until is not None and self._hub.clock.now() < self._frozen_until:
+                    await self._hub.clock.sleep_until(self._frozen_until)
+                self.reset("broken off after a time half-open")
         finally:
             self._note("stopped")
             self._hub.leave(self)
+
+    def _swallows(self, now: float) -> bool:
+        return now < self._muted_until or self._frozen_until is not None
+
+    def _distorted(self, frame: bytes) -> tuple[bytes, ...]:
+        """What becomes of a frame under the faults in force."""
+        hub, held = self._hub, self._held
+        twice = hub.active("duplicate", self._venue, self._surface)
+        if twice is not None and hub.random.random() < twice.fault.share:
+            return frame, frame
+        swap = hub.active("reorder", self._venue, self._surface)
+        if held is not None:
+            self._held = None
+            return frame, held
+        if swap is not None and hub.random.random() < swap.fault.share:
+            self._held = frame
+            self._arm(swap.until)
+            return ()
+        return (frame,)
 
     def _note(self, why: str) -> None:
         if not self.record.end:
@@ -125,7 +180,11 @@ class WsConnection:
     def _begin_closing(self) -> None:
         self._closing = True
         # Whatever the peer does or does not do from here on, also when it no longer reads.
-        self._scope.deadline = trio.current_time() + _CLOSE_SECONDS
+        self._scope.deadline = trio.current_time() + CLOSE_SECONDS
+
+    def _put(self, frame: bytes) -> None:
+        self.record.messages_out += 1
+        self._push(frame)
 
     def _push(self, frame: bytes) -> None:
         self._pending.append(frame)
@@ -141,18 +200,18 @@ class WsConnection:
                 self._wake = trio.Event()
                 data = b"".join(self._pending)
                 self._pending.clear()
-                last = self._closing
-                await self._stream.send_all(data)
+                last, cut = self._closing, self._cut
+                await send_slowly(self._hub, self._venue, self._surface, self._stream, data)
                 # Counted down only now: what the operating system has not taken is still unsent.
                 self._pending_bytes -= len(data)
-                if last and self._peer_closed:
+                if cut or (last and self._peer_closed):
                     # RFC 6455, 7.1.1: the server is the first to close the transport, once both have said goodbye.
                     self._end("closed")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._end("the client went away")
 
     async def _read(self, data: bytes | bytearray) -> None:
-        reader: FrameReader | None = FrameReader(_LARGEST_REQUEST)
+        reader: FrameReader | None = FrameReader(self._rules.longest_request)
         while True:
             try:
                 for message in reader.feed(data) if reader is not None else ():
@@ -173,30 +232,46 @@ class WsConnection:
         if message.opcode is Opcode.CLOSE:
             self._receive_close(message)
             return
-        if self._closing:
+        if self._closing or self._cut:
             return
+        now = self._hub.clock.now()
         self.record.messages_in += 1
-        if not self._incoming.count(self._hub.clock.now()):
-            self._breach("messages_per_second", f"more than {self._rules.messages_per_second}", "Too many requests")
+        answer = Answer()
+        if self._incoming is not None and not self._incoming.count(now):
+            rules = self._rules
+            detail = f"more than {rules.messages} in {rules.messages_within:g} s"
+            self._hub.violate(self._venue, self._surface, "messages", detail, self.record.id)
+            answer = self.session.too_many()
         elif message.opcode is Opcode.PING:
             self._reply(encode(Opcode.PONG, message.payload))
         elif message.opcode is Opcode.PONG:
-            self._receive_pong(message.payload)
+            self._heartbeat.pong(message.payload)
         elif message.opcode is Opcode.TEXT:
-            answer = self.session.receive(message.payload)
-            if self.session.stream_count > self._rules.streams_per_connection:
-                self._breach("streams", f"{self.session.stream_count} streams", "Too many streams")
-            else:
-                self._reply(encode(Opcode.TEXT, answer))
+            answer = self.session.receive(message.payload, now)
         else:
-            self.close(1003, "binary messages are not understood")
+            answer = Answer(goodbye=Goodbye(1003, "binary messages are not understood"))
+        self._heartbeat.heard(now, ping=answer.ping)
+        self._carry_out(answer)
+        self._arm(min(self.session.due(), self._deadline()))
 
-    def _breach(self, rule: str, detail: str, reason: str) -> None:
-        self._hub.violate(self.record.venue, self.record.surface, rule, detail, self.record.id)
-        self.close(1008, reason)
+    def _carry_out(self, answer: Answer) -> None:
+        if answer.breach is not None:
+            self._hub.violate(self._venue, self._surface, *answer.breach, self.record.id)
+        acks = answer.acks
+        if acks and self._hub.active("lost_ack", self._venue, self._surface) is not None:
+            self.record.messages_muted += len(acks)
+            acks = ()
+        for payload in (*acks, *answer.frames):
+            self._reply(encode(Opcode.TEXT, payload))
+        if answer.goodbye is not None and answer.goodbye.code is None:
+            self.cut(answer.goodbye.reason)
+        elif answer.goodbye is not None:
+            self.close(answer.goodbye.code or 1000, answer.goodbye.reason)
 
     def _reply(self, frame: bytes) -> None:
-        if self._hub.clock.now() >= self._muted_until:
+        now = self._hub.clock.now()
+        self._heartbeat.pushed(now)
+        if not self._swallows(now):
             self._push(frame)
 
     def _receive_close(self, message: Message) -> None:
@@ -204,132 +279,75 @@ class WsConnection:
             self._end("closed")
             return
         self._note(f"closed by the client ({message.close_code()})")
-        if self._hub.clock.now() >= self._muted_until:
+        if not self._swallows(self._hub.clock.now()):
             self._push(encode(Opcode.CLOSE, message.payload[:2]))
             self._peer_closed = True
             self._begin_closing()
 
-    def _receive_pong(self, payload: bytes) -> None:
-        if payload in self._pings:
-            # An answer to a ping answers all earlier ones (RFC 6455, 5.5.3).
-            for sent in list(self._pings):
-                del self._pings[sent]
-                if sent == payload:
-                    break
+    # Time.
+
+    def _deadline(self) -> float:
+        return self._heartbeat.deadline(subscribed=self.session.stream_count > 0)[0]
+
+    def _arm(self, at: float) -> None:
+        """Something is due then; wake the task that keeps the time, if it would sleep longer."""
+        if at < self._alarm:
+            self._rearm.set()
 
     async def _keep_time(self) -> None:
-        clock, rules = self._hub.clock, self._rules
-        next_ping = clock.now() + rules.ping_interval
+        clock, heartbeat = self._hub.clock, self._heartbeat
         while True:
-            dead = min(self._pings.values(), default=float("inf")) + rules.pong_timeout
-            wake = min(next_ping, dead, *self._expiries())
-            await clock.sleep_until(wake)
+            swap = self._hub.active("reorder", self._venue, self._surface) if self._held is not None else None
+            held_until = float("inf") if self._held is None else swap.until if swap is not None else 0.0
+            ends = float("inf") if self._ends is None else self._ends[0]
+            self._alarm = wake = min(heartbeat.next_ping, self._deadline(), self.session.due(), held_until, ends)
+            self._rearm = trio.Event()
+            with trio.move_on_after(max(0.0, wake - clock.now())) as patience:
+                await self._rearm.wait()
+            if not patience.cancelled_caught:
+                continue
             # Not clock.now() alone: rounding may put it a hair before the time that was waited for.
             now = max(clock.now(), wake)
-            for listen_key in self.session.user_streams:
-                key = self._keys.find(listen_key)
-                if key is not None and not key.active(now):
-                    self.tell_expired(listen_key)
-            if self._pings and min(self._pings.values()) + rules.pong_timeout <= now:
-                self.close(1008, "Pong timeout")
+            if now >= held_until and self._held is not None:
+                frame, self._held = self._held, None
+                self._put(frame)
+            if now >= self.session.due():
+                for payload in self.session.tick(now):
+                    self.deliver("", encode(Opcode.TEXT, payload))
+            if self._ends is not None and now >= ends:
+                self._carry_out(Answer(goodbye=self._ends[1]))
                 return
-            if now >= next_ping:
-                next_ping += rules.ping_interval
-                if now >= self._muted_until and not self._closing:
-                    payload = str(clock.ms(now)).encode()
-                    self._pings[payload] = now
+            due, why = heartbeat.deadline(subscribed=self.session.stream_count > 0)
+            if now >= due:
+                self._carry_out(self.session.overdue(why))
+                return
+            if now >= heartbeat.next_ping:
+                heartbeat.reschedule()
+                if not self._swallows(now) and not self._closing:
+                    payload = str(self._hub.clocks[self._venue].ms()).encode()
+                    heartbeat.ping(payload, now)
                     self._push(encode(Opcode.PING, payload))
 
-    def _expiries(self) -> list[float]:
-        keys = (self._keys.find(value) for value in self.session.user_streams if value not in self._told)
-        return [key.expires for key in keys if key is not None] or [float("inf")]
 
-
-async def serve_ws(
-    hub: Hub, keys: ListenKeys, venue: str, known: Callable[[str], bool], stream: trio.abc.Stream
-) -> None:
+async def serve_ws(hub: Hub, venue: str, dialect: Dialect, stream: trio.abc.Stream) -> None:
     """Serve one connection from its handshake to its end, and close the stream.
 
     Cancellation is safe: the stream is closed at once.
 
     Args:
         hub: where the connection is registered.
-        keys: the listen keys of the venue.
         venue: its name.
-        known: says whether a stream exists.
+        dialect: how it speaks.
         stream: the transport, a fresh connection.
     """
     try:
         opened = None
-        with trio.move_on_after(_HANDSHAKE_SECONDS):
-            opened = await _handshake(hub, venue, known, stream)
+        with trio.move_on_after(HANDSHAKE_SECONDS) as patience:
+            opened = await shake_hands(hub, venue, dialect, stream, patience)
         if opened is not None:
             session, entry, rest = opened
-            await WsConnection(hub, keys, stream, session, entry).run(rest)
+            await WsConnection(hub, stream, session, entry).run(rest)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         hub.note_attempt(venue, "ws", "broken off in the handshake")
     finally:
         await trio.aclose_forcefully(stream)
-
-
-async def _handshake(
-    hub: Hub, venue: str, known: Callable[[str], bool], stream: trio.abc.Stream
-) -> tuple[Session, ConnectionRecord, bytes] | None:
-    http = h11.Connection(h11.SERVER, max_incomplete_event_size=16 * 1024)
-    try:
-        event = http.next_event()
-        while event is h11.NEED_DATA:
-            http.receive_data(bytes(await stream.receive_some(65_536)))
-            event = http.next_event()
-        if not isinstance(event, h11.Request):
-            return None
-        http.next_event()
-    except h11.RemoteProtocolError as exc:
-        hub.note_attempt(venue, "ws", "not HTTP")
-        await _refuse(http, stream, exc.error_status_hint, str(exc))
-        return None
-    headers = {name.decode().lower(): value.decode("latin-1") for name, value in event.headers}
-    target = event.target.decode("latin-1")
-    surface: Surface = "private" if target.startswith("/private") else "ws"
-    try:
-        key = _checked_key(event.method, headers)
-        if not hub.attempt(venue, surface):
-            raise BadTarget(429, "too many attempts to connect")
-        if len(target) > hub.rules[venue].longest_target:
-            raise BadTarget(414, "the target is too long")
-        session = Session(venue, target, known, lists_unknown=hub.rules[venue].lists_unknown)
-        if session.stream_count > hub.rules[venue].streams_per_connection:
-            hub.violate(venue, session.surface, "streams", f"{session.stream_count} streams")
-            raise BadTarget(400, "too many streams")
-    except BadTarget as exc:
-        hub.note_attempt(venue, surface, f"rejected {exc.status}")
-        await _refuse(http, stream, exc.status, str(exc))
-        return None
-    hub.note_attempt(venue, session.surface, "accepted")
-    entry = hub.admit(venue, session.surface, session.path)
-    accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
-    answer = [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"), (b"Sec-WebSocket-Accept", accept)]
-    await stream.send_all(http.send(h11.InformationalResponse(status_code=101, headers=answer)) or b"")
-    return session, entry, http.trailing_data[0]
-
-
-def _checked_key(method: bytes, headers: Mapping[str, str]) -> str:
-    """The client's key, if this is a WebSocket handshake (RFC 6455, 4.2.1)."""
-    if method != b"GET" or headers.get("upgrade", "").lower() != "websocket":
-        raise BadTarget(400, "a WebSocket handshake is expected here")
-    if headers.get("sec-websocket-version") != "13" or "sec-websocket-key" not in headers:
-        raise BadTarget(400, "an incomplete WebSocket handshake")
-    return headers["sec-websocket-key"]
-
-
-async def _refuse(http: h11.Connection, stream: trio.abc.Stream, status: int, reason: str) -> None:
-    body = reason.encode()
-    head = [("Content-Length", str(len(body))), ("Connection", "close")]
-    data = http.send(h11.Response(status_code=status, headers=head)) or b""
-    await stream.send_all(data + (http.send(h11.Data(data=body)) or b"") + (http.send(h11.EndOfMessage()) or b""))
-    with trio.move_on_after(_CLOSE_SECONDS):
-        # Let the client read the answer: closing at once with unread input would reset the connection.
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            await stream.send_eof()
-        while await stream.receive_some(65_536):
-            pass

@@ -1,145 +1,286 @@
-"""Ids in order and once, or the range that is missing."""
+"""Ids without holes: in order and once, or a gap that says exactly what is missing."""
 
-from decimal import Decimal
+from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors._continuity import RESTART_AFTER, Cursor, Missing, in_order, start_of, step, usable
-from actors._records import Trade
-from actors.exchanges.binance_spot import SpotTrade
+from actors._continuity import Cursor, Missing, Position
+from actors._messages import Session
+from actors._numbered import HELD, OTHER_SESSION, RESTART_AFTER, Numbered, usable
+from actors._records import Gap
+
+from .track_model import Model, Print, play, steps
 
 
-def trade(trade_id: int, time: int | None = None) -> Trade:
-    return SpotTrade(trade_id, Decimal(1), Decimal(1), trade_id if time is None else time, False, "BTCUSDT")
+def trade(i: int, time: int | None = None, first: int | None = None) -> Print:
+    return Print(i, i if first is None else first, i if time is None else time)
 
 
-def ids(trades: object) -> list[int]:
-    return [t.id for t in trades]  # type: ignore[attr-defined]
+def numbered(last: int | None = None, **options: Any) -> Numbered:
+    cursor = Cursor("model", "X", lambda: 0)
+    if last is not None:
+        cursor.done = cursor.head = Position(last, last, last)
+    return Numbered(cursor, begun=last is not None, **options)
 
 
-def deliver(batches: list[list[int]], last: int, published: set[int]) -> tuple[list[int], list[Missing]]:
-    """Play a feed whose REST gives what was published: the loop of the feed actor without I/O."""
-    out: list[int] = []
-    gaps: list[Missing] = []
-    for batch in batches:
-        rest = in_order([trade(i) for i in batch])
-        while rest:
-            taken = step(last, None, rest)
-            out += ids(taken.ready)
-            last = out[-1] if taken.ready else last
-            rest = taken.rest
-            hole = taken.missing
-            while hole is not None:
-                rows, before = usable(hole, [trade(i) for i in sorted(published)])
-                if before is not None:
-                    gaps.append(before)
-                    last = before.last
-                out += ids(rows)
-                last = rows[-1].id if rows else last
-                hole = Missing(last + 1, hole.last) if last < hole.last else None
-    return out, gaps
+def ids(track: Numbered) -> list[Any]:
+    return [item.id for item in track.cursor.ready if not isinstance(item, Gap)]  # type: ignore[union-attr]
 
 
-frames = st.lists(st.lists(st.integers(1, 60), max_size=8), max_size=12)
+def live(track: Numbered, *places: int, session: Session | None = None, now: float = 0.0) -> int:
+    return track.live(session, [trade(i) for i in places], now)
 
 
-@given(frames, st.sets(st.integers(1, 60)))
-def test_whatever_arrives_every_id_goes_out_once_in_order_or_lies_in_a_gap(
-    batches: list[list[int]], by_rest: set[int]
-) -> None:
-    out, gaps = deliver(batches, 0, by_rest)
-    highest = max((i for batch in batches for i in batch), default=0)
-    missing = [i for gap in gaps for i in range(gap.first, gap.last + 1)]
-    assert sorted(out + missing) == list(range(1, highest + 1)), "each id is delivered or in a gap, and never both"
-    assert out == sorted(out)
-    in_time = set()
-    for batch in batches:
-        in_time |= set(batch)
-    assert not set(missing) & by_rest, "what REST can give is no gap"
+losses = st.one_of(
+    st.tuples(st.just("lose"), st.integers(1, 3), st.integers(0, 2)),
+    st.tuples(st.just("odd"), st.integers(0, 2), st.integers(1, 6), st.sampled_from(["twice", "shuffled"])),
+)
 
 
-@given(frames)
-def test_with_a_complete_rest_there_is_never_a_gap(batches: list[list[int]]) -> None:
-    out, gaps = deliver(batches, 0, set(range(1, 61)))
-    assert gaps == []
-    assert out == list(range(1, len(out) + 1))
+def finish(model: Model) -> None:
+    model.now += 1
+    if not model.lines:
+        model.open()
+    model.publish(1)
+    model.read_all()
+    model.settle()
+
+
+@settings(max_examples=400, deadline=None)
+@given(steps(losses, st.tuples(st.just("withhold"), st.integers(1, 2)), st.just(("wonder",))))
+def test_whatever_arrives_every_id_goes_out_once_in_order_or_lies_in_a_gap(plan: list[tuple[Any, ...]]) -> None:
+    model = Model(numbered(), trade, page=3)
+    model.publish(2)
+    model.track.wonder()
+    model.ask()
+    model.answer()
+    play(model, plan)
+    finish(model)
+    model.check_order()
+    if model.opened_at is not None:
+        model.check_numbered()
+        model.check_covered()
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps(losses))
+def test_with_a_complete_rest_there_is_never_a_gap(plan: list[tuple[Any, ...]]) -> None:
+    model = Model(numbered(), trade, page=3)
+    model.publish(1)
+    model.track.wonder()
+    model.ask()
+    model.answer()
+    play(model, [step for step in plan if step[0] not in ("fail", "final")])
+    finish(model)
+    assert model.gaps == []
+    assert model.places == list(range(1, len(model.published)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps(losses))
+def test_of_a_venue_that_lists_only_the_latest_the_older_ones_are_a_gap(plan: list[tuple[Any, ...]]) -> None:
+    model = Model(numbered(lists_only=True), trade, page=4)
+    model.publish(2)
+    model.track.wonder()
+    model.ask()
+    model.answer()
+    play(model, plan)
+    finish(model)
+    model.check_order()
+    model.check_numbered()
+
+
+def test_what_is_older_than_the_list_is_a_gap_at_once() -> None:
+    track = numbered(10, lists_only=True)
+    track.opened(Session(), 0.0)
+    live(track, 100)
+    question = track.question(0.0)
+    assert question is not None
+    assert (question.kind, question.missing) == ("recent", Missing(11, 99))
+    assert track.answer(question, [trade(i) for i in range(41, 101)], final=False)
+    [gap, *_] = track.cursor.ready
+    assert isinstance(gap, Gap)
+    assert (gap.first_id, gap.last_id, gap.after_id, gap.before_id) == (11, 40, 10, 41)
+    assert ids(track) == list(range(41, 101))
+    assert track.question(0.0) is None
+
+
+def test_a_list_that_lags_is_asked_for_again() -> None:
+    track = numbered(10, lists_only=True)
+    live(track, 13)
+    question = track.question(0.0)
+    assert question is not None
+    assert not track.answer(question, [trade(i) for i in range(5, 11)], final=False)
+    assert track.answer(question, [trade(i) for i in range(5, 14)], final=False)
+    assert ids(track) == [11, 12, 13]
+
+
+def test_an_aggregate_that_overlaps_is_filled_by_its_single_trades() -> None:
+    track = numbered(10)
+    track.live(None, [trade(14, first=9), trade(15)], 0.0)
+    question = track.question(0.0)
+    assert question is not None
+    assert question.missing == Missing(11, 14)
+    assert track.answer(question, [trade(i) for i in (11, 12, 13, 14)], final=False)
+    assert ids(track) == [11, 12, 13, 14, 15]
+    assert track.repeated == 1
+    assert track.question(0.0) is None
+
+
+def test_an_aggregate_that_follows_is_delivered_as_it_is() -> None:
+    track = numbered(10)
+    track.live(None, [trade(13, first=11), trade(13, first=11), trade(14, first=14)], 0.0)
+    assert ids(track) == [13, 14]
+    assert track.cursor.head.covered == 14
+
+
+def test_a_hole_waits_a_moment_for_the_other_session() -> None:
+    track, one, two = numbered(10), Session(), Session()
+    track.opened(one, 0.0)
+    track.opened(two, 0.0)
+    live(track, 11, 13, session=one, now=5.0)
+    question = track.question(5.0)
+    assert question is not None
+    assert question.not_before == 5.0 + OTHER_SESSION
+    live(track, 11, 12, session=two, now=5.05)
+    assert ids(track) == [11, 12, 13]
+    assert track.question(5.05) is None
+    assert track.complete
+
+
+def test_a_hole_that_both_sessions_have_passed_is_asked_for_at_once() -> None:
+    track, one, two = numbered(10), Session(), Session()
+    track.opened(one, 0.0)
+    track.opened(two, 0.0)
+    live(track, 13, session=one, now=5.0)
+    live(track, 14, session=two, now=5.0)
+    question = track.question(5.0)
+    assert question is not None
+    assert question.not_before <= 5.0
+
+
+def test_with_one_session_a_hole_is_asked_for_at_once() -> None:
+    track, one = numbered(10), Session()
+    track.opened(one, 0.0)
+    live(track, 13, session=one, now=5.0)
+    question = track.question(5.0)
+    assert question is not None
+    assert question.urgent
+    assert question.not_before <= 5.0
+
+
+def test_a_session_that_joins_another_one_is_no_reason_to_ask() -> None:
+    track, one, two = numbered(10), Session(), Session()
+    track.opened(one, 0.0)
+    live(track, 11, session=one)
+    assert track.complete
+    track.opened(two, 1.0)
+    assert track.question(1.0) is None
+    track.lost(one)
+    assert track.complete
+    assert track.question(1.0) is None
+    track.lost(two)
+    assert not track.complete
+
+
+def test_live_trades_that_find_no_room_behind_a_hole_are_fetched() -> None:
+    track = numbered(10)
+    live(track, *range(12, 12 + HELD + 50))
+    assert track.dropped == 50
+    question = track.question(0.0)
+    assert question is not None
+    track.answer(question, [trade(11)], final=False)
+    assert len(ids(track)) == HELD + 1
+    question = track.question(0.0)
+    assert question is not None
+    assert question.missing == Missing(12 + HELD, 12 + HELD + 49)
+
+
+def test_of_a_hole_too_large_the_end_is_filled() -> None:
+    track = numbered(10, largest=5)
+    live(track, 100)
+    question = track.question(0.0)
+    assert question is not None
+    assert question.missing == Missing(95, 99)
+    [gap] = track.cursor.ready
+    assert isinstance(gap, Gap)
+    assert (gap.first_id, gap.last_id) == (11, 94)
 
 
 def test_a_repetition_is_dropped_and_counted() -> None:
-    taken = step(5, 5, [trade(4), trade(5), trade(6), trade(6), trade(7)])
-    assert ids(taken.ready) == [6, 7]
-    assert taken.repeated == 3
-    assert taken.missing is None
+    track = numbered(5)
+    assert live(track, 4, 5, 6, 6, 7) == 4
+    assert ids(track) == [6, 7]
+    assert track.repeated == 3
 
 
-def test_nothing_behind_a_hole_goes_out_before_it() -> None:
-    taken = step(5, 5, [trade(6), trade(9), trade(10)])
-    assert ids(taken.ready) == [6]
-    assert taken.missing == Missing(7, 8)
-    assert taken.missing.count == 2
-    assert ids(taken.rest) == [9, 10]
+def test_what_another_session_brought_is_not_fresh() -> None:
+    track = numbered(5)
+    assert live(track, 6, 7) == 2
+    assert live(track, 6, 7) == 0
+    assert live(track, 7, 8) == 1
 
 
 def test_a_lower_id_much_later_is_a_new_numbering_and_no_repetition() -> None:
-    taken = step(1000, 50_000, [trade(3, 50_000 + RESTART_AFTER + 1)])
-    assert taken.restarted
-    assert ids(taken.rest) == [3]
-    assert not step(1000, 50_000, [trade(3, 50_000 + RESTART_AFTER)]).restarted
-    assert not step(1000, None, [trade(3, 10**12)]).restarted
+    track = numbered(1000)
+    track.live(None, [trade(3, 1000 + RESTART_AFTER)], 0.0)
+    assert track.cursor.ready == []
+    track.live(None, [trade(1001, 1001), trade(3, 1001 + RESTART_AFTER + 1), trade(4, 1001 + RESTART_AFTER + 2)], 0.0)
+    assert ids(track) == [1001, 3, 4]
+    gap = track.cursor.ready[1]
+    assert isinstance(gap, Gap)
+    assert (gap.first_id, gap.last_id, gap.after_id) == (0, 2, 1001)
 
 
-def test_a_batch_in_order_is_not_copied() -> None:
-    batch = [trade(1), trade(2), trade(2)]
-    assert in_order(batch) is batch
-    assert ids(in_order([trade(2), trade(1)])) == [1, 2]
+def test_the_place_moves_only_with_what_was_delivered() -> None:
+    track = numbered(5)
+    live(track, 6, 7, 8)
+    track.cursor.delivered(2)
+    assert track.cursor.done == Position(7, 7, 7)
+    track.restarted()
+    assert track.cursor.head == Position(7, 7, 7)
+    assert track.cursor.ready == []
+    track.opened(Session(), 0.0)
+    live(track, 9)
+    question = track.question(0.0)
+    assert question is not None
+    assert question.missing == Missing(8, 8)
 
 
-def test_two_numberings_in_one_batch_are_not_mixed() -> None:
-    batch = [trade(1000, 0), trade(3, RESTART_AFTER + 1)]
-    assert in_order(batch) is batch
-    assert ids(in_order([trade(1000, 0), trade(3, RESTART_AFTER)])) == [3, 1000]
+def test_a_gap_that_was_delivered_is_not_told_again() -> None:
+    track = numbered(5)
+    live(track, 8)
+    question = track.question(0.0)
+    assert question is not None
+    track.give_up(question, "down")
+    track.cursor.delivered(1)
+    track.restarted()
+    assert track.cursor.head.covered == 7
 
 
-def test_without_an_anchor_delivery_begins_with_the_first_live_trade() -> None:
-    assert start_of(Cursor(), [trade(7), trade(8)]) == 6
-    assert start_of(Cursor(), []) is None
-
-
-def test_a_live_trade_at_or_below_the_anchor_was_published_after_the_subscription() -> None:
-    assert start_of(Cursor(last=9), [trade(7), trade(8)]) == 6
-
-
-def test_between_the_anchor_and_the_first_live_trade_nothing_is_lost() -> None:
-    assert start_of(Cursor(last=9), [trade(12)]) == 9
-
-
-def test_the_anchor_does_not_move_once_something_was_delivered() -> None:
-    assert start_of(Cursor(last=9, delivered=True), [trade(7)]) == 9
-
-
-def test_the_cursor_follows_what_was_delivered() -> None:
-    cursor = Cursor()
-    cursor.passed(trade(4, 44))
-    assert (cursor.last, cursor.time, cursor.delivered) == (4, 44, True)
-    cursor.skipped(9)
-    assert (cursor.last, cursor.time) == (9, 44)
-    fresh = Cursor(last=3)
-    fresh.skipped(5)
-    assert fresh.delivered
+@pytest.mark.parametrize("first", [0, 1, 40])
+def test_a_venue_without_any_trade_yet_loses_not_even_the_first(first: int) -> None:
+    track = numbered()
+    track.wonder()
+    question = track.question(0.0)
+    assert question is not None
+    track.answer(question, [], final=False)
+    track.opened(Session(), 0.0)
+    live(track, first + 2)
+    question = track.question(0.0)
+    assert question is not None
+    assert track.answer(question, [trade(first + i) for i in range(3)], final=False)
+    assert ids(track) == [first, first + 1, first + 2]
 
 
 def test_rows_outside_the_hole_are_not_used() -> None:
     rows, before = usable(Missing(5, 7), [trade(i) for i in (3, 4, 5, 6, 7, 8)])
-    assert (ids(rows), before) == ([5, 6, 7], None)
-
-
-def test_an_answer_without_use_leaves_the_whole_hole() -> None:
-    assert usable(Missing(5, 7), [trade(9)]) == ([], Missing(5, 7))
-    assert usable(Missing(5, 7), []) == ([], Missing(5, 7))
+    assert ([row.id for row in rows], before) == ([5, 6, 7], None)
 
 
 def test_a_hole_inside_the_answer_ends_the_run() -> None:
     rows, before = usable(Missing(5, 9), [trade(i) for i in (6, 7, 7, 9)])
-    assert ids(rows) == [6, 7]
+    assert [row.id for row in rows] == [6, 7]
     assert before == Missing(5, 5)

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import FeedItem, FeedState, Gap, Trade
-from actors._continuity import Cursor
+from actors._continuity import Track
 from actors._feed import Feed
-from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Session
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Resubscribe, Session, Wanted
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
 from supervisor import Backoff, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
 
@@ -82,13 +82,16 @@ class World:
     def tree(self, **changes: float) -> Supervisor:
         settings_: dict[str, float] = {"silence": 20.0, "patience": 30.0, "largest": 5000, **changes}
         feed = Feed(
-            source=SpotTrades("BTCUSDT"),
+            source=SpotTrades(),
+            symbols=("BTCUSDT",),
             rest="https://x",
             inflow=self.inflow,
             out=self.outbox,
-            control=self.control,
+            controls=(self.control,),
             hold=Mailbox[Hold]("hold", capacity=1),
-            cursor=Mailbox[Cursor]("cursor", capacity=1),
+            cursors=Mailbox[dict[str, Track]]("cursors", capacity=1),
+            wanted=Mailbox[Wanted]("wanted", capacity=1),
+            changes=None,
             transport=lambda: httpx.MockTransport(self.answer),
             **settings_,  # type: ignore[arg-type]
         )
@@ -110,10 +113,10 @@ class World:
 
     async def open(self) -> None:
         self.session = Session()
-        await self.tell(Opened(self.session))
+        await self.tell(Opened(self.session, frozenset({"BTCUSDT"})))
 
     async def live(self, *ids: int) -> None:
-        await self.tell(Batch([trade(i, self.times.get(i)) for i in ids]))
+        await self.tell(Batch([trade(i, self.times.get(i)) for i in ids], self.session))
 
     async def settle(self, seconds: float = 0.5) -> None:
         await trio.sleep(seconds)
@@ -129,6 +132,10 @@ class World:
     @property
     def states(self) -> list[bool]:
         return [item.live for item in self.out if isinstance(item, FeedState)]
+
+    @property
+    def resubscribed(self) -> list[Resubscribe]:
+        return [order for order in self.orders if isinstance(order, Resubscribe)]
 
     @property
     def reconnects(self) -> list[Reconnect]:
@@ -189,7 +196,9 @@ def test_a_live_trade_below_a_late_anchor_is_not_dropped() -> None:
         await world.settle(10)  # the anchor before the connection cannot be had
         world.trouble = None
         new = world.publish(3)  # published after the subscription; the anchor is asked for only now
-        world.running.mailbox(world.inflow).send_many_nowait([Opened(world.session), Batch([trade(i) for i in new])])
+        world.running.mailbox(world.inflow).send_many_nowait(
+            [Opened(world.session, frozenset({"BTCUSDT"})), Batch([trade(i) for i in new], world.session)]
+        )
         await world.settle()
 
     world = World()
@@ -280,8 +289,11 @@ def test_ids_that_the_venue_never_gives_become_a_gap_in_their_place() -> None:
     assert (gap.first_id, gap.last_id, gap.count) == (103, 104, 2)
     assert (gap.after_time, gap.before_time) == (T0 + 102, T0 + 105)
     assert "does not give" in gap.reason
-    place = world.out.index(gap)
-    assert [getattr(item, "id", None) for item in world.out[place - 1 : place + 2]] == [102, None, 105]
+    data = [item for item in world.out if not isinstance(item, FeedState)]
+    place = data.index(gap)
+    assert [getattr(item, "id", None) for item in data[place - 1 : place + 2]] == [102, None, 105]
+    assert (gap.after_id, gap.before_id) == (102, 105)
+    assert world.states == [False, True, False, True], "what waits for seconds is not live"
 
 
 def test_ids_that_rest_has_a_moment_later_are_no_gap() -> None:
@@ -386,9 +398,12 @@ def test_a_mute_connection_is_replaced_and_what_it_kept_is_delivered() -> None:
         await world.settle(9)
         assert world.reconnects == []
         await world.settle(4)
-        assert [order.session for order in world.reconnects] == [world.session]
+        assert [(order.session, order.symbols) for order in world.resubscribed] == [(world.session, {"BTCUSDT"})]
+        assert world.reconnects == []
         assert world.ids == [101, 102, 103]
         assert world.states == [False, True, False]
+        await world.settle(5)
+        assert [order.session for order in world.reconnects] == [world.session], "nobody confirmed the renewal"
 
     play(script)
 
@@ -427,7 +442,7 @@ def test_silence_that_rest_cannot_explain_ends_the_connection_after_three_times(
         await world.settle(55)
         assert world.reconnects == []
         await world.settle(30)
-        assert len(world.reconnects) == 1
+        assert {order.session for order in world.reconnects} == {world.session}
 
     play(script)
 

@@ -32,7 +32,7 @@ async def beside_bare_speed(name: str) -> list[Figure]:
     before = await bare.slowness()
     figures = await MEASURES[name]()
     slowness = (before + await bare.slowness()) / 2
-    return [attrs.evolve(figure, slowness=slowness) for figure in figures]
+    return [figure if figure.slowness else attrs.evolve(figure, slowness=slowness) for figure in figures]
 
 
 def flatness(figures: dict[str, list[Figure]]) -> list[Figure]:

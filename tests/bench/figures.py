@@ -23,15 +23,17 @@ class Figure:
     """The figure that it must not pass at reference speed; for rates (``/s``) the one that it must reach."""
     ratio_target: float | None = None
     """The ratio to bare Trio that it must not pass."""
-    slowness: float = 1.0
-    """How many times slower the machine was, during this measure, than the one that the targets were set on."""
+    slowness: float | None = None
+    """How many times slower the machine was, during this measure, than the one that the targets were set on. None: what
+    was found before and after the measure."""
 
     @property
     def at_reference_speed(self) -> float:
         """The value as it would be on the machine that the targets were set on; sizes stay as they are."""
+        slowness = self.slowness or 1.0
         if self.unit == "/s":
-            return self.value * self.slowness
-        return self.value if self.unit in ("KB", "times") else self.value / self.slowness
+            return self.value * slowness
+        return self.value if self.unit in ("KB", "times") else self.value / slowness
 
     @property
     def ratio(self) -> float | None:

@@ -117,25 +117,26 @@ async def restart_with_subscriber() -> list[Figure]:
 
 async def spawn_static() -> list[Figure]:
     """Children of a definition started, in order."""
-    count, rates, of_bare = 10_000, [], []
+    count, rates = 10_000, Rates()
     for _ in range(ROUNDS):
         gc.collect()
-        of_bare.append(count / (await bare.ordered_start_and_stop(count))[0])
+        await rates.bare_took((await bare.ordered_start_and_stop(count))[0] / count)
         tree = Supervisor("bench", idle_children(count))
         gc.collect()
         before = bare.clock()
         async with tree.open() as running:
-            rates.append(count / (bare.clock() - before))
+            took = bare.clock() - before
             running.hurry()
-    return [Figure("supervised spawn, of the definition", *_median_rates(rates, of_bare), target=20_000.0)]
+        await rates.took(took / count)
+    return [rates.figure("supervised spawn, of the definition", target=20_000.0)]
 
 
 async def spawn_added() -> list[Figure]:
     """Children added while running."""
-    count, rates, of_bare = 10_000, [], []
+    count, rates = 10_000, Rates()
     for _ in range(ROUNDS):
         gc.collect()
-        of_bare.append(count / (await bare.spawn(count))[0])
+        await rates.bare_took((await bare.spawn(count))[0] / count)
         countdown = bare.Countdown(count)
         async with Supervisor("bench", [Supervisor("pool", template=idle.child)]).open() as running:
             gc.collect()
@@ -143,13 +144,37 @@ async def spawn_added() -> list[Figure]:
             for number in range(count):
                 running.add_child("bench/pool", f"c{number}", countdown.come_by)
             await countdown.done.wait()
-            rates.append(count / (bare.clock() - before))
+            took = bare.clock() - before
             running.hurry()
-    return [Figure("supervised spawn, add_child", *_median_rates(rates, of_bare), target=20_000.0)]
+        await rates.took(took / count)
+    return [rates.figure("supervised spawn, add_child", target=20_000.0)]
 
 
-def _median_rates(rates: list[float], of_bare: list[float]) -> tuple[float, str, float]:
-    return statistics.median(rates), "/s", statistics.median(of_bare)
+class Rates:
+    """Rates of long rounds, during which the machine's speed varies: each is set beside its speed just before and after."""
+
+    def __init__(self) -> None:
+        self._seconds: list[float] = []
+        self._at_reference_speed: list[float] = []
+        self._of_bare: list[float] = []
+        self._slowness = 1.0
+
+    async def bare_took(self, seconds: float) -> None:
+        """Note what bare Trio took for one, and how fast the machine is now."""
+        self._of_bare.append(seconds)
+        self._slowness = await bare.slowness()
+
+    async def took(self, seconds: float) -> None:
+        """Note what we took for one, right after bare Trio."""
+        slowness = (self._slowness + await bare.slowness()) / 2
+        self._seconds.append(seconds)
+        self._at_reference_speed.append(seconds / slowness)
+
+    def figure(self, name: str, target: float) -> Figure:
+        """Return the medians."""
+        seconds = statistics.median(self._seconds)
+        slowness = seconds / statistics.median(self._at_reference_speed)
+        return Figure(name, 1 / seconds, "/s", 1 / statistics.median(self._of_bare), target=target, slowness=slowness)
 
 
 async def memory() -> list[Figure]:

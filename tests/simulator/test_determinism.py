@@ -28,8 +28,8 @@ def all_of(record: TrueRecord) -> dict[str, Any]:
     return {
         name: dict(value) if isinstance(value, dict) else list(value)
         for name, value in vars(record).items()
-        if name != "connections"
-    }
+        if name not in ("connections", "books")
+    } | {"books": {key: list(history.changes) for key, history in record.books.items()}}
 
 
 @settings(max_examples=10, deadline=None)

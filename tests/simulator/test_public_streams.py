@@ -185,7 +185,7 @@ async def test_one_message_too_many_in_a_rolling_second_is_1008(
             while True:
                 await ws.text()
     (violation,) = exchange.record.violations
-    assert (violation.rule, violation.venue, violation.connection) == ("messages_per_second", venue, 1)
+    assert (violation.rule, violation.venue, violation.connection) == ("messages", venue, 1)
 
 
 async def test_more_than_1024_streams_end_the_connection(autojump_clock: object, clients: Any) -> None:

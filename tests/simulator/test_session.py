@@ -1,19 +1,32 @@
 """Subscriptions: acknowledgements, error bodies, roots."""
 
 import json
+from random import Random
 from typing import Any
 
+import attrs
 import pytest
 
-from actors.simulator._session import BadTarget, Session, root_of
+from actors.simulator import Rules
+from actors.simulator._clock import ExchangeClock, VenueClock
+from actors.simulator._dialect import BadTarget, Floor
+from actors.simulator.venues._binance_session import BinanceSession, root_of, user_topic
 
 
-def session(target: str, venue: str = "binance", *, lists_unknown: bool = True) -> Session:
-    return Session(venue, target, lambda name: name == "btcusdt@aggTrade", lists_unknown=lists_unknown)
+def session(target: str, venue: str = "binance", *, lists_unknown: bool = True) -> BinanceSession:
+    rules = attrs.evolve(Rules.documented(venue), lists_unknown=lists_unknown)
+    floor = Floor(venue, rules, {}, VenueClock(ExchangeClock(0.0)), Random(0))
+    return BinanceSession(floor, target, lambda name: name == "btcusdt@aggTrade")
 
 
-def answer(to: Session, **request: object) -> Any:
-    return json.loads(to.receive(json.dumps(request).encode()))
+def said(to: BinanceSession, text: bytes) -> bytes:
+    answer = to.receive(text, 0.0)
+    (frame,) = answer.acks + answer.frames
+    return frame
+
+
+def answer(to: BinanceSession, **request: object) -> Any:
+    return json.loads(said(to, json.dumps(request).encode()))
 
 
 def test_the_documented_conversation() -> None:
@@ -63,7 +76,7 @@ def test_errors_have_the_documented_words(request_: dict[str, object], code: int
 @pytest.mark.parametrize("text", [b"", b"{", b"nonsense", b"\xff"])
 def test_what_is_not_json_is_told_so(text: bytes) -> None:
     expected = {"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}}
-    assert json.loads(session("/ws").receive(text)) == expected
+    assert json.loads(said(session("/ws"), text)) == expected
 
 
 def test_unknown_streams_are_acknowledged_and_listed_unless_the_rules_say_otherwise() -> None:
@@ -87,7 +100,7 @@ def test_unknown_streams_are_acknowledged_and_listed_unless_the_rules_say_otherw
 )
 def test_targets_name_streams_and_form(target: str, combined: bool, streams: list[str]) -> None:
     live = session(target)
-    assert (live.combined, list(live.streams)) == (combined, streams)
+    assert (live.combined, list(live.topics)) == (combined, streams)
 
 
 @pytest.mark.parametrize("target", ["/", "/wss", "/stream/a@trade", "/market/ws", "/private/ws"])
@@ -124,9 +137,9 @@ def test_private_streams_pair_each_key_with_its_events() -> None:
     live = session("/private/stream?listenKey=K1&events=A/B&listenKey=K2&events=C&listenKey=K3", "binance-usdm")
     assert live.user_streams == {"K1": frozenset("AB"), "K2": frozenset("C"), "K3": frozenset()}
     assert live.surface == "private"
-    assert live.wants_event("K1", "B")
-    assert not live.wants_event("K2", "B")
-    assert not live.wants_event("K3", "A")
+    assert live.wants(user_topic("K1", "B"))
+    assert not live.wants(user_topic("K2", "B"))
+    assert not live.wants(user_topic("K3", "A"))
 
 
 def test_a_listen_key_never_stands_in_the_recorded_path() -> None:

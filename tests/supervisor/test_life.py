@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+import trio.testing
 
 from supervisor import Backoff, Ended, GaveUp, Me, StaleActor, StartTimeout, Supervisor, Unstoppable, actor, child
 from supervisor.testing import Boom, Cue, OnCue, Recorder, trace
@@ -364,3 +365,32 @@ def test_a_group_that_takes_over_a_waiting_one_waits_for_what_that_had_left() ->
         ("bot/first", 11.0),
         ("bot/second", 11.0),
     ]
+
+
+async def test_what_an_actor_exposes_stands_in_the_status_while_it_lives(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    count = 0
+
+    async def counting(me: Me) -> None:
+        me.expose(lambda: {"count": count, "generation": me.generation})
+        await trio.sleep(10.0)
+        raise OSError("lost")
+
+    async def broken(me: Me) -> None:
+        me.expose(lambda: {"one": 1 / 0})
+        await trio.sleep_forever()
+
+    slow = Backoff(floor=5.0, base=5.0, cap=5.0)
+    tree = Supervisor("bot", [child("counting", counting, backoff=slow), child("broken", broken)])
+    async with tree.open() as running:
+        await trio.sleep(1.0)
+        count = 7
+        assert running.status().find("bot/counting").facts == {"count": 7, "generation": 1}
+        assert running.status().find("bot/broken").facts == {"error": "ZeroDivisionError: division by zero"}
+        assert running.status().to_dict()["children"][0]["facts"] == {"count": 7, "generation": 1}
+        await trio.sleep(10.0)
+        waiting = running.status().find("bot/counting")
+        assert (waiting.state, waiting.facts) == ("waiting", None), "the dead tell nothing"
+        await trio.sleep(5.0)
+        assert running.status().find("bot/counting").facts == {"count": 7, "generation": 2}

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from actors._secret import Secret
-from actors._source import Closing, HttpReply, HttpRequest, Ignored, Listed, ListenKeyExpired, Refused
+from actors._source import (
+    Acknowledged,
+    Closing,
+    HttpReply,
+    HttpRequest,
+    Ignored,
+    Listed,
+    ListenKeyExpired,
+    Refused,
+)
 from actors.exchanges import _binance
 
 # The key and secret of the official worked examples (rest-api.md, "SIGNED endpoint examples").
@@ -134,12 +143,18 @@ def test_retry_after_is_seconds_and_nonsense_is_replaced(status: int, header: st
     [
         ('{"result":["btcusdt@trade"],"id":1}', Listed(("btcusdt@trade",))),
         ('{"result":[],"id":1}', Listed(())),
-        ('{"result":null,"id":1}', Ignored("acknowledgement", known=True)),
+        ('{"result":null,"id":1}', Acknowledged("1")),
+        ('{"result":null,"id":"abc"}', Acknowledged("abc")),
+        ('{"result":null,"id":null}', Acknowledged("")),
         (
             '{"code": 2, "msg": "Invalid request: too many parameters"}',
             Refused(2, "Invalid request: too many parameters"),
         ),
-        ('{"error":{"code":2,"msg":"streams must be an array"},"id":5000001}', Refused(2, "streams must be an array")),
+        (
+            '{"error":{"code":2,"msg":"streams must be an array"},"id":5000001}',
+            Refused(2, "streams must be an array", "5000001"),
+        ),
+        ('{"code": 0, "msg": "Unknown property","id": 7}', Refused(0, "Unknown property", "7")),
         (
             '{"id":null,"status":400,"error":{"code":-1000,"msg":"Invalid JSON request."}}',
             Refused(-1000, "Invalid JSON request."),
@@ -160,29 +175,30 @@ def test_retry_after_is_seconds_and_nonsense_is_replaced(status: int, header: st
     ],
 )
 def test_what_is_not_data_is_read(frame: str, meaning: object) -> None:
-    for form in (frame, frame.encode()):
-        assert _binance.control(form, known=NONE, data=NONE, show=True) == meaning
+    assert _binance.control(frame.encode(), known=NONE, data=NONE, show=True) == meaning
 
 
-@pytest.mark.parametrize("frame", ["", "x", "{", '{"e":"trade"', "[1]", "1", "null", b"\xff\xfe", "\x00", '"text"'])
-def test_what_is_not_a_json_object_is_a_bad_frame(frame: str | bytes) -> None:
+@pytest.mark.parametrize(
+    "frame", [b"", b"x", b"{", b'{"e":"trade"', b"[1]", b"1", b"null", b"\xff\xfe", b"\x00", b'"text"', b"[" * 100_000]
+)
+def test_what_is_not_a_json_object_is_a_bad_frame(frame: bytes) -> None:
     with pytest.raises(BadFrame):
         _binance.control(frame, known=NONE, data=NONE, show=True)
 
 
 def test_the_sample_of_a_bad_frame_is_bounded_and_absent_for_private_streams() -> None:
-    garbage = "garbage" * 1000
+    garbage = b"garbage" * 1000
     with pytest.raises(BadFrame) as public:
         _binance.control(garbage, known=NONE, data=NONE, show=True)
-    assert public.value.sample == garbage[:200]
+    assert public.value.sample == garbage[:200].decode()
     assert len(str(public.value)) < 300
     with pytest.raises(BadFrame) as private:
         _binance.control(garbage, known=NONE, data=NONE, show=False)
     assert "garbage" not in str(private.value)
 
 
-@given(st.binary(max_size=200) | st.text(max_size=200))
-def test_no_frame_raises_anything_but_bad_frame(frame: str | bytes) -> None:
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
+def test_no_frame_raises_anything_but_bad_frame(frame: bytes) -> None:
     with contextlib.suppress(BadFrame):
         _binance.control(frame, known=NONE, data=NONE, show=True)
 
@@ -205,7 +221,7 @@ json_values = st.recursive(
 @given(json_values)
 def test_no_json_raises_anything_but_bad_frame(value: object) -> None:
     try:
-        _binance.control(json.dumps(value), known=NONE, data=NONE, show=True)
+        _binance.control(json.dumps(value).encode(), known=NONE, data=NONE, show=True)
     except BadFrame:
         assert not isinstance(value, dict)
 
@@ -214,3 +230,36 @@ def test_no_json_raises_anything_but_bad_frame(value: object) -> None:
 def test_what_cannot_be_a_symbol_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a symbol"):
         _binance.symbol(name)
+
+
+@pytest.mark.parametrize("frame", ['{"result":null,"id":%s}', '{"result":[%s],"id":1}', '{"code":%s,"id":%s}'])
+def test_numbers_of_any_length_are_read_or_refused(frame: str) -> None:
+    for digits in (100, 4000, 5000):
+        with contextlib.suppress(BadFrame):
+            _binance.control(frame.replace("%s", "9" * digits).encode(), known=NONE, data=NONE, show=True)
+
+
+def test_a_broken_message_of_an_own_stream_is_a_bad_frame_even_without_a_kind() -> None:
+    frame = b'{"stream":"btcusdt@bookTicker","data":{"s":"BTCUSDT"}}'
+    with pytest.raises(BadFrame, match="a @bookTicker message that is not one"):
+        _binance.control(frame, known=NONE, data=NONE, show=True, stream="@bookTicker")
+
+
+@given(st.integers(1, 10**6), st.integers(0, 350))
+def test_every_symbol_is_asked_for_once_under_ids_that_follow_each_other(first_id: int, count: int) -> None:
+    names = {f"S{number}": f"s{number}@trade" for number in range(count)}
+    asks = _binance.asks("SUBSCRIBE", names, first_id)
+    assert [ask.id for ask in asks] == [str(first_id + n) for n in range(len(asks))]
+    assert [name for ask in asks for name in ask.symbols] == list(names)
+    for ask in asks:
+        message = json.loads(ask.text)
+        assert message["method"] == "SUBSCRIBE"
+        assert message["id"] == int(ask.id)
+        assert message["params"] == [names[name] for name in ask.symbols]
+        assert 1 <= len(ask.symbols) <= _binance.STREAMS_PER_ASK
+
+
+def test_the_request_for_the_list_cannot_be_taken_for_one_that_subscribes() -> None:
+    message = json.loads(_binance.list_request())
+    assert message["method"] == "LIST_SUBSCRIPTIONS"
+    assert message["id"] > 10**9

@@ -1,22 +1,36 @@
-"""Binance USD-M: aggregate trades, the private stream, signed requests."""
+"""Binance USD-M: aggregate trades, quotes, books, the private stream, signed requests."""
 
 import json
 from decimal import Decimal
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from actors._continuity import Missing
 from actors._errors import BadFrame, HttpFailure
-from actors._records import OrderUpdate
+from actors._records import OrderUpdate, Quote
 from actors._secret import Secret
-from actors._source import Ignored, ListenKeyExpired
+from actors._source import (
+    BookRule,
+    BookSource,
+    Depth,
+    Ignored,
+    Listed,
+    ListenKeyExpired,
+    PublicSource,
+    QuoteSource,
+    TradeSource,
+)
 from actors.exchanges import binance_usdm
-from actors.exchanges.binance_usdm import UsdmAccount, UsdmAggTrade, UsdmTrades, decode
+from actors.exchanges.binance_usdm import UsdmAccount, UsdmAggTrade, UsdmBooks, UsdmQuotes, UsdmTrades
 
 from ..recordings import received_frames, recording
 
-# Official samples: aggTrade of 2026, with fields that older ones lack; the order update of the user data page.
+# Official samples: those of 2026, with fields that older ones lack; the order update of the user data page.
 AGG = '{"e":"aggTrade","E":123456789,"s":"BNBUSDT","a":5933014,"p":"0.001","q":"100","nq":"100","f":100,"l":105,"T":123456785,"m":true,"st":1}'
+DEPTH = '{"e":"depthUpdate","E":123456789,"T":123456788,"s":"BNBUSDT","U":157,"u":160,"pu":149,"b":[["0.0024","10"]],"a":[["0.0026","100"]],"ps":"BTCUSDT","st":1}'
+TICKER = '{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000","ps":"BTCUSDT","st":1}'
 ORDER = (
     '{"e":"ORDER_TRADE_UPDATE","E":1568879465651,"T":1568879465650,"o":{"s":"BTCUSDT","c":"TEST","S":"SELL",'
     '"o":"TRAILING_STOP_MARKET","f":"GTC","q":"0.001","p":"0","ap":"0","sp":"7103.04","x":"NEW","X":"NEW","i":8886774,'
@@ -25,76 +39,194 @@ ORDER = (
     '"si":0,"ss":0,"rp":"0","V":"EXPIRE_TAKER","pm":"OPPONENT","gtd":0,"er":"0"}}'
 )
 ACCOUNT = UsdmAccount("main", Secret.literal("the-key"), Secret.literal("the-secret"))
+TRADES: TradeSource = UsdmTrades()
+QUOTES: QuoteSource = UsdmQuotes()
+BOOKS: BookSource = UsdmBooks()
 
 
-def order(**changes: object) -> str:
+def order(**changes: object) -> bytes:
     message = json.loads(ORDER)
     message["o"].update(changes)
-    return json.dumps(message)
+    return json.dumps(message).encode()
+
+
+def on(stream: str, data: str) -> bytes:
+    return f'{{"stream":"{stream}","data":{data}}}'.encode()
+
+
+def changed(sample: str, **changes: Any) -> str:
+    return json.dumps({**json.loads(sample), **changes})
 
 
 def test_the_official_aggregate_sample() -> None:
-    for frame in (AGG, f'{{"stream":"bnbusdt@aggTrade","data":{AGG}}}'):
-        trade = decode(frame)
-        assert isinstance(trade, UsdmAggTrade)
-        assert (trade.venue, trade.symbol, trade.id, trade.side, trade.time) == (
-            "binance-usdm",
-            "BNBUSDT",
-            5933014,
-            "sell",
-            123456785,
-        )
+    [trade] = TRADES.decode_many([on("bnbusdt@aggTrade", AGG)], 77).items
+    assert isinstance(trade, UsdmAggTrade)
+    assert (trade.venue, trade.symbol, trade.id, trade.first_id) == ("binance-usdm", "BNBUSDT", 5933014, 5933014)
+    assert (trade.side, trade.time, trade.received) == ("sell", 123456785, 77)
 
 
-@pytest.mark.parametrize("change", [{"s": ""}, {"a": "1"}, {"p": "NaN"}, {"q": None}])
-def test_a_broken_aggregate_is_a_bad_frame(change: dict[str, object]) -> None:
-    with pytest.raises(BadFrame):
-        decode(json.dumps({**json.loads(AGG), **change}))
-
-
-def test_another_symbol_is_a_bad_frame() -> None:
-    with pytest.raises(BadFrame, match="not an aggTrade of BTCUSDT"):
-        UsdmTrades("BTCUSDT").decode(AGG)
-
-
-def test_raw_trades_are_not_used() -> None:
-    assert decode('{"e":"trade","s":"BTCUSDT","t":5933014,"p":"0.001","q":"100","T":1,"m":true}') == Ignored(
-        "trade", known=False
+def test_the_official_quote_sample() -> None:
+    [quote] = QUOTES.decode_many([on("bnbusdt@bookTicker", TICKER)], 77).items
+    assert quote == Quote(
+        "binance-usdm",
+        "BNBUSDT",
+        Decimal("25.35190000"),
+        Decimal("31.21000000"),
+        Decimal("25.36520000"),
+        Decimal("40.66000000"),
+        400900217,
+        1568014460891,
+        77,
     )
 
 
-def test_the_stream_is_asked_for_under_market_and_the_orders_under_private() -> None:
-    assert UsdmTrades("BTCUSDT").stream_path() == "/market/stream?streams=btcusdt@aggTrade"
+def test_the_official_depth_sample() -> None:
+    [depth] = BOOKS.decode_many([on("bnbusdt@depth@100ms", DEPTH)], 77).items
+    bids, asks = [(Decimal("0.0024"), Decimal(10))], [(Decimal("0.0026"), Decimal(100))]
+    assert depth == Depth("BNBUSDT", False, 157, 160, 149, bids, asks, 123456788)
+    assert BookRule("rest", "previous", 0) == BOOKS.rule
+
+
+@pytest.mark.parametrize(
+    ("source", "stream", "data"),
+    [
+        *[(TRADES, "x@aggTrade", changed(AGG, **c)) for c in ({"s": ""}, {"a": "1"}, {"p": "NaN"}, {"q": None})],
+        *[(QUOTES, "x@bookTicker", changed(TICKER, **c)) for c in ({"s": ""}, {"u": None}, {"b": "NaN"}, {"e": "x"})],
+        *[(BOOKS, "x@depth@100ms", changed(DEPTH, **c)) for c in ({"s": ""}, {"pu": None}, {"U": 161}, {"b": 1})],
+    ],
+)
+def test_a_broken_message_of_an_own_stream_is_a_bad_frame(source: PublicSource, stream: str, data: str) -> None:
+    decoded = source.decode_many([on(stream, data)], 0)
+    assert (decoded.items, decoded.controls) == ([], [])
+    assert isinstance(decoded.error, BadFrame)
+
+
+def test_raw_trades_are_not_used() -> None:
+    frame = on("x@trade", '{"e":"trade","s":"BTCUSDT","t":5933014,"p":"0.001","q":"100","T":1,"m":true}')
+    assert TRADES.decode_many([frame], 0).controls == [Ignored("trade", known=False)]
+
+
+def test_each_channel_is_asked_for_under_its_own_root() -> None:
+    for source, path, stream in (
+        (TRADES, "/market/stream", "btcusdt@aggTrade"),
+        (QUOTES, "/public/stream", "btcusdt@bookTicker"),
+        (BOOKS, "/public/stream", "btcusdt@depth@100ms"),
+    ):
+        assert source.door("wss://host", None).url == f"wss://host{path}"
+        [ask] = source.subscribe([source.symbol("btcusdt")], 9)
+        assert json.loads(ask.text) == {"method": "SUBSCRIBE", "params": [stream], "id": 9}
+        assert source.listed(Listed((stream, "ethusdt@kline_1m"))) == {"BTCUSDT"}
+        limits = source.limits
+        assert (limits.messages, limits.symbols, limits.lifetime) == (10, 1024, 86_400)
+        assert (limits.rest.weight, limits.rest.within, limits.rest.used_header) == (2400, 60, "x-mbx-used-weight-1m")
     assert ACCOUNT.stream_path("abc") == (
         "/private/ws?listenKey=abc&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/MARGIN_CALL/listenKeyExpired"
     )
 
 
-def test_the_recording_decodes_with_every_aggregate_trade_once_and_consecutive() -> None:
-    path = recording("binance_usdm/cryptofeed/BINANCE_FUTURES.ws.1.0")
-    # The ids by a decoder of another make, so that losing some cannot go unseen.
-    sent = [
-        (message["data"]["s"], message["data"]["a"], message["data"]["p"])
-        for message in map(json.loads, received_frames(path))
-        if message["data"]["e"] == "aggTrade"
+def test_the_requests_and_their_weights() -> None:
+    for request, query in (
+        (TRADES.newest_request("BTCUSDT"), "symbol=BTCUSDT&limit=1"),
+        (TRADES.fill_request("BTCUSDT", Missing(17, 21)), "symbol=BTCUSDT&fromId=17&limit=5"),
+        (TRADES.fill_request("BTCUSDT", Missing(17, 5016)), "symbol=BTCUSDT&fromId=17&limit=1000"),
+        (TRADES.recent_request("BTCUSDT", 5), "symbol=BTCUSDT&startTime=5&limit=1000"),
+        (TRADES.recent_request("BTCUSDT", None), "symbol=BTCUSDT&limit=1000"),
+    ):
+        assert (request.path, request.query, request.weight) == ("/fapi/v1/aggTrades", query, 20)
+    request = QUOTES.newest_request("BTCUSDT")
+    assert (request.path, request.query, request.weight) == ("/fapi/v1/depth", "symbol=BTCUSDT&limit=5", 2)
+    request = BOOKS.snapshot_request("BTCUSDT")
+    assert (request.path, request.query, request.weight) == ("/fapi/v1/depth", "symbol=BTCUSDT&limit=1000", 20)
+    assert (TRADES.dense, TRADES.page, TRADES.lists_only) == (True, 1000, False)
+
+
+def test_rest_answers_are_read() -> None:
+    body = b'[{"a":2,"p":"0.01633102","q":"4.70443515","nq":"1","f":27781,"l":27781,"T":1498793709153,"m":true},{"a":1,"p":"1","q":"1","f":1,"l":1,"T":1,"m":false}]'
+    trades = TRADES.rows("BTCUSDT", body, 7)
+    assert [(t.id, t.symbol, t.received) for t in trades] == [(1, "BTCUSDT", 7), (2, "BTCUSDT", 7)]
+    body = b'{"lastUpdateId":1027024,"E":1589436922972,"T":1589436922959,"bids":[["4","431"]],"asks":[["5","12"]]}'
+    bids, asks = [(Decimal(4), Decimal(431))], [(Decimal(5), Decimal(12))]
+    assert BOOKS.snapshot("X", body) == Depth("X", True, 1027024, 1027024, None, bids, asks, 1589436922959)
+    assert QUOTES.newest("X", body, 7) == Quote("binance-usdm", "X", *bids[0], *asks[0], 1027024, 1589436922959, 7)
+    for bad in (b"", b"{}", b"[1]", b'[{"a":1,"p":"NaN","q":"1","f":1,"l":1,"T":1,"m":true}]'):
+        with pytest.raises(BadFrame):
+            TRADES.rows("X", bad, 0)
+        with pytest.raises(BadFrame):
+            BOOKS.snapshot("X", bad)
+
+
+def frames() -> list[bytes]:
+    return [frame.encode() for frame in received_frames(recording("binance_usdm/cryptofeed/BINANCE_FUTURES.ws.1.0"))]
+
+
+def sent(suffix: str) -> list[dict[str, Any]]:
+    """What the recording has of some streams, by a decoder of another make, so that losing some cannot go unseen."""
+    messages = [json.loads(frame) for frame in frames()]
+    return [message["data"] for message in messages if message["stream"].endswith(suffix)]
+
+
+@pytest.mark.parametrize("source", [TRADES, QUOTES, BOOKS])
+def test_the_recording_has_nothing_unknown_or_refused(source: PublicSource) -> None:
+    decoded = source.decode_many(frames(), 0)
+    assert decoded.error is None
+    assert all(isinstance(c, Ignored) and c.known for c in decoded.controls)
+    assert len(decoded.items) + len(decoded.controls) == len(frames()) == 1535
+
+
+def test_the_recorded_aggregate_trades_come_out_with_consecutive_ids() -> None:
+    trades = TRADES.decode_many(frames(), 0).items
+    assert [(t.symbol, t.id, format(t.price, "f")) for t in trades] == [
+        (m["s"], m["a"], m["p"]) for m in sent("@aggTrade")
     ]
-    got = []
-    for frame in received_frames(path):
-        message = decode(frame)
-        if isinstance(message, UsdmAggTrade):
-            got.append((message.symbol, message.id, format(message.price, "f")))
-        else:
-            assert isinstance(message, Ignored), message
-            assert message.known, message
-    assert got == sent
-    assert len(got) == 91
-    for symbol in {s for s, _, _ in got}:
-        ids = [i for s, i, _ in got if s == symbol]
+    assert len(trades) == 91
+    for symbol in {t.symbol for t in trades}:
+        ids = [t.id for t in trades if t.symbol == symbol]
         assert ids == list(range(ids[0], ids[0] + len(ids)))
 
 
+def test_the_recorded_quotes_come_out_with_rising_numbers() -> None:
+    quotes = QUOTES.decode_many(frames(), 0).items
+    assert [(q.symbol, q.sequence, q.time, format(q.ask, "f")) for q in quotes] == [
+        (m["s"], m["u"], m["T"], m["a"]) for m in sent("@bookTicker")
+    ]
+    assert len(quotes) == 613
+    last: dict[str, int] = {}
+    for quote in quotes:
+        assert quote.sequence > last.get(quote.symbol, 0)
+        assert quote.bid < quote.ask
+        last[quote.symbol] = quote.sequence
+
+
+def test_the_recorded_depth_names_the_one_before() -> None:
+    depths = BOOKS.decode_many(frames(), 0).items
+    assert [(d.symbol, d.first, d.last, d.previous, len(d.bids)) for d in depths] == [
+        (m["s"], m["U"], m["u"], m["pu"], len(m["b"])) for m in sent("@depth@100ms")
+    ]
+    last: dict[str, int] = {}
+    steps = 0
+    for depth in depths:
+        if depth.symbol in last:
+            assert depth.previous == last[depth.symbol]
+            steps += 1
+        last[depth.symbol] = depth.last
+    assert steps == 760
+
+
+def test_the_recorded_snapshots_are_read() -> None:
+    count = 0
+    for line in recording("binance_usdm/cryptofeed/BINANCE_FUTURES.http.0.0").read_text().splitlines():
+        url, _, answer = line.partition(" -> ")
+        if "/fapi/v1/depth?" in url:
+            body = answer.partition(": ")[2].encode()
+            depth = BOOKS.snapshot("X", body)
+            assert (depth.last, depth.time) == (json.loads(body)["lastUpdateId"], json.loads(body)["T"])
+            assert depth.bids[0][0] < depth.asks[0][0]
+            count += 1
+    assert count == 4
+
+
 def test_a_new_order_is_an_update_without_a_fill() -> None:
-    update = ACCOUNT.decode(ORDER, 5)
+    update = ACCOUNT.decode(ORDER.encode(), 5)
     assert isinstance(update, OrderUpdate)
     assert (update.venue, update.account, update.symbol, update.order_id) == (
         "binance-usdm",
@@ -119,7 +251,7 @@ def test_a_new_order_is_an_update_without_a_fill() -> None:
 
 def test_an_execution_is_an_update_with_its_fill() -> None:
     frame = order(x="TRADE", X="PARTIALLY_FILLED", l="0.0004", z="0.0006", L="7000.10", t=99, n="0.01", m=True)
-    update = ACCOUNT.decode(f'{{"stream":"k","data":{frame}}}', 5)
+    update = ACCOUNT.decode(b'{"stream":"k","data":%b}' % frame, 5)
     assert isinstance(update, OrderUpdate)
     assert update.status == "partially_filled"
     assert update.filled == Decimal("0.0006")
@@ -150,9 +282,9 @@ def test_an_order_that_cannot_be_read_is_a_bad_frame_without_a_sample(change: di
 
 
 def test_other_private_events() -> None:
-    assert ACCOUNT.decode('{"e":"listenKeyExpired","E":"1","listenKey":"W"}', 0) == ListenKeyExpired()
-    assert ACCOUNT.decode('{"e":"ACCOUNT_UPDATE","E":1,"a":{}}', 0) == Ignored("ACCOUNT_UPDATE", known=True)
-    assert ACCOUNT.decode('{"e":"TRADE_LITE","E":1}', 0) == Ignored("TRADE_LITE", known=True)
+    assert ACCOUNT.decode(b'{"e":"listenKeyExpired","E":"1","listenKey":"W"}', 0) == ListenKeyExpired()
+    assert ACCOUNT.decode(b'{"e":"ACCOUNT_UPDATE","E":1,"a":{}}', 0) == Ignored("ACCOUNT_UPDATE", known=True)
+    assert ACCOUNT.decode(b'{"e":"TRADE_LITE","E":1}', 0) == Ignored("TRADE_LITE", known=True)
 
 
 def test_listen_key_requests_are_unsigned_and_carry_the_api_key() -> None:

@@ -1,4 +1,4 @@
-"""The venue's JSON: events, acknowledgements, error bodies. Pure; the field order is the documentation's."""
+"""Binance's JSON: events and rows. Pure; the field order is the documentation's."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
-from ._accounts import FillRow, Order
-from ._record import OrderEvent, PublishedTrade
-from ._rules import SPOT
-
-encode_json = msgspec.json.Encoder().encode
+from .._accounts import FillRow, Order
+from .._book import BookChange, BookState
+from .._record import OrderEvent, PublishedQuote, PublishedTrade
+from .._rest import encode_json
+from .._rules import SPOT
 
 
-def trade_event(symbol: str, trade: PublishedTrade) -> bytes:
+def trade_event(symbol: str, trade: PublishedTrade, now_ms: int) -> bytes:
     """`<symbol>@trade` of spot (binance-spot-api-docs web-socket-streams.md, 2026-07-21)."""
     return encode_json(
         {
             "e": "trade",
-            "E": trade.time,
+            "E": now_ms,
             "s": symbol,
             "t": trade.id,
             "p": trade.price,
@@ -32,11 +30,11 @@ def trade_event(symbol: str, trade: PublishedTrade) -> bytes:
     )
 
 
-def agg_trade_event(venue: str, symbol: str, trade: PublishedTrade) -> bytes:
+def agg_trade_event(venue: str, symbol: str, trade: PublishedTrade, now_ms: int) -> bytes:
     """`<symbol>@aggTrade`; USD-M has `nq` (since 2025-12-31) and `st` (since 2026-06-30), spot has `M`."""
     event: dict[str, Any] = {
         "e": "aggTrade",
-        "E": trade.time,
+        "E": now_ms,
         "s": symbol,
         "a": trade.id,
         "p": trade.price,
@@ -47,6 +45,43 @@ def agg_trade_event(venue: str, symbol: str, trade: PublishedTrade) -> bytes:
     event |= {"f": trade.first_id, "l": trade.last_id, "T": trade.time, "m": trade.side == "sell"}
     event |= {"M": True} if venue == SPOT else {"st": 1}
     return encode_json(event)
+
+
+def depth_event(venue: str, symbol: str, change: BookChange, now_ms: int) -> bytes:
+    """`<symbol>@depth@100ms`; USD-M has `T` and `pu`, and since 2026-06-30 `ps` and `st`."""
+    spot = venue == SPOT
+    event: dict[str, Any] = {"e": "depthUpdate", "E": now_ms}
+    if not spot:
+        event["T"] = change.time
+    event |= {"s": symbol, "U": change.first, "u": change.last}
+    if not spot:
+        event["pu"] = change.previous
+    event |= {"b": change.bids, "a": change.asks}
+    return encode_json(event if spot else event | {"ps": symbol, "st": 1})
+
+
+def book_ticker_event(venue: str, symbol: str, quote: PublishedQuote, now_ms: int) -> bytes:
+    """`<symbol>@bookTicker`; on spot it has neither a type nor a time."""
+    event: dict[str, Any] = {"u": quote.last}
+    if venue != SPOT:
+        event = {"e": "bookTicker", "u": quote.last, "E": now_ms, "T": quote.time}
+    event |= {"s": symbol, "b": quote.bid, "B": quote.bid_quantity, "a": quote.ask, "A": quote.ask_quantity}
+    return encode_json(event if venue == SPOT else event | {"ps": symbol, "st": 1})
+
+
+def depth_body(venue: str, state: BookState, limit: int, now_ms: int) -> dict[str, Any]:
+    """The answer of `depth`."""
+    body: dict[str, Any] = {"lastUpdateId": state.last}
+    if venue != SPOT:
+        body |= {"E": now_ms, "T": now_ms}
+    return body | {"bids": state.bids[:limit], "asks": state.asks[:limit]}
+
+
+def book_ticker_row(venue: str, symbol: str, state: BookState, now_ms: int) -> dict[str, Any]:
+    """The answer of `ticker/bookTicker`."""
+    (bid, bids), (ask, asks) = (side[0] if side else ("0", "0") for side in (state.bids, state.asks))
+    row: dict[str, Any] = {"symbol": symbol, "bidPrice": bid, "bidQty": bids, "askPrice": ask, "askQty": asks}
+    return row if venue == SPOT else row | {"time": now_ms, "lastUpdateId": state.last}
 
 
 def order_event(event: OrderEvent) -> bytes:

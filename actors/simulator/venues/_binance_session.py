@@ -1,4 +1,4 @@
-"""One WebSocket connection's subscriptions: the target it dialled and the requests it sent. Pure.
+"""One Binance connection: the target it dialled and the requests it sent. Pure.
 
 Sources: binance-spot-api-docs web-socket-streams.md, 2026-07-21; for USD-M the notice of 2026-03-06 on the three
 roots, and the live observations that a subscription on the wrong root is acknowledged and silent.
@@ -13,26 +13,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from ._messages import encode_json
-from ._record import Surface
-from ._rules import SPOT
+from .._accounts import ListenKeys
+from .._dialect import Answer, BadTarget, Floor, Goodbye, Session
+from .._rest import encode_json
+from .._rules import SPOT
+from ._binance_messages import listen_key_expired, wrapped
 
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9-]{1,36}\Z")
 _PUBLIC_ROOT = re.compile(r".*@(bookTicker|depth.*|rpiDepth.*|trade)\Z|!bookTicker\Z")
-
-
-class BadTarget(Exception):
-    """The handshake is refused.
-
-    Args:
-        status: of the HTTP answer.
-        message: what was wrong with the target.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def root_of(stream: str) -> str:
@@ -40,48 +29,65 @@ def root_of(stream: str) -> str:
     return "public" if _PUBLIC_ROOT.match(stream) else "market"
 
 
-class Session:
+def user_topic(listen_key: str, event: str) -> str:
+    """The topic of one kind of user event."""
+    return f"{listen_key}/{event}"
+
+
+class BinanceSession(Session):
     """What one connection is subscribed to.
 
     Args:
-        venue: its name.
+        floor: of the venue.
         target: path and query of the handshake.
         known: says whether a stream exists.
-        lists_unknown: whether LIST_SUBSCRIPTIONS names the others too.
+        keys: the venue's listen keys; None: it has no private streams.
 
     Raises:
         BadTarget: there is nothing at that path.
     """
 
-    def __init__(self, venue: str, target: str, known: Callable[[str], bool], *, lists_unknown: bool = True) -> None:
+    def __init__(self, floor: Floor, target: str, known: Callable[[str], bool], keys: ListenKeys | None = None) -> None:
+        self._floor = floor
         self._known = known
-        self._lists_unknown = lists_unknown
-        self._split = venue != SPOT
-        self.streams: dict[str, None] = {}
+        self._keys = keys
+        self._split = floor.venue != SPOT
+        self._told: set[str] = set()
         self.user_streams: dict[str, frozenset[str]] = {}
         """By listen key, the event names that were asked for."""
         parts = urlsplit(target)
-        self.path = parts.path
-        """As dialled, but without anything that is a listen key."""
         steps = [unquote(step) for step in parts.path.split("/")[1:]]
         self.root = ""
-        if venue != SPOT and steps[0] in ("public", "market", "private"):
+        if self._split and steps[0] in ("public", "market", "private"):
             self.root = steps.pop(0)
         if not steps or steps[0] not in ("ws", "stream") or (steps[0] == "stream" and len(steps) > 1):
             raise BadTarget(404, f"nothing at {parts.path}")
-        self.combined = steps[0] == "stream"
-        self.surface: Surface = "private" if self.root == "private" else "ws"
         query = parse_qsl(parts.query, keep_blank_values=True)
         if self.root == "private":
-            # The old path form /private/ws/<listenKey> completes its handshake and stays silent, so it adds nothing.
-            self.path = f"/private/{steps[0]}"
+            # The old path form /private/ws/<listenKey> completes its handshake and stays silent, so it adds nothing,
+            # and the path that is recorded names no key.
+            super().__init__(f"/private/{steps[0]}", "private", form=steps[0])
             self._read_listen_keys(query)
+            self.credentials = self.user_streams
             return
+        super().__init__(parts.path, form=steps[0])
         names = steps[1:]
         for name, value in query:
             if name == "streams" and self.combined:
                 names += value.split("/")
-        self.streams.update(dict.fromkeys(name for name in names if name))
+        for name in names:
+            if name:
+                self.subscribe(name)
+        self._check_count()
+
+    def _check_count(self) -> None:
+        if self._too_many_streams():
+            raise BadTarget(400, f"{self.stream_count} streams", "streams")
+
+    @property
+    def combined(self) -> bool:
+        """Whether each payload comes with the name of its stream around it."""
+        return self.form == "stream"
 
     def _read_listen_keys(self, query: list[tuple[str, str]]) -> None:
         key = None
@@ -97,60 +103,105 @@ class Session:
     @property
     def stream_count(self) -> int:
         """What the venue's limit of streams counts."""
-        return len(self.streams) + len(self.user_streams)
+        return len(self.topics) + len(self.user_streams)
 
-    def wants(self, stream: str) -> bool:
-        """Whether data of that stream flows to this connection."""
-        return stream in self.streams and self._flows(stream)
+    def _too_many_streams(self) -> bool:
+        most = self._floor.rules.streams_per_connection
+        return most is not None and self.stream_count > most
 
-    def wants_event(self, listen_key: str, event: str) -> bool:
-        """Whether that user event flows to this connection: `events` is a filter, and without it nothing arrives."""
-        return event in self.user_streams.get(listen_key, ())
+    def wants(self, topic: str) -> bool:
+        """Whether data of that stream, or that event of a listen key, flows to this connection."""
+        if self.user_streams:
+            # `events` is a filter, and without it nothing arrives.
+            key, _, event = topic.partition("/")
+            return event in self.user_streams.get(key, ()) and topic not in self.lost
+        return self.subscribed(topic) and self._flows(topic)
+
+    def dress(self, topic: str, payload: bytes) -> bytes:
+        """The combined form names the stream, or of a user event the listen key."""
+        return wrapped(topic.partition("/")[0], payload) if self.combined else payload
 
     def _flows(self, stream: str) -> bool:
         # A legacy USD-M connection without a root only gets what is on /public.
         return not self._split or root_of(stream) == (self.root or "public")
 
-    def receive(self, text: bytes) -> bytes:
+    def due(self) -> float:
+        """When the next of its listen keys ends."""
+        if self._keys is None:
+            return float("inf")
+        keys = (self._keys.find(value) for value in self.user_streams if value not in self._told)
+        return min((key.expires for key in keys if key is not None), default=float("inf"))
+
+    def tick(self, now: float) -> tuple[bytes, ...]:
+        """The notices that keys have ended: each once, and only where `events` lists it."""
+        notices = []
+        for value in self.user_streams:
+            key = self._keys.find(value) if self._keys is not None else None
+            if key is None or key.active(now) or value in self._told:
+                continue
+            self._told.add(value)
+            topic = user_topic(value, "listenKeyExpired")
+            if key.notice and self.wants(topic):
+                notices.append(self.dress(topic, listen_key_expired(value, self._floor.ms())))
+        return tuple(notices)
+
+    def notice(self, variant: int, now: float) -> bytes | None:
+        """`serverShutdown`; it is not documented for USD-M (binance-spot-api-docs CHANGELOG.md, 2026-06-09)."""
+        if self._split:
+            return None
+        return self.dress("!serverShutdown", encode_json({"e": "serverShutdown", "E": self._floor.ms()}))
+
+    def receive(self, text: bytes, now: float) -> Answer:
         """Answer one request of the client; the subscriptions change at once."""
+        method, reply = self._request(text)
+        if self._too_many_streams():
+            breach = ("streams", f"{self.stream_count} streams")
+            return Answer(breach=breach, goodbye=Goodbye(1008, "Too many streams"))
+        consent = method in ("SUBSCRIBE", "UNSUBSCRIBE") and b'"error"' not in reply
+        return Answer(acks=(reply,)) if consent else Answer(frames=(reply,))
+
+    def _request(self, text: bytes) -> tuple[object, bytes]:
         try:
             request = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
             # The position would be the parser's; the first column is where most garbage stops being JSON.
-            return encode_json({"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}})
+            return None, encode_json({"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}})
         if not isinstance(request, dict) or "method" not in request:
             column = len(text)
-            return _error(2, f"Invalid request: missing field `method` at line 1 column {column}", _id_of(request))
+            return None, _error(
+                2, f"Invalid request: missing field `method` at line 1 column {column}", _id_of(request)
+            )
         number = request.get("id")
         if not _valid_id(number):
-            return _error(2, "Invalid request: request ID must be an unsigned integer", None)
+            return None, _error(2, "Invalid request: request ID must be an unsigned integer", None)
         method, params = request["method"], request.get("params", [])
         if method not in _METHODS:
             expected = ", ".join(f"`{name}`" for name in _METHODS)
             message = f"Invalid request: unknown variant `{method}`, expected one of {expected} at line 1 column 28"
-            return _error(2, message, number)
+            return None, _error(2, message, number)
         if method == "LIST_SUBSCRIPTIONS":
-            return _result(self._listing(), number)
+            return method, _result(self._listing(), number)
         if not isinstance(params, list):
-            return _error(2, "Invalid request: streams must be an array", number)
+            return None, _error(2, "Invalid request: streams must be an array", number)
         if method in ("SUBSCRIBE", "UNSUBSCRIBE"):
-            return self._subscribe(method, params, number)
-        return self._property(method, params, number)
+            return method, self._subscribe(method, params, number)
+        return method, self._property(method, params, number)
 
     def _subscribe(self, method: str, params: list[Any], number: object) -> bytes:
         if not all(isinstance(name, str) for name in params):
             return _error(2, "Invalid request: streams must be an array", number)
         for name in params:
             if method == "SUBSCRIBE":
-                self.streams[name] = None
+                self.subscribe(name)
             else:
-                self.streams.pop(name, None)
+                self.unsubscribe(name)
         return _result(None, number)
 
     def _listing(self) -> list[str]:
-        if self._lists_unknown:
-            return [*self.streams]
-        return [name for name in self.streams if self._known(name) and self._flows(name)]
+        # A stream that a fault has silenced is listed all the same: a listing proves no data.
+        if self._floor.rules.lists_unknown:
+            return [*self.topics]
+        return [name for name in self.topics if self._known(name) and self._flows(name)]
 
     def _property(self, method: str, params: list[Any], number: object) -> bytes:
         wanted = 2 if method == "SET_PROPERTY" else 1
@@ -164,7 +215,7 @@ class Session:
             return _result(self.combined, number)
         if len(params) < 2 or not isinstance(params[1], bool):
             return _error(1, "Invalid value type: expected Boolean", number)
-        self.combined = params[1]
+        self.form = "stream" if params[1] else "ws"
         return _result(None, number)
 
 

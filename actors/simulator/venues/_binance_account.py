@@ -11,9 +11,11 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from ._accounts import Account, ListenKeys, Order
-from ._messages import fill_row, order_row
-from ._rest import ApiError, Handler, Params, Request, RestDesk, Route
+from .._accounts import Account, ListenKeys, Order
+from .._dialect import Floor
+from .._rest import Desk, Handler, Request, Route
+from ._binance_messages import fill_row, order_row
+from ._binance_rest import Params, problem, tape_of
 
 _WEEK_MS = 7 * 86_400_000
 
@@ -22,16 +24,22 @@ class AccountDesk:
     """Adds the account's endpoints to a venue's REST desk.
 
     Args:
+        floor: of the venue.
         desk: of the venue.
-        secrets: by API key.
+        secrets: by API key; one that is taken out is a revoked one.
         accounts: by API key.
         keys: the venue's listen keys.
     """
 
     def __init__(
-        self, desk: RestDesk, secrets: Mapping[str, str], accounts: Mapping[str, Account], keys: ListenKeys
+        self,
+        floor: Floor,
+        desk: Desk,
+        secrets: Mapping[str, str],
+        accounts: Mapping[str, Account],
+        keys: ListenKeys,
     ) -> None:
-        self._desk = desk
+        self._floor = floor
         self._secrets = secrets
         self._accounts = accounts
         self._keys = keys
@@ -41,7 +49,7 @@ class AccountDesk:
         routes["DELETE", "/fapi/v1/listenKey"] = Route(1, self._delete_key)
         routes["GET", "/fapi/v1/allOrders"] = Route(5, self._signed(self._all_orders))
         routes["GET", "/fapi/v1/openOrders"] = Route(
-            lambda params: 1 if params.has("symbol") else 40, self._signed(self._open_orders)
+            lambda request: 1 if Params(request).has("symbol") else 40, self._signed(self._open_orders)
         )
         routes["GET", "/fapi/v1/order"] = Route(1, self._signed(self._order))
         routes["GET", "/fapi/v1/userTrades"] = Route(5, self._signed(self._user_trades))
@@ -51,41 +59,42 @@ class AccountDesk:
     def _api_key(self, request: Request) -> str:
         key = request.headers.get("x-mbx-apikey", "")
         if not key:
-            raise ApiError(401, -2014, "API-key format invalid.")
+            raise problem(401, -2014, "API-key format invalid.")
         if key not in self._secrets:
-            raise ApiError(401, -2015, "Invalid API-key, IP, or permissions for action.")
+            raise problem(401, -2015, "Invalid API-key, IP, or permissions for action.")
         return key
 
-    def _create_key(self, request: Request, _params: Params, now: float, _now_ms: int) -> Any:
-        return {"listenKey": self._keys.create(self._api_key(request), now).value}
+    def _create_key(self, request: Request) -> Any:
+        return {"listenKey": self._keys.create(self._api_key(request), self._floor.clock.now()).value}
 
-    def _extend_key(self, request: Request, _params: Params, now: float, _now_ms: int) -> Any:
-        key = self._keys.extend(self._api_key(request), now)
+    def _extend_key(self, request: Request) -> Any:
+        key = self._keys.extend(self._api_key(request), self._floor.clock.now())
         if key is None:
-            raise ApiError(400, -1125, "This listenKey does not exist.")
+            raise problem(400, -1125, "This listenKey does not exist.")
         return {"listenKey": key.value}
 
-    def _delete_key(self, request: Request, _params: Params, now: float, _now_ms: int) -> Any:
-        self._keys.delete(self._api_key(request), now)
+    def _delete_key(self, request: Request) -> Any:
+        self._keys.delete(self._api_key(request), self._floor.clock.now())
         return {}
 
     # Signed requests.
 
     def _signed(self, handler: Handler) -> Handler:
-        def check(request: Request, params: Params, now: float, now_ms: int) -> Any:
-            api_key = self._api_key(request)
-            check_time(params, now_ms)
+        def check(request: Request) -> Any:
+            api_key, params = self._api_key(request), Params(request)
+            check_time(params, self._floor.ms())
             check_signature(self._secrets[api_key], request, params)
-            return handler(request, params, now, now_ms)
+            return handler(request)
 
         return check
 
     def _account(self, request: Request) -> Account:
         return self._accounts[self._api_key(request)]
 
-    def _all_orders(self, request: Request, params: Params, _now: float, now_ms: int) -> Any:
-        symbol, limit = self._desk.tape(params).symbol, params.limit()
-        start, end = _window(params, now_ms)
+    def _all_orders(self, request: Request) -> Any:
+        params = Params(request)
+        symbol, limit = tape_of(self._floor, params).symbol, params.limit()
+        start, end = _window(params, self._floor.ms())
         from_id = params.number("orderId")
         # With an order id and no times there is no default week.
         timed = from_id is None or params.has("startTime", "endTime")
@@ -99,16 +108,18 @@ class AccountDesk:
         page = found[:limit] if from_id is not None or params.has("startTime") else found[-limit:]
         return [order_row(order) for order in page]
 
-    def _open_orders(self, request: Request, params: Params, _now: float, _now_ms: int) -> Any:
-        symbol = self._desk.tape(params).symbol if params.has("symbol") else None
+    def _open_orders(self, request: Request) -> Any:
+        params = Params(request)
+        symbol = tape_of(self._floor, params).symbol if params.has("symbol") else None
         orders = self._account(request).open_orders()
         return [order_row(order) for order in orders if symbol in (None, order.symbol)]
 
-    def _order(self, request: Request, params: Params, _now: float, _now_ms: int) -> Any:
-        symbol = self._desk.tape(params).symbol
+    def _order(self, request: Request) -> Any:
+        params = Params(request)
+        symbol = tape_of(self._floor, params).symbol
         number = params.number("orderId")
         if number is None and not params.has("origClientOrderId"):
-            raise ApiError(400, -1102, "Either 'origClientOrderId' or 'orderId' must be sent.")
+            raise problem(400, -1102, "Either 'origClientOrderId' or 'orderId' must be sent.")
         orders = self._account(request).orders
         order: Order | None
         if number is not None:
@@ -117,15 +128,16 @@ class AccountDesk:
             wanted = params.text("origClientOrderId")
             order = next((candidate for candidate in orders.values() if candidate.client_id == wanted), None)
         if order is None or order.symbol != symbol:
-            raise ApiError(400, -2013, "Order does not exist.")
+            raise problem(400, -2013, "Order does not exist.")
         return order_row(order)
 
-    def _user_trades(self, request: Request, params: Params, _now: float, now_ms: int) -> Any:
-        symbol, limit = self._desk.tape(params).symbol, params.limit()
+    def _user_trades(self, request: Request) -> Any:
+        params = Params(request)
+        symbol, limit = tape_of(self._floor, params).symbol, params.limit()
         from_id, order_id = params.number("fromId"), params.number("orderId")
         if from_id is not None and params.has("startTime", "endTime"):
-            raise ApiError(400, -1128, "Combination of optional parameters invalid.")
-        start, end = _window(params, now_ms)
+            raise problem(400, -1128, "Combination of optional parameters invalid.")
+        start, end = _window(params, self._floor.ms())
         found = [
             fill
             for fill in self._account(request).fills
@@ -146,7 +158,7 @@ def _window(params: Params, now_ms: int) -> tuple[int, int]:
     elif end is None:
         end = start + _WEEK_MS
     if end - start > _WEEK_MS:
-        raise ApiError(400, -4166, "Search window is restricted to recent 7 days only.")
+        raise problem(400, -4166, "Search window is restricted to recent 7 days only.")
     return start, end
 
 
@@ -161,11 +173,11 @@ def check_time(params: Params, now_ms: int) -> None:
     window = params.number("recvWindow")
     window = 5000 if window is None else window
     if not 0 < window <= 60_000:
-        raise ApiError(400, -1131, "recvWindow must be less than 60000")
+        raise problem(400, -1131, "recvWindow must be less than 60000")
     if timestamp >= now_ms + 1000:
-        raise ApiError(400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+        raise problem(400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     if now_ms - timestamp > window:
-        raise ApiError(400, -1021, "Timestamp for this request is outside of the recvWindow.")
+        raise problem(400, -1021, "Timestamp for this request is outside of the recvWindow.")
 
 
 def check_signature(secret: str, request: Request, params: Params) -> None:
@@ -179,7 +191,7 @@ def check_signature(secret: str, request: Request, params: Params) -> None:
     expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
     # As bytes: compare_digest takes text only while it is ASCII, and this text is the client's.
     if not hmac.compare_digest(expected.encode(), signature.lower().encode()):
-        raise ApiError(400, -1022, "Signature for this request is not valid.")
+        raise problem(400, -1022, "Signature for this request is not valid.")
 
 
 def _unsigned(part: str) -> str:

@@ -1,0 +1,337 @@
+"""One wire from its first attempt to its end: greeted, subscribed, confirmed, pumped, pinged."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from supervisor import Me
+
+from ._errors import ConnectFailed, KeyExpired, PongTimeout, RateLimited, Unsubscribed
+from ._message_budget import MessageBudget
+from ._messages import Batch, Hold, Opened, Rejected, Session, Subscribed
+from ._outflow import Outflow
+from ._source import (
+    Acknowledged,
+    Closing,
+    Control,
+    Decoded,
+    Door,
+    Ignored,
+    Listed,
+    ListenKeyExpired,
+    Pong,
+    Refused,
+    Welcome,
+)
+from ._wire import Wire, open_wire
+
+if TYPE_CHECKING:
+    from ._connection import Connection
+
+EARLY: Final = 10_000
+"""Items that are kept until the connection counts as open; with more of them it does, whatever is still to come."""
+_KINDS_NOTED: Final = 20
+
+
+class Link:
+    """One wire of a connection, and what is subscribed on it.
+
+    Attributes:
+        session: What the owner of the data knows it by.
+        opened: Whether the owner was told of it.
+        fed: Whether data has come.
+        closing: What the venue has announced, if it has.
+        ended: Whether it is over.
+        failure: Why it ended; None: it was told to.
+    """
+
+    def __init__(self, settings: Connection, me: Me, outflow: Outflow, hold: Hold, changed: Callable[[], None]) -> None:
+        self.session = Session()
+        self.opened = self.fed = self.ended = False
+        self.closing: str | None = None
+        self.failure: Exception | None = None
+        self.opened_at = float("inf")
+        self._settings = settings
+        self._line = settings.line
+        self._me = me
+        self._outflow = outflow
+        self._hold = hold
+        self._changed = changed
+        self._scope = trio.CancelScope()
+        self._inner = trio.CancelScope()
+        self._doom: Exception | None = None
+        limits = settings.line.limits
+        self._messages = MessageBudget(
+            *((None, 1.0) if limits is None else (limits.messages, limits.messages_within)),
+            ping_every=settings.line.ping_every,
+            peer_pings=settings.line.ping(0) is None,
+        )
+        self._subscriptions = settings.line.subscriptions(settings.confirm_within)
+        self._greeted = limits is None or not limits.greets
+        self._early: list[Any] = []
+        self._pong: trio.Event | None = None
+        self._ping_due = trio.Event()
+        self._pings = 0
+        self._ask_again = trio.Event()
+        self._unknown: Counter[str] = Counter()
+
+    # Told from outside -----------------------------------------------------------------------------------------
+
+    async def live(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Run until the end, which is written down and never raised.
+
+        Cancellation: the wire is closed in order, within the grace.
+
+        Args:
+            prepare: What comes before the first attempt: waiting for permission.
+        """
+        try:
+            with self._scope:
+                await prepare()
+                await self._run()
+        except Exception as error:  # noqa: BLE001 - kept, and raised by the connection unless another link takes over
+            self.failure = error
+        finally:
+            self.ended = True
+            self._changed()
+
+    def retire(self) -> None:
+        """End it: another one has taken its place."""
+        self._scope.cancel("replaced")
+
+    def fail(self, error: Exception) -> None:
+        """End it with this failure."""
+        self._doom = error
+        self._inner.cancel("told to fail")
+
+    def ping(self) -> None:
+        """Ping the peer now."""
+        self._ping_due.set()
+
+    def want(self, symbols: Iterable[str]) -> None:
+        """Change what is subscribed."""
+        if self._subscriptions is not None and self._greeted:
+            self._subscriptions.want(symbols)
+            self._ask_again.set()
+
+    def renew(self, symbols: Iterable[str]) -> None:
+        """End and renew the subscriptions of these symbols."""
+        if self._subscriptions is not None:
+            self._subscriptions.renew(symbols)
+            self._ask_again.set()
+
+    # The life of a wire ----------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        settings = self._settings
+        try:
+            door = await self._line.door(self.session)
+            async with open_wire(
+                door.url, tls=settings.tls, dial=settings.dial, connect_timeout=settings.connect_timeout
+            ) as wire:
+                try:
+                    with self._inner:
+                        await together(
+                            lambda: self._pump(wire), lambda: self._ask(wire), lambda: self._heartbeat(wire, door)
+                        )
+                finally:
+                    with self._me.cleanup():
+                        await wire.aclose()
+        except (ConnectFailed, RateLimited) as failure:
+            if failure.retry_after is not None:
+                self._hold.extend(failure.retry_after)
+            raise
+        if self._doom is not None:
+            raise self._doom
+
+    async def _pump(self, wire: Wire) -> None:
+        while True:
+            frames = await wire.receive_many()
+            self._me.beat()
+            self._take(self._line.decode_many(frames, int(time.time() * 1000)))
+            await self._outflow.flush()
+
+    def _take(self, decoded: Decoded) -> None:
+        end: Exception | None = decoded.error
+        for control in decoded.controls:
+            try:
+                self._hear(control)
+            except (Unsubscribed, KeyExpired) as error:
+                # What came before it is handed over first.
+                end = error
+        if decoded.items:
+            if not self.fed:
+                self.fed = True
+                self._changed()
+            if self.opened:
+                self._outflow.say(Batch(decoded.items, self.session))
+            else:
+                self._early += decoded.items
+                if len(self._early) > EARLY:
+                    self._open()
+        if end is not None:
+            raise end
+
+    def _hear(self, control: Control) -> None:
+        match control:
+            case Pong():
+                if self._pong is not None:
+                    self._pong.set()
+            case Welcome():
+                self._greeted = True
+                self._ask_again.set()
+            case Acknowledged() | Listed() | Refused():
+                self._answered(control)
+            case Closing():
+                self.closing = self.closing or control.reason
+                self._changed()
+            case ListenKeyExpired():
+                raise KeyExpired("the venue says that the listen key has expired")
+            case Ignored(known=False):
+                self._note_unknown(control.kind)
+
+    def _note_unknown(self, kind: str) -> None:
+        if kind not in self._unknown and len(self._unknown) < _KINDS_NOTED:
+            self._me.note("unknown_message", kind=kind)
+        if kind in self._unknown or len(self._unknown) < _KINDS_NOTED:
+            self._unknown[kind] += 1
+
+    # Subscribing -----------------------------------------------------------------------------------------------
+
+    async def _ask(self, wire: Wire) -> None:
+        """Be greeted, then send requests as they come up, and see to the answers that are overdue."""
+        subscriptions = self._subscriptions
+        if subscriptions is None:
+            self._open()
+            await self._outflow.flush()
+            await trio.sleep_forever()
+        with trio.move_on_after(self._settings.confirm_within):
+            while not self._greeted:
+                await self._until_asked(float("inf"))
+        if not self._greeted:
+            raise Unsubscribed(f"not greeted within {self._settings.confirm_within:g} s")
+        subscriptions.want(self._line.wanted() or ())
+        open_at = trio.current_time() + self._settings.confirm_within
+        while True:
+            due = min(subscriptions.due(), float("inf") if self.opened else open_at)
+            if not subscriptions.has_next(trio.current_time()):
+                await self._until_asked(due)
+            else:
+                with trio.move_on_at(due) as scope:
+                    await self._messages.spend()
+                text = None if scope.cancelled_caught else subscriptions.next(trio.current_time())
+                if text is not None:
+                    await wire.send(text)
+            self._see_to_answers(late=trio.current_time() >= open_at)
+            await self._outflow.flush()
+
+    async def _until_asked(self, at: float) -> None:
+        with trio.move_on_at(at):
+            await self._ask_again.wait()
+        if self._ask_again.is_set():
+            self._ask_again = trio.Event()
+
+    def _see_to_answers(self, *, late: bool) -> None:
+        subscriptions, now = self._subscriptions, trio.current_time()
+        assert subscriptions is not None, "only who subscribes waits for answers"
+        subscriptions.check(now, unread_until=self._outflow.held_until)
+        subscriptions.check_hope()
+        if not self.opened:
+            if late or subscriptions.settled:
+                self._open()
+        else:
+            self._tell_news()
+
+    def _answered(self, control: Acknowledged | Refused | Listed) -> None:
+        subscriptions = self._subscriptions
+        if subscriptions is None:
+            if isinstance(control, Refused):
+                raise Unsubscribed(f"refused: {control.message} ({control.code})")
+            return
+        known = subscriptions.answered(control, trio.current_time())
+        if not known and isinstance(control, Refused):
+            self._me.note("refused", code=control.code, message=control.message)
+        subscriptions.check_hope()
+        if not self.opened and subscriptions.settled:
+            self._open()
+        elif self.opened:
+            self._tell_news()
+        self._ask_again.set()
+
+    def _open(self) -> None:
+        """Tell the owner that the connection is open, with what is confirmed so far."""
+        symbols = frozenset[str]() if self._subscriptions is None else self._subscriptions.confirmed
+        self.opened, self.opened_at = True, trio.current_time()
+        self._outflow.say(Opened(self.session, symbols))
+        self._tell_news(but=symbols)
+        early, self._early = self._early, []
+        if early:
+            self._outflow.say(Batch(early, self.session))
+        self._changed()
+
+    def _tell_news(self, but: frozenset[str] = frozenset()) -> None:
+        if self._subscriptions is None:
+            return
+        news = self._subscriptions.news()
+        if confirmed := frozenset(news.confirmed) - but:
+            self._outflow.say(Subscribed(self.session, confirmed))
+        for symbol, reason in news.refused:
+            self._me.note("rejected", symbol=symbol, reason=reason)
+            self._outflow.say(Rejected(self.session, symbol, reason))
+
+    # Heartbeat -------------------------------------------------------------------------------------------------
+
+    async def _heartbeat(self, wire: Wire, door: Door) -> None:
+        """Ping when told to, and as often as the door asks for."""
+        every = float("inf") if door.ping_every is None else door.ping_every
+        within = self._settings.pong_within if door.pong_within is None else door.pong_within
+        while True:
+            with trio.move_on_after(every):
+                await self._ping_due.wait()
+            self._ping_due = trio.Event()
+            if self._greeted:
+                await self._ping(wire, within)
+
+    async def _ping(self, wire: Wire, within: float) -> None:
+        await self._messages.spend(urgent=True)
+        started = trio.current_time()
+        self._pings += 1
+        text = self._line.ping(self._pings)
+        try:
+            seconds = await (wire.ping(within=within) if text is None else self._ping_by_text(wire, text, within))
+        except PongTimeout:
+            if self._outflow.held_until >= started:
+                # The pong may be waiting behind messages that nobody has taken.
+                return
+            raise
+        self._me.beat()
+        self._me.note("pong", milliseconds=round(seconds * 1000, 1))
+
+    async def _ping_by_text(self, wire: Wire, text: str, within: float) -> float:
+        started = trio.current_time()
+        self._pong = trio.Event()
+        await wire.send(text)
+        with trio.move_on_after(within) as scope:
+            await self._pong.wait()
+        if scope.cancelled_caught:
+            raise PongTimeout(within)
+        return trio.current_time() - started
+
+
+async def together(*jobs: Callable[[], Awaitable[None]]) -> None:
+    """Run jobs side by side until one raises, and raise that: as itself, unless several failed at once."""
+    try:
+        async with trio.open_nursery() as nursery:
+            for job in jobs:
+                nursery.start_soon(job)
+    except BaseExceptionGroup as group:
+        failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
+        if len(failures) > 1:
+            raise
+        # A failure is worth more than the cancellation that came at the same time; many cancellations are one.
+        raise (failures or group.exceptions)[0] from None

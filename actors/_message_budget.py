@@ -1,0 +1,90 @@
+"""How many messages may be sent on one connection: a strict rolling window, as venues count.
+
+Binance ends a connection that sends more than 5 messages in any second, and counts pings and pongs among them
+(web-socket-streams.md, 2026-07-21); a token bucket that allows bursts gets connections closed
+(nautechsystems/nautilus_trader#5012). The pongs to the venue's own pings are sent below us, without asking: a share is
+kept free for them, and for our own pings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+import trio
+
+MARGIN: Final = 0.5
+"""Seconds added to the window: messages may arrive nearer to each other than they were sent."""
+PEER_PINGS_EVERY: Final = 20.0
+"""Seconds: the shortest interval in which a venue pings (Binance spot). One of them is answered in a short window."""
+
+
+class MessageWindow:
+    """The pure part: never more than ``most`` messages in any ``within`` seconds, and ``reserved`` of them pings."""
+
+    def __init__(self, most: int | None, within: float, reserved: int = 0) -> None:
+        self._within = within
+        # Requests always get something, or nothing would ever be subscribed.
+        self._requests: deque[float] = deque(maxlen=None if most is None else max(1, most - reserved))
+        self._all: deque[float] = deque(maxlen=most)
+
+    def allowed_at(self, *, urgent: bool) -> float:
+        """Return the earliest time for the next message."""
+        oldest = [
+            sent[0] for sent in ((self._all,) if urgent else (self._all, self._requests)) if len(sent) == sent.maxlen
+        ]
+        return max(oldest) + self._within if oldest else -math.inf
+
+    def take(self, now: float, *, urgent: bool) -> None:
+        """Count a message that is sent now."""
+        if self._all.maxlen is not None:
+            self._all.append(now)
+            if not urgent:
+                self._requests.append(now)
+
+
+class MessageBudget:
+    """The messages of one connection: pings before requests, and each of them in the order of asking.
+
+    Args:
+        most: Messages in ``within`` seconds; None: any number.
+        within: Length of the window, seconds.
+        ping_every: Seconds between our own pings.
+        peer_pings: Whether the venue pings, too. Those that want pings as text do not.
+    """
+
+    def __init__(self, most: int | None, within: float, ping_every: float, *, peer_pings: bool = True) -> None:
+        pings = math.floor(within / ping_every) + 1
+        pongs = math.floor(within / PEER_PINGS_EVERY) + 1 if peer_pings else 0
+        self._window = MessageWindow(None if most is None else max(1, most - pongs), within + MARGIN, pings)
+        self._waiting: tuple[deque[object], deque[object]] = (deque(), deque())
+        self._changed = trio.Event()
+
+    async def spend(self, *, urgent: bool = False) -> None:
+        """Wait until one more message may be sent, which the caller does at once.
+
+        Cancellation: nothing is spent.
+
+        Args:
+            urgent: A ping.
+        """
+        await trio.lowlevel.checkpoint()
+        me = object()
+        queue = self._waiting[0 if urgent else 1]
+        queue.append(me)
+        try:
+            while not self._is_first(me) or trio.current_time() < self._window.allowed_at(urgent=urgent):
+                changed = self._changed
+                until = self._window.allowed_at(urgent=urgent) if self._is_first(me) else math.inf
+                with trio.move_on_at(until):
+                    await changed.wait()
+            self._window.take(trio.current_time(), urgent=urgent)
+        finally:
+            queue.remove(me)
+            self._changed.set()
+            self._changed = trio.Event()
+
+    def _is_first(self, waiting: object) -> bool:
+        urgent, patient = self._waiting
+        return (urgent or patient)[0] is waiting

@@ -1,0 +1,324 @@
+"""A venue as a value: what can be had there, and the groups of actors that bring it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypedDict, Unpack, cast, overload
+
+import attrs
+
+from supervisor import Mailbox, PolicyOptions, Supervisor
+
+from ._dial import Dial, Tls, proxied
+from ._groups import Place, Wish, account_group, feed_group, unusable_group, wrong_count, wrong_seconds, wrong_type
+from ._http import network
+from ._messages import Hold
+from ._records import AccountItem, BookItem, FeedItem, QuoteItem, SymbolChange
+from ._secret import Secret
+from ._source import AccountSource, Channel, PublicSource
+
+PING_EVERY: Final = 15.0
+"""Seconds between pings on private streams."""
+
+SourceMaker = Callable[..., PublicSource]
+
+
+class FeedOptions(PolicyOptions, total=False):
+    """The options of `Venue.quotes` and `Venue.books`, besides those of the group as a child, see `supervisor.Policy`.
+
+    ``silence`` is the feed's own: seconds without data of a symbol after which the venue is asked whether there was any,
+    at the latest; a busy symbol's own rate makes it fewer. Default 30.
+    """
+
+    name: str | None
+    """Of the group in the tree; None: ``binance-btcusdt``, with ``-quotes`` or ``-book`` where it is one."""
+    connections: int
+    """How many connections bring the same. Losing one of two loses and delays nothing. Default 1."""
+    changes: Mailbox[SymbolChange] | None
+    """By which the bot changes the symbols while it runs."""
+    ping_every: float
+    """Seconds between pings. Default: the venue's own interval."""
+    source: Mapping[str, Any]
+    """Options of the venue's own: on Binance spot ``{"kind": "aggTrade"}``."""
+
+
+class TradeOptions(FeedOptions, total=False):
+    """The options of `Venue.trades`."""
+
+    patience: float
+    """Seconds without progress after which missing trades are declared a gap. Default 60."""
+    largest_backfill: int
+    """Most trades that are fetched after an outage; of more, the latest. Default 50,000."""
+
+
+class _Defaults(TypedDict):
+    patience: float
+    largest_backfill: int
+
+
+_TRADES: Final = _Defaults(patience=60.0, largest_backfill=50_000)
+_OF_FEEDS: Final = ("silence", *(TradeOptions.__annotations__.keys() - PolicyOptions.__annotations__.keys()))
+
+
+@attrs.frozen
+class FeedSpec:
+    """A feed that is not told yet where to deliver: a source of `best_feed`, for example."""
+
+    name: str
+    """Of its group in the tree: ``binance-btcusdt``."""
+    channel: Channel
+    symbols: tuple[str, ...]
+    """As the bot wrote them."""
+    _at: Venue = attrs.field(repr=False)
+    _options: tuple[tuple[str, Any], ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def venue(self) -> str:
+        """Name of the venue: ``binance``."""
+        return self._at.name
+
+    def into(self, out: Mailbox[Any], *, name: str | None = None) -> Supervisor:
+        """Return the group that delivers into a mailbox.
+
+        Args:
+            out: Where the items go.
+            name: Of the group in the tree; None: that of the feed.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        return self._at._group(self.channel, self.symbols, out, {**dict(self._options), "name": name or self.name})  # noqa: SLF001 - one concept in two values
+
+
+@attrs.frozen
+class Venue:
+    """An exchange, or one of its products, at certain addresses. An immutable value.
+
+    Attributes:
+        name: What records and paths say: ``binance-usdm``.
+        ws: Address of the public streams, to which their paths are added.
+        rest: Address of the REST API.
+        private: Address of the private streams; None: the same as ``ws``.
+    """
+
+    name: str
+    ws: str
+    rest: str
+    _trade_source: SourceMaker = attrs.field(repr=False)
+    _quote_source: SourceMaker = attrs.field(repr=False)
+    _book_source: SourceMaker = attrs.field(repr=False)
+    _account_source: Callable[[str, Secret, Secret], AccountSource] | None = attrs.field(default=None, repr=False)
+    _testnet: tuple[str, str] | None = attrs.field(default=None, repr=False)
+    private: str | None = None
+    tls: Tls = attrs.field(default=None, repr=False)
+    dial: Dial | None = attrs.field(default=None, repr=False)
+    transport: Callable[[], Any] | None = attrs.field(default=None, repr=False)
+    _ws_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of connections", capacity=1), repr=False)
+    _rest_hold: Mailbox[Hold] = attrs.field(factory=lambda: Mailbox("hold of REST", capacity=1), repr=False)
+
+    def at(
+        self,
+        *,
+        ws: str | None = None,
+        rest: str | None = None,
+        private: str | None = None,
+    ) -> Venue:
+        """Return the same venue at other addresses: a mirror, a simulator.
+
+        Args:
+            ws: ``wss://host:port`` without a path; ``ws://`` only where nobody listens in.
+            rest: ``https://host:port``.
+            private: Of the private streams, where it differs from ``ws``.
+        """
+        return attrs.evolve(
+            self,
+            ws=(ws or self.ws).rstrip("/"),
+            rest=(rest or self.rest).rstrip("/"),
+            private=private.rstrip("/") if private is not None else (None if ws is not None else self.private),
+            ws_hold=Mailbox("hold of connections", capacity=1),
+            rest_hold=Mailbox("hold of REST", capacity=1),
+        )
+
+    def through(
+        self,
+        *,
+        dial: Dial | None = None,
+        transport: Callable[[], Any] | None = None,
+        proxy: str | None = None,
+        ca: Tls = None,
+    ) -> Venue:
+        """Return the same venue over another network: through a proxy, or in memory.
+
+        Args:
+            dial: Connects to host and port; TLS is put on top. None: TCP.
+            transport: Makes the httpx transport that carries REST. None: REST takes the same way as WebSockets.
+            proxy: ``http://user:password@host:port``, ``https://`` or ``socks5://``, for WebSockets and REST. With
+                ``dial`` that is the way to the proxy.
+            ca: Whom to trust: a file (PEM) or folder of certificates, or an `ssl.SSLContext`. None: the system's.
+
+        Raises:
+            ValueError: The proxy is none.
+        """
+        way = dial if proxy is None else proxied(proxy, dial=dial, tls=ca)
+        if transport is None and (way is not None or ca is not None):
+            transport = network(tls=ca, dial=way)
+        return attrs.evolve(self, dial=way, transport=transport, tls=ca)
+
+    @property
+    def testnet(self) -> Venue:
+        """The venue's test network, which has accounts and prices of its own."""
+        if self._testnet is None:
+            raise ValueError(f"{self.name} has no test network")
+        ws, rest = self._testnet
+        return self.at(ws=ws, rest=rest)
+
+    @overload
+    def trades(
+        self, symbols: str | Sequence[str], *, out: Mailbox[FeedItem], **options: Unpack[TradeOptions]
+    ) -> Supervisor: ...
+    @overload
+    def trades(
+        self, symbols: str | Sequence[str], *, out: None = None, **options: Unpack[TradeOptions]
+    ) -> FeedSpec: ...
+    def trades(
+        self, symbols: str | Sequence[str], *, out: Mailbox[FeedItem] | None = None, **options: Unpack[TradeOptions]
+    ) -> Supervisor | FeedSpec:
+        """Return the group that delivers every trade of some symbols once and in order, or a `Gap` in its place.
+
+        Args:
+            symbols: One of the venue's own names, ``BTCUSDT``, or several.
+            out: Where `Trade`, `Gap` and `FeedState` go. Without it a `FeedSpec` is returned.
+            options: See `TradeOptions`.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        return self._feed("trades", symbols, out, cast("dict[str, Any]", options))
+
+    @overload
+    def quotes(
+        self, symbols: str | Sequence[str], *, out: Mailbox[QuoteItem], **options: Unpack[FeedOptions]
+    ) -> Supervisor: ...
+    @overload
+    def quotes(self, symbols: str | Sequence[str], *, out: None = None, **options: Unpack[FeedOptions]) -> FeedSpec: ...
+    def quotes(
+        self, symbols: str | Sequence[str], *, out: Mailbox[QuoteItem] | None = None, **options: Unpack[FeedOptions]
+    ) -> Supervisor | FeedSpec:
+        """Return the group that delivers the best bid and ask of some symbols.
+
+        Args:
+            symbols: One of the venue's own names, ``BTCUSDT``, or several.
+            out: Where `Quote` and `FeedState` go. Without it a `FeedSpec` is returned.
+            options: See `FeedOptions`.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        return self._feed("quotes", symbols, out, cast("dict[str, Any]", options))
+
+    @overload
+    def books(
+        self, symbols: str | Sequence[str], *, out: Mailbox[BookItem], **options: Unpack[FeedOptions]
+    ) -> Supervisor: ...
+    @overload
+    def books(self, symbols: str | Sequence[str], *, out: None = None, **options: Unpack[FeedOptions]) -> FeedSpec: ...
+    def books(
+        self, symbols: str | Sequence[str], *, out: Mailbox[BookItem] | None = None, **options: Unpack[FeedOptions]
+    ) -> Supervisor | FeedSpec:
+        """Return the group that delivers the order books of some symbols, synchronised by the venue's rule.
+
+        Args:
+            symbols: One of the venue's own names, ``BTCUSDT``, or several.
+            out: Where `BookUpdate` and `FeedState` go; `Book` keeps a local book from them. Without it a `FeedSpec` is
+                returned.
+            options: See `FeedOptions`.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        return self._feed("book", symbols, out, cast("dict[str, Any]", options))
+
+    def _feed(
+        self, channel: Channel, symbols: str | Sequence[str], out: Mailbox[Any] | None, options: dict[str, Any]
+    ) -> Supervisor | FeedSpec:
+        names = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+        if out is not None:
+            return self._group(channel, names, out, options)
+        name = options.pop("name", None) or self._name(channel, names)
+        return FeedSpec(name, channel, names, self, tuple(options.items()))
+
+    def _group(
+        self, channel: Channel, symbols: tuple[str, ...], out: Mailbox[Any], options: dict[str, Any]
+    ) -> Supervisor:
+        own = {name: options.pop(name) for name in _OF_FEEDS if name in options}
+        source = own.pop("source", {})
+        if channel == "trades":
+            own = {**_TRADES, **own}
+        elif given := own.keys() & _TRADES.keys():
+            # Reported by the group, like every option that does not exist.
+            options |= {name: own.pop(name) for name in given}
+        maker = {"trades": self._trade_source, "quotes": self._quote_source, "book": self._book_source}[channel]
+        group = own.pop("name", None) or self._name(channel, symbols)
+        wish = Wish(group=group, symbols=symbols, out=out, **own)
+        return feed_group(self._place(self.ws), channel, lambda: maker(**source), wish, options)
+
+    def _name(self, channel: Channel, symbols: Sequence[object]) -> str:
+        first, *more = [str(symbol).replace("/", "-") for symbol in symbols] or ["nothing"]
+        shown = [first, *more] if len(more) < 3 else [first, "and", str(len(more)), "more"]
+        return "-".join([self.name, *shown, *([] if channel == "trades" else [channel])]).lower()
+
+    def _place(self, address: str) -> Place:
+        return Place(address, self.rest, self.tls, self.dial, self.transport, self._ws_hold, self._rest_hold)
+
+    def account(
+        self,
+        name: str,
+        *,
+        key: Secret,
+        secret: Secret,
+        out: Mailbox[AccountItem],
+        symbols: Sequence[str] = (),
+        since: int | None = None,
+        reconcile_every: float = 300.0,
+        ping_every: float = PING_EVERY,
+        **options: Any,
+    ) -> Supervisor:
+        """Return the group that delivers every order update and fill of an account, reconciled after interruptions.
+
+        Args:
+            name: Of the account in records, and of the group in the tree.
+            key: The API key; it needs the permission to read.
+            secret: What signs.
+            out: Where `OrderUpdate` and `AccountState` go.
+            symbols: What is reconciled. Without any: every symbol that has open orders or of which an update came; an
+                order that began and ended during an interruption on a symbol never seen before then goes unnoticed.
+            since: Where the history begins, milliseconds by the venue's clock, at most six days ago: the fills after it
+                are delivered even if they happened before the bot was started. None: when it was started.
+            reconcile_every: Seconds between reconciliations while nothing is interrupted.
+            ping_every: Seconds between pings.
+            options: Of the group as a child, see `supervisor.Policy`.
+
+        Raises:
+            BadTree: An option does not exist, or its value makes no sense.
+        """
+        wrong = wrong_seconds(reconcile_every=reconcile_every, ping_every=ping_every)
+        wrong += wrong_type("out", out, Mailbox, "a Mailbox")
+        wrong += wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
+        wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
+        wrong += wrong_type("symbols", symbols, (list, tuple, set, frozenset), "a list of symbols")
+        wrong += [] if since is None else wrong_count("since", since, least=0)
+        if self._account_source is None:
+            wrong.append(f"private streams of {self.name} are not supported")
+        if wrong or self._account_source is None:
+            return unusable_group(name, "orders", wrong, options)
+        return account_group(
+            self._place(self.private or self.ws),
+            self._account_source(name, key, secret),
+            self._trade_source().limits,
+            symbols=[symbol.upper() for symbol in symbols],
+            out=out,
+            since=since,
+            reconcile_every=reconcile_every,
+            ping_every=ping_every,
+            options=options,
+        )

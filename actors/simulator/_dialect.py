@@ -1,0 +1,212 @@
+"""What a venue's file offers to the servers: how it answers a handshake, a message, a REST request, and what it tells.
+
+A dialect speaks for one venue of one exchange. It is pure: it does no I/O, and time is an argument or asked of its
+`Floor`. The servers, the hub and the faults know it only by what is in this file.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Collection, Iterable, Mapping
+from random import Random
+from typing import Literal, Protocol, TypeAlias
+
+import attrs
+
+from ._book import BookChange
+from ._clock import VenueClock
+from ._market import Printed, Tape
+from ._record import Surface
+from ._rest import Limited, Reply, Request
+from ._rules import Rules
+
+Topic: TypeAlias = str
+"""What one subscription brings, in the venue's own words where it has any."""
+
+Telling: TypeAlias = tuple[Topic, Callable[[], bytes]]
+"""A topic, and what makes its payload; called only when somebody listens."""
+
+Overdue: TypeAlias = Literal["pong", "ping", "quiet", "unpushed", "unsubscribed", "lifetime"]
+"""Why a connection's time is up; see the field of that name in `Rules`."""
+
+
+class BadTarget(Exception):
+    """The handshake is refused.
+
+    Args:
+        status: of the HTTP answer.
+        message: what was wrong with the target.
+        breach: the limit that was broken, if it was one.
+    """
+
+    def __init__(self, status: int, message: str, breach: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.breach = breach
+
+
+@attrs.frozen
+class Goodbye:
+    """The end of a connection."""
+
+    code: int | None
+    """Of the close frame; None: there is none, the transport just ends."""
+    reason: str
+
+
+@attrs.frozen
+class Answer:
+    """What the server says and does about one message, or about the time that has passed."""
+
+    acks: tuple[bytes, ...] = ()
+    """Consent to requests; sent first."""
+    frames: tuple[bytes, ...] = ()
+    """Everything else, in order."""
+    ping: bool = False
+    """Whether the message was an application-level ping."""
+    breach: tuple[str, str] | None = None
+    """The limit that was broken, and how."""
+    goodbye: Goodbye | None = None
+
+
+class Session:
+    """One WebSocket connection's subscriptions. A venue's own adds how it is spoken with.
+
+    Attributes:
+        surface: "ws", or "private" for user streams.
+        path: as dialled, without its query and without anything secret.
+        form: connections of one form get the same bytes for the same topic.
+        credentials: listen keys or tokens on which it stands.
+        topics: what it is subscribed to, in the order of subscribing.
+        lost: topics that a fault has silenced, though nobody was told.
+    """
+
+    def __init__(self, path: str, surface: Surface = "ws", *, form: str = "") -> None:
+        self.surface: Surface = surface
+        self.path = path
+        self.form = form
+        self.credentials: Collection[str] = ()
+        self.topics: dict[Topic, None] = {}
+        self.lost: set[Topic] = set()
+
+    @property
+    def stream_count(self) -> int:
+        """What the venue's limit of streams counts."""
+        return len(self.topics)
+
+    def subscribe(self, topic: Topic) -> None:
+        """Subscribe; a topic that a fault has silenced flows again."""
+        self.topics[topic] = None
+        self.lost.discard(topic)
+
+    def unsubscribe(self, topic: Topic) -> None:
+        """End a subscription, if there is one."""
+        self.topics.pop(topic, None)
+        self.lost.discard(topic)
+
+    def subscribed(self, topic: Topic) -> bool:
+        """Whether the server holds that subscription."""
+        return topic in self.topics and topic not in self.lost
+
+    def lose(self, share: float, random: Random) -> int:
+        """Silence a share of the topics, at least one, and say how many that were."""
+        living = [topic for topic in self.topics if topic not in self.lost]
+        count = min(len(living), max(1, round(share * len(living))))
+        self.lost.update(random.sample(living, count))
+        return count
+
+    def wants(self, topic: Topic) -> bool:
+        """Whether data of that topic flows to this connection."""
+        return self.subscribed(topic)
+
+    def dress(self, topic: Topic, payload: bytes) -> bytes:
+        """The payload in the form that this connection asked for."""
+        return payload
+
+    def greet(self, now: float) -> Answer:
+        """What the server says first."""
+        return Answer()
+
+    def receive(self, text: bytes, now: float) -> Answer:
+        """Answer one text message of the client; the subscriptions change at once."""
+        raise NotImplementedError
+
+    def too_many(self) -> Answer:
+        """Answer to more messages than are allowed."""
+        return Answer(goodbye=Goodbye(1008, "Too many requests"))
+
+    def overdue(self, why: Overdue) -> Answer:
+        """What the server says when the connection's time is up."""
+        return Answer(goodbye=_OVERDUE[why])
+
+    def due(self) -> float:
+        """Second on the exchange's clock at which `tick` has something to say; infinite when there is nothing."""
+        return float("inf")
+
+    def tick(self, now: float) -> tuple[bytes, ...]:
+        """What the server says by itself now."""
+        return ()
+
+    def notice(self, variant: int, now: float) -> bytes | None:
+        """The venue's announcement that it will close this connection; None: it has none."""
+        return None
+
+
+_OVERDUE: Mapping[Overdue, Goodbye] = {
+    "pong": Goodbye(1008, "Pong timeout"),
+    "ping": Goodbye(1000, "Bye"),
+    "quiet": Goodbye(None, "quiet for too long"),
+    "unpushed": Goodbye(None, "nothing pushed for too long"),
+    "unsubscribed": Goodbye(None, "not subscribed"),
+    "lifetime": Goodbye(1001, "the connection is too old"),
+}
+
+
+class Dialect(Protocol):
+    """One venue's language."""
+
+    def open(self, target: str, now: float) -> Session:
+        """Answer a handshake for that path and query.
+
+        Raises:
+            BadTarget: there is nothing at that path, or not for this client.
+        """
+
+    def traded(self, tape: Tape, printed: Printed) -> Iterable[Telling]:
+        """Tell of a taker order that has just been printed."""
+
+    def changed(self, tape: Tape, change: BookChange) -> Iterable[Telling]:
+        """Tell of a change of the order book."""
+
+    def answer(self, request: Request, now: float) -> Reply:
+        """Answer one REST request."""
+
+    def limited(self, status: Limited, seconds: float) -> Reply:
+        """The REST answer to who is over a limit ("429"), or banned ("418"), for so many seconds more."""
+
+
+@attrs.define
+class Floor:
+    """What a dialect knows of the exchange."""
+
+    venue: str
+    rules: Rules
+    tapes: Mapping[str, Tape]
+    """By symbol; read live, symbols may be added."""
+    clock: VenueClock
+    random: Random
+    """Draws connection ids and tokens."""
+    address: str = ""
+    """Of its WebSocket listener, without a path."""
+
+    def ms(self) -> int:
+        """The venue's time in milliseconds since 1970."""
+        return self.clock.ms()
+
+    def seconds(self) -> int:
+        """The venue's time in whole seconds since 1970."""
+        return self.ms() // 1000
+
+    def token(self, length: int, alphabet: str = string.ascii_lowercase + string.digits) -> str:
+        """Draw a connection id or the like."""
+        return "".join(self.random.choices(alphabet, k=length))
