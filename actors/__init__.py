@@ -19,6 +19,10 @@ from . import _guard as _guard  # isort: split
 
 from ._best_feed import best_feed as best_feed
 from ._book import Book as Book
+from ._book import BookError as BookError
+from ._book import CrossedBook as CrossedBook
+from ._book import MissedUpdate as MissedUpdate
+from ._book import NoSnapshot as NoSnapshot
 from ._book import StaleBook as StaleBook
 from ._errors import ActorError as ActorError
 from ._errors import BadFrame as BadFrame
@@ -37,6 +41,7 @@ from ._errors import UnknownOutcome as UnknownOutcome
 from ._errors import Unsubscribed as Unsubscribed
 from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
+from ._quotes import quote_key as quote_key
 from ._records import AccountItem as AccountItem
 from ._records import AccountState as AccountState
 from ._records import BestItem as BestItem
@@ -68,6 +73,7 @@ from ._venues import bybit_linear as bybit_linear
 from ._venues import gate as gate
 from ._venues import kucoin as kucoin
 from ._venues import okx as okx
+from .ops._health import health as health
 
 __all__ = [
     "AccountItem",
@@ -77,9 +83,11 @@ __all__ = [
     "BestItem",
     "Blind",
     "Book",
+    "BookError",
     "BookItem",
     "BookUpdate",
     "ConnectFailed",
+    "CrossedBook",
     "FeedItem",
     "FeedOptions",
     "FeedSpec",
@@ -90,7 +98,9 @@ __all__ = [
     "Inconsistent",
     "KeyExpired",
     "KeyTimeout",
+    "MissedUpdate",
     "MuteFeed",
+    "NoSnapshot",
     "OrderStatus",
     "OrderUpdate",
     "PongTimeout",
@@ -119,6 +129,8 @@ __all__ = [
     "bybit",
     "bybit_linear",
     "gate",
+    "health",
     "kucoin",
     "okx",
+    "quote_key",
 ]

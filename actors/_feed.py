@@ -21,6 +21,7 @@ import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
+from ._audit import Audits
 from ._continuity import Cursor, Track
 from ._filling import Desk, Filler
 from ._http import Http, open_http
@@ -112,6 +113,7 @@ class _Run:
         self._lines = Lines(feed.controls, wanted_of(feed.wanted, feed.symbols))
         self._tracks = kept(feed.cursors, dict[str, Track])
         self._silence = Silence(feed.silence, _pace(feed))
+        self._audits = None if feed.source.dense else Audits(feed.source.page, _pace(feed))
         desk = Desk(feed.source, feed.out, feed.patience, me, http, self._tracks, self._look, self._found)
         self._filler = Filler(desk, nursery)
         self._mute: set[str] = set()
@@ -166,6 +168,8 @@ class _Run:
             if fresh:
                 self._mute.discard(symbol)
                 self._filler.forget(symbol)
+                if self._audits is not None and self._audits.arrived(symbol, fresh, now):
+                    track.audit()
             self._look(symbol, "in order")
             if track.cursor.ready:
                 await self._filler.flush(track)
@@ -306,6 +310,8 @@ class _Run:
                 self._tracks.pop(symbol, None)
                 self._silence.forget(symbol)
                 self._filler.forget(symbol)
+                if self._audits is not None:
+                    self._audits.forget(symbol)
                 for kept_for in (self._look_at, self._unwell):
                     kept_for.pop(symbol, None)
                 self._mute.discard(symbol)

@@ -106,7 +106,11 @@ class Subscriptions:
         """Change what is wanted to exactly these."""
         wanted = dict.fromkeys(symbols)
         for name in wanted:
-            self._symbols.setdefault(name, _Symbol()).wanted = True
+            symbol = self._symbols.setdefault(name, _Symbol())
+            if symbol.state == "confirmed" and not symbol.wanted:
+                # Whoever dropped it has forgotten that it is here.
+                self._news.confirmed.append(name)
+            symbol.wanted = True
         for name, symbol in list(self._symbols.items()):
             if name not in wanted:
                 symbol.wanted = False

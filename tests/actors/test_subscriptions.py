@@ -215,6 +215,16 @@ def test_what_is_dropped_leaves_before_something_else_comes() -> None:
     assert subscriptions.refused == {"D": "the venue takes 2 symbols a connection"}
 
 
+def test_what_is_dropped_and_wanted_again_at_once_is_told_again() -> None:
+    subscriptions, _ = started(FakeSource(), ["A", "B"])
+    subscriptions.answered(Acknowledged("1"), 0)
+    subscriptions.news()
+    subscriptions.want(["B"])
+    subscriptions.want(["A", "B"])
+    assert asked(subscriptions) == []
+    assert subscriptions.news().confirmed == ["A"]
+
+
 def test_a_renewal_ends_the_subscription_and_then_asks_for_it_again() -> None:
     subscriptions, _ = started(FakeSource(), ["A", "B"])
     subscriptions.answered(Acknowledged("1"), 0)

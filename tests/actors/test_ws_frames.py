@@ -30,7 +30,9 @@ PAYLOADS = st.one_of(
     # Pieces of characters, which fragments put together or not.
     st.sampled_from([b"\xf0\x9d", b"\x84\x9e", b"\xe2", b"\x82\xac", b"\xc3", b"\xa9", b"\xf4\x90", b"\xed\xa0\x80"]),
 )
-DATA = st.builds(lambda opcode, payload, final: frame(opcode, payload, final=final), st.integers(0, 2), PAYLOADS, st.booleans())
+DATA = st.builds(
+    lambda opcode, payload, final: frame(opcode, payload, final=final), st.integers(0, 2), PAYLOADS, st.booleans()
+)
 # What the RFC allows, mostly: a property that sees only refusals proves little.
 TEXTS = st.text(max_size=200).map(lambda text: frame(1, text.encode()))
 BINARIES = st.binary(max_size=200).map(lambda payload: frame(2, payload))
@@ -151,7 +153,9 @@ def test_how_the_bytes_are_cut_changes_nothing(traffic: bytes, one: list[int], o
     assert (first.messages, first.pings, first.code) == (second.messages, second.pings, second.code)
 
 
-@given(st.text(min_size=1, max_size=50).map(str.encode), st.binary(min_size=1, max_size=4), st.binary(max_size=20), CUTS)
+@given(
+    st.text(min_size=1, max_size=50).map(str.encode), st.binary(min_size=1, max_size=4), st.binary(max_size=20), CUTS
+)
 @settings(max_examples=200, deadline=None)
 def test_the_first_byte_that_cannot_be_text_ends_it(good: bytes, bad: bytes, rest: bytes, cuts: list[int]) -> None:
     whole = good + bad + rest
