@@ -165,6 +165,8 @@ class Link:
                 # What came before it is handed over first.
                 end = error
         if decoded.items:
+            if self._subscriptions is not None and self._subscriptions.undecided:
+                self._subscriptions.brought({item.symbol for item in decoded.items})
             if not self.fed:
                 self.fed = True
                 self._changed()
@@ -334,7 +336,7 @@ async def together(*jobs: Callable[[], Awaitable[None]]) -> None:
                 nursery.start_soon(job)
     except BaseExceptionGroup as group:
         failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
-        if len({str(error) for error in failures}) > 1:
+        if len({(type(error), str(error)) for error in failures}) > 1:
             raise
         # A failure is worth more than the cancellation that came at the same time; many cancellations are one.
         raise (failures or group.exceptions)[0] from None
