@@ -21,7 +21,9 @@ Clock = trio.testing.MockClock
 
 
 @asynccontextmanager
-async def wired(nursery: trio.Nursery, script: Callable[[Peer], Awaitable[None]], **options: Any) -> AsyncIterator[Wire]:
+async def wired(
+    nursery: trio.Nursery, script: Callable[[Peer], Awaitable[None]], **options: Any
+) -> AsyncIterator[Wire]:
     """Open a wire to a peer in memory that follows a script."""
 
     async def dial(_host: str, _port: int) -> trio.abc.Stream:
@@ -53,7 +55,9 @@ async def test_everything_that_one_read_brought_comes_at_once(nursery: trio.Nurs
         assert await wire.receive_many() == [b"%d" % number for number in range(500)]
 
 
-async def test_pings_are_answered_in_time_while_nobody_takes_messages_for_a_minute(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+async def test_pings_are_answered_in_time_while_nobody_takes_messages_for_a_minute(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
     answered: list[float] = []
     message = b"x" * 1000
 
@@ -80,7 +84,9 @@ async def test_pings_are_answered_in_time_while_nobody_takes_messages_for_a_minu
 
 
 @pytest.mark.parametrize("bound", [{"max_waiting": 50}, {"max_waiting_bytes": 50 * 1004}])
-async def test_when_too_much_waits_reading_pauses_and_pongs_go_out_unasked(bound: dict[str, int], nursery: trio.Nursery, autojump_clock: Clock) -> None:
+async def test_when_too_much_waits_reading_pauses_and_pongs_go_out_unasked(
+    bound: dict[str, int], nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
     pongs: list[tuple[float, bytes]] = []
     sizes: list[int] = []
 
@@ -123,7 +129,9 @@ async def test_when_too_much_waits_reading_pauses_and_pongs_go_out_unasked(bound
 
 async def test_one_message_larger_than_the_bound_still_arrives(nursery: trio.Nursery, autojump_clock: Clock) -> None:
     sent = frame(TEXT, b"x" * 100_000)
-    async with wired(nursery, scripted(frame(TEXT, b"first"), sent[:50_000], sent[50_000:]), max_waiting_bytes=1000) as wire:
+    async with wired(
+        nursery, scripted(frame(TEXT, b"first"), sent[:50_000], sent[50_000:]), max_waiting_bytes=1000
+    ) as wire:
         assert await wire.receive_many() == [b"first"]
         assert await wire.receive_many() == [b"x" * 100_000]
 
@@ -153,6 +161,41 @@ async def test_leaving_during_a_pause_is_orderly(nursery: trio.Nursery, autojump
         with pytest.raises(WireClosed) as caught:
             await wire.receive_many()
         assert caught.value.code == 1000
+
+
+async def test_pings_behind_our_close_frame_do_not_disturb_it(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    # The library would fail on them, because no pong may be sent any more, and the peer would find itself hung up on.
+    async def script(peer: Peer) -> None:
+        await peer.handshake()
+        assert (await peer.receive_until(CLOSE))[:2] == (1000).to_bytes(2, "big")
+        await peer.stream.send_all(frame(PING, b"late"))
+        await trio.sleep(0.5)
+        await peer.stream.send_all(frame(CLOSE, (1000).to_bytes(2, "big")))
+
+    async with wired(nursery, script, close_timeout=1) as wire:
+        started = trio.current_time()
+        await wire.aclose()
+        assert trio.current_time() - started == 0.5
+
+
+async def test_a_pong_goes_out_before_the_answer_to_what_came_behind_the_ping(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    order: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.handshake()
+        for _ in range(20):
+            await peer.stream.send_all(frame(PING, b"ping") + frame(TEXT, b"question"))
+            order.extend([(await peer.receive())[0], (await peer.receive())[0]])
+        await peer.stream.aclose()
+
+    async with wired(nursery, script) as wire:
+        with pytest.raises(WireClosed):
+            while True:
+                await wire.receive_many()
+                await wire.send("answer")
+    assert order == 20 * [PONG, TEXT]
 
 
 async def test_a_receiver_is_told_when_another_task_closes(nursery: trio.Nursery, autojump_clock: Clock) -> None:
@@ -208,7 +251,9 @@ def test_a_cancelled_receive_loses_nothing(sizes: list[int], patience: list[int]
 
 
 @pytest.mark.parametrize("rest", [b"", b"\x81", b"\x81\x05He", b"\x01\x02He", b"\x81\x7e\x01", b"\x89\x03p"])
-async def test_an_end_in_the_middle_of_a_frame_is_an_ordinary_end(rest: bytes, nursery: trio.Nursery, autojump_clock: Clock) -> None:
+async def test_an_end_in_the_middle_of_a_frame_is_an_ordinary_end(
+    rest: bytes, nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
     answer: list[tuple[int, bytes]] = []
 
     async def script(peer: Peer) -> None:
@@ -228,7 +273,9 @@ async def test_an_end_in_the_middle_of_a_frame_is_an_ordinary_end(rest: bytes, n
     assert answer == [(-1, b"")]
 
 
-async def test_what_the_peer_sends_while_it_is_refused_is_thrown_away(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+async def test_what_the_peer_sends_while_it_is_refused_is_thrown_away(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
     async def script(peer: Peer) -> None:
         await peer.handshake()
         await peer.stream.send_all(frame(TEXT, b"good") + frame(3) + frame(TEXT, b"bad"))
@@ -251,7 +298,9 @@ async def test_what_the_peer_sends_while_it_is_refused_is_thrown_away(nursery: t
     assert trio.current_time() - started == 1
 
 
-async def test_the_reader_does_not_wait_for_ever_for_a_peer_that_takes_no_pong(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+async def test_the_reader_does_not_wait_for_ever_for_a_peer_that_takes_no_pong(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
     class Stuck(trio.abc.Stream):
         def __init__(self, stream: trio.abc.Stream) -> None:
             self._stream = stream
@@ -284,41 +333,43 @@ async def test_the_reader_does_not_wait_for_ever_for_a_peer_that_takes_no_pong(n
         stuck.stuck = True
         await server.send_all(frame(PING, b"ping") + frame(TEXT, b"data"))
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve)
-        async with open_wire("ws://server", dial=dial) as wire:
-            assert await wire.receive_many() == [b"data"]
-            started = trio.current_time()
-            with pytest.raises(SendTimeout):
-                await wire.send("waits behind the pong", within=1)
-            await trio.sleep(SEND_TIMEOUT)
-            with pytest.raises(SendTimeout):
-                await wire.send("fails at once")
-            started = trio.current_time()
-        assert trio.current_time() == started, "no close frame is tried behind half a pong"
+    nursery.start_soon(serve)
+    async with open_wire("ws://server", dial=dial) as wire:
+        assert await wire.receive_many() == [b"data"]
+        started = trio.current_time()
+        with pytest.raises(SendTimeout):
+            await wire.send("waits behind the pong", within=1)
+        await trio.sleep(SEND_TIMEOUT)
+        with pytest.raises(SendTimeout):
+            await wire.send("fails at once")
+        started = trio.current_time()
+    assert trio.current_time() == started, "no close frame is tried behind half a pong"
 
 
-async def test_a_send_that_was_cancelled_half_way_leaves_nothing_to_send_behind_it(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+async def test_a_send_that_was_cancelled_half_way_leaves_nothing_to_send_behind_it(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
     client, server = trio.testing.lockstep_stream_pair()
 
     async def dial(_host: str, _port: int) -> trio.abc.Stream:
         await trio.lowlevel.checkpoint()
         return client
 
-    async with trio.open_nursery() as nursery:
-        peer = Peer(cast("trio.SocketStream", server))
-        nursery.start_soon(peer.handshake)
-        async with open_wire("ws://server", dial=dial) as wire:
-            with trio.move_on_after(1):
-                await wire.send("nobody reads this")
-            with pytest.raises(SendTimeout):
-                await wire.send("nor this")
-            started = trio.current_time()
-        assert trio.current_time() == started
+    peer = Peer(cast("trio.SocketStream", server))
+    nursery.start_soon(peer.handshake)
+    async with open_wire("ws://server", dial=dial) as wire:
+        with trio.move_on_after(1):
+            await wire.send("nobody reads this")
+        with pytest.raises(SendTimeout):
+            await wire.send("nor this")
+        started = trio.current_time()
+    assert trio.current_time() == started
 
 
 @pytest.mark.parametrize("piece", [1, 1000])
-async def test_the_handshake_may_come_in_any_pieces_with_data_behind_it(piece: int, nursery: trio.Nursery, autojump_clock: Clock) -> None:
+async def test_the_handshake_may_come_in_any_pieces_with_data_behind_it(
+    piece: int, nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
     async def script(peer: Peer) -> None:
         sent = peer.stream.send_all
 

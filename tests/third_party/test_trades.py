@@ -34,8 +34,9 @@ class Case:
         return "-".join([self.library, self.venue, *([] if channel in ("trades", self.venue) else [channel])])
 
 
-def ccxt(venue: str, exchange: str, symbol: str, unified: str) -> Case:
+def ccxt(venue: str, exchange: str, symbol: str, unified: str, **options: Any) -> Case:
     settings = {"exchange": exchange, "symbol": unified, "name": symbol, "channel": "trades"}
+    settings["options"] = {"options": options}
     return Case("ccxt", venue, symbol, settings)
 
 
@@ -46,6 +47,8 @@ def cryptofeed(venue: str, exchange: str, symbol: str, name: str, unified: str) 
 
 CASES = [
     ccxt("binance", "binance", "BTCUSDT", "BTC/USDT"),
+    # By itself it takes `trade`, which USD-M does not document.
+    ccxt("binance-usdm", "binance", "BTCUSDT", "BTC/USDT:USDT", watchTrades={"name": "aggTrade"}),
     ccxt("bybit", "bybit", "BTCUSDT", "BTC/USDT"),
     ccxt("bybit-linear", "bybit", "BTCUSDT", "BTC/USDT:USDT"),
     ccxt("okx", "okx", "BTC-USDT", "BTC/USDT"),
@@ -92,7 +95,8 @@ async def serve_tls(
     exchange: Exchange, venue: str, folder: Path, *, task_status: trio.TaskStatus[dict[str, str]]
 ) -> None:
     """Serve a venue's WebSocket over TLS, with a certificate authority of our own."""
-    trustme = pytest.importorskip("trustme")
+    import trustme
+
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
