@@ -413,6 +413,40 @@ def test_when_the_renewed_subscription_is_mute_too_the_connection_is_replaced() 
     play(script, BookWorld(), silence=20.0)
 
 
+def test_what_an_earlier_incarnations_connections_said_is_not_believed() -> None:
+    async def script(world: BookWorld) -> None:
+        await world.begin()
+        await world.running.mailbox(world.bombs).send(0)
+        await world.open()
+        await world.settle(5)
+        assert world.states() == [False, True, False]
+        await world.begin()
+        assert world.right
+
+    play(script, BookWorld())
+
+
+def test_the_status_of_the_tree_tells_what_was_counted() -> None:
+    async def script(world: BookWorld) -> None:
+        session = await world.begin()
+        change = world.model.change(UP)
+        await world.bring(session, change, change)
+        world.model.change(UP)
+        await world.bring(session, world.model.change(DEEP))
+        await world.settle(2)
+        facts = world.running.status().children[-1].facts
+        assert facts is not None
+        assert {name: facts[name] for name in ("symbols", "live", "duplicates", "holes", "breaks")} == {
+            "symbols": 2,
+            "live": 2,
+            "duplicates": 2,  # one of them was in the snapshot
+            "holes": 1,
+            "breaks": 1,
+        }
+
+    play(script, BookWorld(symbols=("X", "Y")))
+
+
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=6), st.sampled_from(sorted(RULES)))
 @settings(max_examples=30, deadline=None)
 def test_whenever_the_owner_fails_its_next_incarnation_is_not_believed_before_it_is_right(
