@@ -299,10 +299,16 @@ async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise SecretMissing("x")
 
+    async def fails_otherwise() -> None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise SecretMissing("y")
+
     with pytest.raises(SecretMissing):
         await together(trio.sleep_forever, fails, trio.sleep_forever)
+    with pytest.raises(SecretMissing):
+        await together(fails, fails)  # Everyone who uses the connection sees the same end.
     with pytest.raises(BaseExceptionGroup) as both:
-        await together(fails, fails)
+        await together(fails, fails_otherwise)
     assert len(both.value.exceptions) == 2
     with trio.move_on_after(0.01) as scope:
         await together(trio.sleep_forever, trio.sleep_forever)
