@@ -101,7 +101,7 @@ def bench(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """Run Autobahn|Testsuite itself against the wire; it needs a Python 2.7: on the PATH, of pyenv, or as PYTHON27."""
     found = sorted(Path.home().glob(".pyenv/versions/2.7*/bin/python2.7"))
-    python = os.environ.get("PYTHON27") or shutil.which("python2.7") or (str(found[-1]) if found else None)
+    python = os.environ.get("PYTHON27") or (str(found[-1]) if found else shutil.which("python2.7"))
     if python is None:
         session.error("no Python 2.7; tests/conformance/test_rfc6455.py plays the same cases without it")
     folder = Path(session.create_tmp()) / "autobahn"
