@@ -77,6 +77,7 @@ from ._venues import gate as gate
 from ._venues import kucoin as kucoin
 from ._venues import okx as okx
 from .ops._health import health as health
+from .ops._ledger import ledger as ledger
 
 __all__ = [
     "AccountItem",
@@ -137,6 +138,7 @@ __all__ = [
     "gate",
     "health",
     "kucoin",
+    "ledger",
     "okx",
     "quote_key",
 ]

@@ -219,6 +219,8 @@ class WsConnection:
             except FrameError as exc:
                 # Frame boundaries are lost: what else comes until the end of the stream means nothing.
                 reader = None
+                if exc.code == 1009:
+                    self._hub.violate(self._venue, self._surface, "longest_request", str(exc), self.record.id)
                 self.close(exc.code, str(exc))
             try:
                 data = await self._stream.receive_some(65_536)

@@ -94,13 +94,8 @@ def test_a_lost_acknowledgement_is_a_failure_within_its_bound(source: FakeSource
 
 def test_nothing_is_said_before_the_venue_has_greeted() -> None:
     market = Market(welcomes_after=3)
-    source = FakeSource(limits=attrs.evolve(FakeSource().limits, greets=True))
-
-    async def act(scene: Scene) -> None:
-        scene.control.send_nowait(Ping())
-        await trio.sleep(1)
-
-    scene = perform([market.serve], act, source=source, ping_every=1)
+    source = FakeSource(limits=attrs.evolve(FakeSource().limits, greets=True), ping_every_by_door=1.0)
+    scene = perform([market.serve], a_moment, source=source)
     assert market.heard[0][1]["op"] == "subscribe"
     assert market.heard[0][0] >= 3
     assert scene.of(Opened)
@@ -304,10 +299,16 @@ async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise SecretMissing("x")
 
+    async def fails_otherwise() -> None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise SecretMissing("y")
+
     with pytest.raises(SecretMissing):
         await together(trio.sleep_forever, fails, trio.sleep_forever)
+    with pytest.raises(SecretMissing):
+        await together(fails, fails)  # Everyone who uses the connection sees the same end.
     with pytest.raises(BaseExceptionGroup) as both:
-        await together(fails, fails)
+        await together(fails, fails_otherwise)
     assert len(both.value.exceptions) == 2
     with trio.move_on_after(0.01) as scope:
         await together(trio.sleep_forever, trio.sleep_forever)

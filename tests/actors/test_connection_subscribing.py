@@ -140,6 +140,16 @@ def test_a_burst_of_a_thousand_symbols_stays_within_what_the_venue_counts() -> N
     perform([market.serve], act, source=source, symbols=names)
 
 
+def test_an_answer_is_missed_in_time_even_while_the_next_request_must_wait_for_long() -> None:
+    source = FakeSource(batch=1, limits=attrs.evolve(STRICT, messages_within=3600.0))
+
+    async def act(scene: Scene) -> None:
+        await trio.sleep(15)
+        assert "no answer within 10 s to the subscription of A" in scene.reasons[0]
+
+    perform([Market(acknowledges=False).serve], act, source=source, symbols=["A", "B"])
+
+
 def test_answers_that_wait_behind_a_slow_owner_are_not_missing() -> None:
     market = Market()
 

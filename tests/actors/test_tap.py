@@ -163,6 +163,41 @@ async def test_leaving_during_a_pause_is_orderly(nursery: trio.Nursery, autojump
         assert caught.value.code == 1000
 
 
+async def test_pings_behind_our_close_frame_do_not_disturb_it(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    # The library would fail on them, because no pong may be sent any more, and the peer would find itself hung up on.
+    async def script(peer: Peer) -> None:
+        await peer.handshake()
+        assert (await peer.receive_until(CLOSE))[:2] == (1000).to_bytes(2, "big")
+        await peer.stream.send_all(frame(PING, b"late"))
+        await trio.sleep(0.5)
+        await peer.stream.send_all(frame(CLOSE, (1000).to_bytes(2, "big")))
+
+    async with wired(nursery, script, close_timeout=1) as wire:
+        started = trio.current_time()
+        await wire.aclose()
+        assert trio.current_time() - started == 0.5
+
+
+async def test_a_pong_goes_out_before_the_answer_to_what_came_behind_the_ping(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    order: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.handshake()
+        for _ in range(20):
+            await peer.stream.send_all(frame(PING, b"ping") + frame(TEXT, b"question"))
+            order.extend([(await peer.receive())[0], (await peer.receive())[0]])
+        await peer.stream.aclose()
+
+    async with wired(nursery, script) as wire:
+        with pytest.raises(WireClosed):
+            while True:
+                await wire.receive_many()
+                await wire.send("answer")
+    assert order == 20 * [PONG, TEXT]
+
+
 async def test_a_receiver_is_told_when_another_task_closes(nursery: trio.Nursery, autojump_clock: Clock) -> None:
     async with wired(nursery, scripted()) as wire:
 

@@ -8,7 +8,7 @@ import trio
 import trio.testing
 import wsproto
 import wsproto.events
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from trio_websocket import ConnectionClosed, wrap_client_stream
 from wsproto.connection import CLIENT
 
@@ -18,6 +18,8 @@ from actors._ws_frames import Binary, FrameSplitter
 
 from .ws_peer import CLOSE, PING, PONG, Peer, frame
 
+UNHURRIED = [HealthCheck.too_slow]
+"""Frames of 64 KiB take long to draw on a busy machine."""
 Message = tuple[bool, bytes]
 """Whether it is binary, and what it says."""
 
@@ -138,7 +140,7 @@ def by_splitter(pieces: Sequence[bytes]) -> Outcome:
 @given(TRAFFIC, CUTS)
 @example(frame(1, b"\xf0\x9d", final=False) + frame(0, b"\x84\x9e"), [])
 @example(frame(1, b"\xf0\x9d", final=False) + frame(0, b"", final=False) + frame(0, b""), [])
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=UNHURRIED)
 def test_the_splitter_reads_what_wsproto_reads(traffic: bytes, cuts: list[int]) -> None:
     pieces = chunks(traffic, cuts)
     # Some refusals come earlier than wsproto's, which waits for the whole header: it gets enough to have one.
@@ -147,7 +149,7 @@ def test_the_splitter_reads_what_wsproto_reads(traffic: bytes, cuts: list[int]) 
 
 
 @given(TRAFFIC, CUTS, CUTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=UNHURRIED)
 def test_how_the_bytes_are_cut_changes_nothing(traffic: bytes, one: list[int], other: list[int]) -> None:
     first, second = by_splitter(chunks(traffic, one)), by_splitter(chunks(traffic, other))
     assert (first.messages, first.pings, first.code) == (second.messages, second.pings, second.code)
@@ -156,7 +158,7 @@ def test_how_the_bytes_are_cut_changes_nothing(traffic: bytes, one: list[int], o
 @given(
     st.text(min_size=1, max_size=50).map(str.encode), st.binary(min_size=1, max_size=4), st.binary(max_size=20), CUTS
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=UNHURRIED)
 def test_the_first_byte_that_cannot_be_text_ends_it(good: bytes, bad: bytes, rest: bytes, cuts: list[int]) -> None:
     whole = good + bad + rest
     splitter = FrameSplitter(1 << 20)
@@ -272,7 +274,7 @@ async def by_trio_websocket(server: Server) -> Outcome:
 
 
 @given(TRAFFIC, CUTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=UNHURRIED)
 def test_the_wire_gives_what_trio_websocket_gives(traffic: bytes, sizes: list[int]) -> None:
     async def main() -> None:
         server, beside = Server(traffic, sizes), Server(traffic, sizes)

@@ -3,18 +3,19 @@
 import base64
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
 
 import attrs
 import pytest
 import trio
 
 from actors import Secret
+from actors.ops._access import Access
 from actors.ops._health import health
 from actors.ops._http_endpoint import Bounds
 from actors.ops._vitals import StreamVital, facts
-from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor, child
+from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor
 
 from .clients import Answer, ask, port_of
 
@@ -104,6 +105,7 @@ async def test_readyz_is_503_until_every_first_start_is_done() -> None:
                 pass
 
         nursery.start_soon(live)
+        await trio.testing.wait_all_tasks_blocked()
         await running.wait_state("bot/health", "ready")
         answer = await ask(port_of(running), "/readyz")
         running.stop()
@@ -155,7 +157,7 @@ async def test_metrics_are_in_prometheus_form_and_tell_what_happened() -> None:
     assert len(names) == len(set(names))
 
 
-async def events_of(stream: trio.SocketStream) -> AsyncIterator[tuple[str, dict[str, object]]]:
+async def events_of(stream: trio.SocketStream) -> AsyncGenerator[tuple[str, dict[str, object]]]:
     """Yield kind and data of server-sent events, without looking at the chunks they come in."""
     text = ""
     while True:
@@ -182,8 +184,8 @@ async def test_events_are_pushed_as_they_happen() -> None:
         await trio.sleep(0.05)
         running.restart_child("bot/crashing")
         seen: list[str] = []
-        with trio.fail_after(5):
-            async for kind, data in events_of(stream):
+        async with aclosing(events_of(stream)) as events:
+            async for kind, data in events:
                 seen.append(f"{kind} {data['path']}")
                 if kind == "ready":
                     break
@@ -254,7 +256,7 @@ async def test_with_a_token_everything_but_the_bare_probes_needs_it() -> None:
         ]
         wrong = [
             (await ask(port, "/tree.json", ("Authorization", given))).status
-            for given in ("Bearer sesame", "Bearer ", "Basic !!", "Basic", "sesame-open-4711", "Bearer \xe9")
+            for given in ("Bearer sesame", "Basic !!", "Basic", "sesame-open-4711")
         ]
 
     assert set(without.values()) == {401}
@@ -280,7 +282,9 @@ async def test_pages_of_other_sites_and_names_that_point_here_are_refused() -> N
 
 async def test_it_only_reads() -> None:
     async with bot() as (_, port):
-        answers = [(await ask(port, "/tree.json", method=method)).status for method in ("POST", "PUT", "DELETE", "PATCH")]
+        answers = [
+            (await ask(port, "/tree.json", method=method)).status for method in ("POST", "PUT", "DELETE", "PATCH")
+        ]
         head = await ask(port, "/tree.json", method="HEAD")
 
     assert answers == [405] * 4
@@ -341,6 +345,8 @@ async def test_when_it_is_stopped_every_connection_is_closed() -> None:
             assert await idle.receive_some() == b""
             while await reader.receive_some():
                 pass
+        await idle.aclose()
+        await reader.aclose()
         with pytest.raises(OSError, match="all attempts to connect"):
             await trio.open_tcp_stream("127.0.0.1", port)
 
@@ -354,7 +360,7 @@ async def test_health_that_cannot_read_its_token_is_parked_and_says_why() -> Non
 
 
 async def test_a_needed_child_that_is_not_ready_is_unhealthy() -> None:
-    tree = Supervisor("bot", [health(0, needs=["bot/strategy"]), child("strategy", crashing.child("x").actor)])
+    tree = Supervisor("bot", [health(0, needs=["bot/strategy"]), crashing.child("strategy")])
     async with tree.open() as running:
         await running.wait_state("bot/strategy", "ready")
         await trio.sleep(0.15)
@@ -365,3 +371,12 @@ async def test_a_needed_child_that_is_not_ready_is_unhealthy() -> None:
         sick = await ask(port_of(running), "/healthz")
 
     assert (well.status, sick.status, sick.text) == (200, 503, "not healthy\nbot/strategy is down\n")
+
+
+def test_the_token_is_compared_whatever_bytes_come_for_it() -> None:
+    access = Access("sésame")
+
+    assert access.allowed({"authorization": "Bearer sésame".encode().decode("latin-1")})
+    assert not access.allowed({"authorization": "Bearer \xff\xfe"})
+    assert not access.allowed({})
+    assert "sésame" not in repr(access)

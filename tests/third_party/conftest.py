@@ -54,12 +54,12 @@ def pytest_report_header() -> str:
 class ClientFailed(Exception):
     """The client ended in another way than it was asked to."""
 
-    status: int
+    how: str
     lines: int
     errors: str
 
     def __str__(self) -> str:
-        return f"exit status {self.status} after {self.lines} lines\n{self.errors}"
+        return f"{self.how}, after {self.lines} lines\n{self.errors}"
 
 
 async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[str]:
@@ -104,7 +104,8 @@ def run_client(tmp_path: Path) -> RunClient:
         command = [PYTHON, str(script), json.dumps(dict(settings))]
         found: list[Any] = []
         errors = tmp_path / "errors.txt"
-        with trio.fail_after(PATIENCE), errors.open("wb") as log:
+        how = f"no end within {PATIENCE:g} s"
+        with trio.move_on_after(PATIENCE), errors.open("wb") as log:
             async with trio.open_nursery() as nursery:
                 start = functools.partial(
                     trio.run_process, stdout=subprocess.PIPE, stderr=log, check=False, env=environment, cwd=tmp_path
@@ -116,9 +117,9 @@ def run_client(tmp_path: Path) -> RunClient:
                         on_ready()
                     elif line.startswith(("{", "[")):
                         found.append(json.loads(line))
-                await process.wait()
-        if process.returncode != 0 or len(found) < settings["count"]:
-            raise ClientFailed(process.returncode, len(found), errors.read_text(errors="replace")[-4000:])
+                how = f"exit status {await process.wait()}"
+        if how != "exit status 0" or len(found) < settings["count"]:
+            raise ClientFailed(how, len(found), errors.read_text(errors="replace")[-4000:])
         return found
 
     return run

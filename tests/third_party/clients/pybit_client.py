@@ -3,6 +3,7 @@
 import json
 import queue
 import sys
+import threading
 
 import pybit.unified_trading
 
@@ -13,8 +14,23 @@ host = "wss://{SUBDOMAIN}.{DOMAIN}.com"
 assert pybit.unified_trading.PUBLIC_WSS.startswith(host)
 pybit.unified_trading.PUBLIC_WSS = pybit.unified_trading.PUBLIC_WSS.replace(host, SETTINGS["ws"])
 
+
+class NearServer(pybit.unified_trading.WebSocket):
+    """pybit notes a request after it has sent it, and gives up when the answer was faster: here it would be."""
+
+    noting = threading.Lock()
+
+    def subscribe(self, *args, **kwargs):
+        with self.noting:
+            super().subscribe(*args, **kwargs)
+
+    def _on_message(self, message):
+        with self.noting:
+            super()._on_message(message)
+
+
 messages = queue.SimpleQueue()
-socket = pybit.unified_trading.WebSocket(testnet=False, channel_type=SETTINGS["channel"])
+socket = NearServer(testnet=False, channel_type=SETTINGS["channel"])
 socket.trade_stream(symbol=SETTINGS["name"], callback=messages.put)
 print("ready", flush=True)
 left = SETTINGS["count"]
