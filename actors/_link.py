@@ -348,7 +348,7 @@ async def together(*jobs: Callable[[], Awaitable[None]]) -> None:
                 nursery.start_soon(job)
     except BaseExceptionGroup as group:
         failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
-        if len({str(error) for error in failures}) > 1:
+        if len({(type(error), str(error)) for error in failures}) > 1:
             raise
         # A failure is worth more than the cancellation that came at the same time; many cancellations are one.
         raise (failures or group.exceptions)[0] from None

@@ -117,8 +117,8 @@ class FakeSource:
 
 def _control(message: dict[str, Any]) -> Control:
     kinds: dict[str, Any] = {
-        "welcome": lambda: Welcome(),
-        "pong": lambda: Pong(),
+        "welcome": Welcome,
+        "pong": Pong,
         "ack": lambda: Acknowledged(message["id"], tuple(message.get("symbols", ()))),
         "refused": lambda: Refused(
             message.get("code", 1),

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors import SecretMissing
+from actors import KeyTimeout, SecretMissing
 from actors._link import together
 from actors._messages import Batch, Lost, Opened, Ping, Reconnect, Rejected, Session
 from supervisor import Ended, Ready
@@ -301,8 +301,15 @@ async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
 
     with pytest.raises(SecretMissing):
         await together(trio.sleep_forever, fails, trio.sleep_forever)
+    with pytest.raises(SecretMissing):
+        await together(fails, fails)  # the end of a wire, seen by all who use it
+
+    async def fails_otherwise() -> None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise KeyTimeout("x")
+
     with pytest.raises(BaseExceptionGroup) as both:
-        await together(fails, fails)
+        await together(fails, fails_otherwise)
     assert len(both.value.exceptions) == 2
     with trio.move_on_after(0.01) as scope:
         await together(trio.sleep_forever, trio.sleep_forever)
