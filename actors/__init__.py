@@ -18,6 +18,7 @@ from __future__ import annotations
 from . import _guard as _guard  # isort: split
 
 from ._best_feed import best_feed as best_feed
+from ._best_feed import explain_feed as explain_feed
 from ._book import Book as Book
 from ._book import BookError as BookError
 from ._book import CrossedBook as CrossedBook
@@ -41,6 +42,8 @@ from ._errors import UnknownOutcome as UnknownOutcome
 from ._errors import Unsubscribed as Unsubscribed
 from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
+from ._failover import Explanation as Explanation
+from ._failover import SourceReport as SourceReport
 from ._quotes import quote_key as quote_key
 from ._records import AccountItem as AccountItem
 from ._records import AccountState as AccountState
@@ -89,6 +92,7 @@ __all__ = [
     "BookUpdate",
     "ConnectFailed",
     "CrossedBook",
+    "Explanation",
     "FeedItem",
     "FeedOptions",
     "FeedSpec",
@@ -112,6 +116,7 @@ __all__ = [
     "SecretMissing",
     "SendTimeout",
     "Side",
+    "SourceReport",
     "StaleBook",
     "Switched",
     "SymbolChange",
@@ -129,6 +134,7 @@ __all__ = [
     "binance_usdm",
     "bybit",
     "bybit_linear",
+    "explain_feed",
     "gate",
     "health",
     "kucoin",

@@ -181,6 +181,8 @@ class Link:
                 # What came before it is handed over first.
                 end = error
         if decoded.items:
+            if self._subscriptions is not None and self._subscriptions.undecided:
+                self._subscriptions.brought({item.symbol for item in decoded.items})
             if not self.fed:
                 self.fed = True
                 self._changed()

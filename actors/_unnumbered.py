@@ -259,9 +259,9 @@ class Unnumbered:
     def answer(self, question: Question, rows: Sequence[Trade], *, final: bool) -> bool:
         """Take the list."""
         waiting = any(side.waiting for side in self._sides.values())
-        self._auditing = False
+        audit, self._auditing = self._auditing, False
         if not waiting:
-            self._compare(rows)
+            self._compare(rows, from_here=audit and question.since == self._audited)
         if not (waiting or self._asking):
             return True
         if self.cursor.head.id is None and not self._knows_a_beginning(rows, waiting=waiting):
@@ -293,8 +293,13 @@ class Unnumbered:
         self._interrupted = self._interrupted and self._asking
         return True
 
-    def _compare(self, rows: Sequence[Trade]) -> None:
-        """Declare gaps for rows between delivered ones that were not delivered."""
+    def _compare(self, rows: Sequence[Trade], *, from_here: bool) -> None:
+        """Declare gaps for rows between delivered ones that were not delivered.
+
+        Args:
+            rows: Of REST.
+            from_here: They reach back as far as they can to where the last comparison ended.
+        """
         before: Trade | None = None
         missed: list[Trade] = []
         for row in rows:
@@ -306,7 +311,7 @@ class Unnumbered:
                     self._delivered[lost.id] = lost.time
                 self._late_gap((before.id, before.time), (row.id, row.time), "found missing in REST's list later")
             before, missed = row, []
-        if before is not None:
+        if before is not None and (from_here or self._audited is None or rows[0].time <= self._audited):
             self._audited = before.time
 
     def _knows_a_beginning(self, rows: Sequence[Trade], *, waiting: bool) -> bool:

@@ -299,15 +299,14 @@ async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise SecretMissing("x")
 
-    with pytest.raises(SecretMissing):
-        await together(trio.sleep_forever, fails, trio.sleep_forever)
-    with pytest.raises(SecretMissing):
-        await together(fails, fails)  # the end of a wire, seen by all who use it
-
     async def fails_otherwise() -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise KeyTimeout("x")
 
+    with pytest.raises(SecretMissing):
+        await together(trio.sleep_forever, fails, trio.sleep_forever)
+    with pytest.raises(SecretMissing):
+        await together(fails, fails)  # Everyone who uses the connection sees the same end.
     with pytest.raises(BaseExceptionGroup) as both:
         await together(fails, fails_otherwise)
     assert len(both.value.exceptions) == 2

@@ -13,7 +13,7 @@ from actors._asking import ask
 from actors._errors import RateLimited
 from actors._http import open_http
 from actors._messages import Hold
-from actors._rest_limit import SHARE, Spent, banned_for, retry_after
+from actors._rest_limit import SHARE, Spent, banned_for, in_seconds
 from actors._source import HttpRequest, RestLimit
 from actors.exchanges import _binance
 from actors.exchanges.binance_spot import SpotTrades
@@ -35,7 +35,7 @@ def test_no_rolling_window_ever_holds_more_than_is_allowed(
     for pause, weight, duration in requests:
         now += pause
         now += spent.wait(now, weight, allowed=allowed, within=60.0)
-        assert spent.wait(now, weight, allowed=allowed, within=60.0) <= 0.001
+        assert spent.wait(now, weight, allowed=allowed, within=60.0) == 0
         entry = spent.take(now, weight)
         # The venue counts it somewhere between sending and answer.
         counted.append((now + duration / 2, weight))
@@ -52,25 +52,26 @@ def test_what_others_used_is_learned_from_the_venue() -> None:
     spent.told(0.0, 70, 60.0)
     assert spent.used(0.0, 60.0) == 70
     assert spent.wait(0.0, 30, allowed=100, within=60.0) == 0
-    assert spent.wait(0.0, 31, allowed=100, within=60.0) == pytest.approx(60.0)
+    assert spent.wait(0.0, 31, allowed=100, within=60.0) == pytest.approx(60.0, abs=0.01)
     spent.told(1.0, 5, 60.0)
     assert spent.used(1.0, 60.0) == 70, "a window of the venue's that has just begun is no news"
-    assert spent.used(60.5, 60.0) == 0
+    assert spent.used(61.5, 60.0) == 0
 
 
 def test_a_request_heavier_than_the_share_goes_when_nothing_else_was_spent() -> None:
     spent = Spent()
     assert spent.wait(0.0, 80, allowed=60, within=60.0) == 0
     spent.take(0.0, 80)
-    assert spent.wait(1.0, 1, allowed=60, within=60.0) == pytest.approx(59.0)
+    assert spent.wait(1.0, 1, allowed=60, within=60.0) == pytest.approx(59.0, abs=0.01)
 
 
 def test_both_units_of_retry_after_are_read() -> None:
-    now_ms = 1_659_142_907_531
-    assert retry_after("30", 1.0, now_ms=now_ms) == 30.0
-    assert retry_after("1659142937531", 1.0, now_ms=now_ms) == 30.0
-    for nonsense in (None, "", "soon", "-3", "0", "nan", "inf", "1659142900000", "9e15"):
-        assert retry_after(nonsense, 7.0, now_ms=now_ms) == 7.0
+    now_ms = 1_659_142_907_000
+    assert in_seconds(30.0, {}, now_ms) == 30.0
+    assert in_seconds(1_659_142_937_000.0, {}, now_ms) == 30.0
+    assert in_seconds(1_659_142_937_000.0, {"date": formatdate(1_659_142_917, usegmt=True)}, 0) == 20.0
+    assert in_seconds(1_659_142_900_000.0, {}, now_ms) == 1.0, "a moment that is over"
+    assert in_seconds(9e15, {}, now_ms) == 4 * 86_400.0
 
 
 def test_a_ban_is_read_from_the_text_by_the_venues_clock() -> None:
@@ -99,6 +100,20 @@ async def test_a_ban_outlasts_a_shorter_retry_after(autojump_clock: trio.testing
     assert hold.until == trio.current_time() + 300
 
 
+async def test_a_retry_after_that_names_a_moment_holds_until_then(autojump_clock: trio.testing.MockClock) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        date = formatdate(1_659_146_400 - 40, usegmt=True)
+        return httpx.Response(429, headers={"date": date, "retry-after": "1659146400000"})
+
+    hold = Hold()
+    async with open_http(
+        "https://x", _binance.failure, hold=hold, transport=lambda: httpx.MockTransport(answer)
+    ) as http:
+        with pytest.raises(RateLimited):
+            await http.request(HttpRequest("GET", "/x"))
+    assert hold.until == trio.current_time() + 40
+
+
 async def test_backfilling_leaves_a_share_to_others(autojump_clock: trio.testing.MockClock) -> None:
     sent: list[float] = []
 
@@ -115,14 +130,14 @@ async def test_backfilling_leaves_a_share_to_others(autojump_clock: trio.testing
         for _ in range(6):
             await ask(http, SpotTrades(), heavy, bytes, until=trio.current_time() + 1)
         assert SHARE == 0.6
-        assert [at - start for at in sent] == pytest.approx([0, 0, 0, 60, 60, 60])
+        assert [at - start for at in sent] == pytest.approx([0, 0, 0, 60, 60, 60], abs=0.01)
         # Others may use the rest at once, and no more.
         await http.request(heavy)
         await http.request(heavy)
         with pytest.raises(RateLimited) as caught:
             await http.request(heavy)
         assert caught.value.status is None
-        assert caught.value.retry_after == pytest.approx(60.0)
+        assert caught.value.retry_after == pytest.approx(60.0, abs=0.01)
 
 
 async def test_two_that_share_an_address_share_its_allowance(autojump_clock: trio.testing.MockClock) -> None:
@@ -162,4 +177,4 @@ async def test_the_venues_own_count_is_obeyed(autojump_clock: trio.testing.MockC
     ) as http:
         await ask(http, SpotTrades(), HttpRequest("GET", "/x"), bytes, until=start + 1)
         await ask(http, SpotTrades(), HttpRequest("GET", "/x"), bytes, until=start + 1)
-    assert sent[1] - start == pytest.approx(60.0)
+    assert sent[1] - start == pytest.approx(60.0, abs=0.01)

@@ -353,3 +353,15 @@ def test_whatever_happens_each_wanted_symbol_is_subscribed_or_rejected_in_the_en
     assert venue.held == set(wanted) - bad, "nothing is left subscribed that nobody wants"
     for name in wanted:
         assert told[name] == ("refused" if name in bad else "confirmed")
+
+
+def test_data_stands_in_for_an_answer_that_is_lost() -> None:
+    subscriptions = Subscriptions(FakeSource(), answer_within=10.0)
+    subscriptions.want(["A", "B"])
+    while subscriptions.next(0.0) is not None:
+        pass
+    subscriptions.brought(["A", "stranger"])
+    assert subscriptions.confirmed == frozenset(), "an answer may still come"
+    with pytest.raises(Unsubscribed, match="B"):
+        subscriptions.check(10.0)
+    assert subscriptions.confirmed == {"A"}

@@ -293,6 +293,22 @@ def test_a_trade_that_only_the_stream_has_keeps_its_place() -> None:
     assert ready(track) == [text(place).id for place in (1, 2, 3, 4, 5)]
 
 
+def test_among_trades_of_one_millisecond_the_order_of_list_and_stream_is_kept() -> None:
+    def now(name: str) -> Print:
+        return Print(name, name, 1000)
+
+    track, one, two = unnumbered(), Session(), Session()
+    track.opened(one, 0.0)
+    track.live(one, [now("a")], 0.0)
+    track.lost(one)
+    track.opened(two, 1.0)
+    track.live(two, [now("d"), now("e"), now("h")], 1.0)
+    question = track.question(1.0)
+    assert question is not None
+    track.answer(question, [now(name) for name in "abcefg"], final=False)
+    assert "".join(ready(track)) == "abcdefgh"
+
+
 def test_the_oldest_that_wait_give_way_and_rest_shows_them() -> None:
     track, one, two = unnumbered(), Session(), Session()
     track.opened(one, 0.0)
@@ -344,7 +360,9 @@ def test_a_session_that_ends_before_its_first_trade_is_followed_by_a_gap_or_by_w
         max_size=30,
     )
 )
-def test_what_a_session_loses_while_it_lives_is_found_by_comparing_lists(make: Any, plan: list[tuple[Any, ...]]) -> None:
+def test_what_a_session_loses_while_it_lives_is_found_by_comparing_lists(
+    make: Any, plan: list[tuple[Any, ...]]
+) -> None:
     model = Model(unnumbered(), make)
     model.publish(1)
     model.open()

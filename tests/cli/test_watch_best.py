@@ -69,7 +69,7 @@ def test_with_the_first_venue_mute_it_goes_on_with_the_second_and_shows_nothing_
         ("switched", USDM),
     ]
     assert list(changes[-1]) == ["type", "feed", "source", "previous", "reason", "received"]
-    assert changes[-1]["previous"] == SPOT and changes[-1]["reason"].startswith(f"{SPOT} is silent for ")
+    assert changes[-1]["previous"] == SPOT and changes[-1]["reason"].startswith(f"{SPOT}: silent for ")
     assert longest_silence(watching, lines) < NOTICED + SLOW
     source = None
     for line in lines:

@@ -132,7 +132,7 @@ async def test_binance_differences_join_the_rest_book(
         ws = await client.ws(venue, f"{root}/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker")
         await trio.sleep(10)
         base = (await client.get(venue, f"{rest}/depth?symbol=BTCUSDT&limit=1000")).json
-        sides = [{price: size for price, size in base[side]} for side in ("bids", "asks")]
+        sides = [dict(base[side]) for side in ("bids", "asks")]
         joint, last, quotes = (1 if venue == "binance" else 0), None, 0
         for _ in range(1500):
             message = await ws.json()

@@ -159,7 +159,7 @@ async def test_a_book_is_a_snapshot_and_then_differences(autojump_clock: object,
         await ask(ws, op="subscribe", args=["orderbook.50.BTCUSDT"])
         message = await ws.json()
         assert shape(message) == shape(json.loads(SNAPSHOT))
-        bids, asks = ({price: size for price, size in message["data"][side]} for side in "ba")
+        bids, asks = (dict(message["data"][side]) for side in "ba")
         last = message["data"]["u"]
         for _ in range(300):
             message = await ws.json()

@@ -141,7 +141,7 @@ async def test_differences_join_the_rest_book_without_a_hole(autojump_clock: obj
         await trio.sleep(10)
         path = "/api/v4/spot/order_book?currency_pair=BTC_USDT&limit=100&with_id=true"
         base = (await client.get("gate", path)).json
-        bids, asks = ({price: size for price, size in base[side]} for side in ("bids", "asks"))
+        bids, asks = (dict(base[side]) for side in ("bids", "asks"))
         last = None
         for _ in range(300):
             change = (await ws.json())["result"]

@@ -4,10 +4,11 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
-from actors.simulator import Exchange
+from actors.simulator import Exchange, Rules
 
 from .shapes import shape
 from .tongues import Follower, dial, follow
@@ -61,14 +62,14 @@ async def test_a_token_lives_a_day_and_opens_more_than_one_connection(autojump_c
         token = (await (await client.http("kucoin")).request("POST", "/api/v1/bullet-public")).json["data"]["token"]
         for _ in range(2):
             assert (await (await client.ws("kucoin", f"/?token={token}&connectId=a")).json())["type"] == "welcome"
-        await trio.sleep(86_401)
+        await trio.sleep_until(86_401)
         assert (await (await client.ws("kucoin", f"/?token={token}&connectId=a")).json())["data"] == "token is expired"
 
 
 async def test_what_is_said_before_the_welcome_is_lost(
     autojump_clock: object, clients: Any, silent_for: Silent
 ) -> None:
-    exchange = quiet()
+    exchange = quiet(rules={"kucoin": attrs.evolve(Rules.documented("kucoin"), welcome_after=0.05)})
     async with clients(exchange) as client:
         token = (await (await client.http("kucoin")).request("POST", "/api/v1/bullet-public")).json["data"]["token"]
         ws = await client.ws("kucoin", f"/?token={token}&connectId=hQvf8jkno")
@@ -76,6 +77,30 @@ async def test_what_is_said_before_the_welcome_is_lost(
         assert await ws.json() == {"id": "hQvf8jkno", "type": "welcome"}
         exchange.print_trade("kucoin", "BTC-USDT")
         assert await silent_for(ws, 5)
+
+
+async def test_the_welcome_comes_at_once_and_is_not_waited_for_by_everybody(
+    autojump_clock: object, clients: Any
+) -> None:
+    async with clients(quiet()) as client:
+        token = (await (await client.http("kucoin")).request("POST", "/api/v1/bullet-public")).json["data"]["token"]
+        ws = await client.ws("kucoin", f"/?token={token}&connectId=hQvf8jkno")
+        await subscribe(ws, "/market/match:BTC-USDT")
+        assert await ws.json() == {"id": "hQvf8jkno", "type": "welcome"}
+        assert await ws.json() == {"id": "1", "type": "ack"}
+
+
+async def test_a_topic_with_a_space_in_it_is_invalid(autojump_clock: object, clients: Any) -> None:
+    async with clients(quiet()) as client:
+        ws = (await dial(client, "kucoin")).ws
+        # As cryptofeed 2.4.1 sends it, and what the venue has said to that since 2026-02 (cryptofeed issue 1100).
+        await subscribe(ws, "/market/match: BTC-USDT")
+        assert await ws.json() == {
+            "id": "1",
+            "type": "error",
+            "code": 400,
+            "data": "topic /market/match: BTC-USDT is invalid",
+        }
 
 
 async def test_only_who_asks_for_a_response_gets_one(autojump_clock: object, clients: Any, silent_for: Silent) -> None:
