@@ -113,6 +113,8 @@ class _Run:
         self._lines = Lines(feed.controls, wanted_of(feed.wanted, feed.symbols))
         self._tracks = kept(feed.cursors, dict[str, Track])
         self._silence = Silence(feed.silence, _pace(feed))
+        self._marks: dict[Session, dict[str, tuple[int, int]]] = {}
+        """By session and symbol, time and number of the last trade that it brought."""
         self._audits = None if feed.source.dense else Audits(feed.source.page, _pace(feed))
         desk = Desk(feed.source, feed.out, feed.patience, me, http, self._tracks, self._look, self._found)
         self._filler = Filler(desk, nursery)
@@ -163,7 +165,7 @@ class _Run:
                 self._stray(symbol, len(trades))
                 continue
             fresh = track.live(session, trades, now)
-            if session is not None:
+            if session is not None and self._is_news_of(session, symbol, trades[-1]):
                 self._silence.heard(session, symbol, fresh, now)
             if fresh:
                 self._mute.discard(symbol)
@@ -174,6 +176,15 @@ class _Run:
             if track.cursor.ready:
                 await self._filler.flush(track)
         self._wake(self._silence.next_at)
+
+    def _is_news_of(self, session: Session, symbol: str, last: Trade) -> bool:
+        """Say whether a session has not brought this before: one that repeats itself is as good as mute."""
+        marks = self._marks.setdefault(session, {})
+        mark = (last.time, last.id if isinstance(last.id, int) else 0)
+        if mark <= marks.get(symbol, (-1, 0)):
+            return False
+        marks[symbol] = mark
+        return True
 
     def _stray(self, symbol: str, count: int) -> None:
         if not self._strays:
@@ -201,6 +212,7 @@ class _Run:
 
     def _end(self, session: Session, symbols: frozenset[str]) -> None:
         self._silence.lost(session, symbols)
+        self._marks.pop(session, None)
         for symbol in symbols:
             track = self._tracks.get(symbol)
             if track is not None:

@@ -4,6 +4,7 @@ Layout, from the top of the import order down; each file imports only from those
 
     _running                    opening, stopping, running and operating a tree; the handle `Running`
     _node                       the Trio side of one supervisor
+    _tree                       the open tree as an actor in it sees it
     _me, _runtime               what an actor sees; what all supervisors of a tree share
     _operations, _plan, _explain  what an operator can do to a running tree, and ask of it
     _machine                    the supervisor as a state machine, pure
@@ -69,6 +70,7 @@ from ._spec import Child as Child
 from ._spec import Supervisor as Supervisor
 from ._spec import collecting_problems as collecting_problems
 from ._status import Status as Status
+from ._tree import OpenTree as OpenTree
 
 __all__ = [
     "Actor",
@@ -96,6 +98,7 @@ __all__ = [
     "Me",
     "NoSuchChild",
     "Note",
+    "OpenTree",
     "PathCount",
     "Plan",
     "PlannedEnd",

@@ -7,10 +7,14 @@ from collections import Counter, OrderedDict, deque
 import attrs
 
 from ._events import Ended
-from ._outcome import FAILURES
+from ._outcome import FAILURES, iter_leaves
 
 _PATHS = 10_000
 """Paths counted one by one. Dynamic children can have any number of names; older ones move to `Ledger.OTHERS`."""
+
+
+_ERRORS = 1_000
+"""Classes of exceptions counted one by one: classes can be made at run time, too."""
 
 
 @attrs.frozen
@@ -28,6 +32,7 @@ class Ledger:
     Attributes:
         by_kind: How many ends of each kind.
         by_action: How many decisions of each kind. Its total equals that of `by_kind` (law L1).
+        by_error: How many failures by the class of what was raised, of a group its first leaf. The total is `failures`.
         recent: The last records.
         first_failures: The first failures; what started the trouble is often more telling than what came last.
     """
@@ -37,6 +42,7 @@ class Ledger:
     def __init__(self, samples: int = 256) -> None:
         self.by_kind: Counter[str] = Counter()
         self.by_action: Counter[str] = Counter()
+        self.by_error: Counter[str] = Counter()
         self.recent: deque[Ended] = deque(maxlen=samples)
         self.first_failures: list[Ended] = []
         self._samples = samples
@@ -68,8 +74,10 @@ class Ledger:
         self.by_kind[event.end.kind] += 1
         self.by_action[action] += 1
         self.recent.append(event)
-        if failed and len(self.first_failures) < self._samples:
-            self.first_failures.append(event)
+        if failed:
+            self._count_error(event)
+            if len(self.first_failures) < self._samples:
+                self.first_failures.append(event)
         counts = self._counts_of(event.path)
         counts[0] += 1
         counts[1] += failed
@@ -79,6 +87,12 @@ class Ledger:
             others = self._counts_of(self.OTHERS)
             for place, count in enumerate(old):
                 others[place] += count
+
+    def _count_error(self, event: Ended) -> None:
+        exception = event.end.exception
+        leaf = None if exception is None else next(iter_leaves(exception), exception)
+        name = type(leaf).__name__
+        self.by_error[name if name in self.by_error or len(self.by_error) < _ERRORS else self.OTHERS] += 1
 
     def _counts_of(self, path: str) -> list[int]:
         """Return the totals of a path, which becomes the last one."""

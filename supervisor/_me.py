@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._machine import Machine
     from ._runtime import Runtime
     from ._state import Slot
+    from ._tree import OpenTree
 
 
 class Me:
@@ -53,6 +54,24 @@ class Me:
         if self._random is None:
             self._random = self._runtime.random_for(f"{self.path}#{self.generation}")
         return self._random
+
+    @property
+    def tree(self) -> OpenTree:
+        """The open tree that this actor is in: its status, its events, its counters."""
+        tree = self._runtime.tree
+        assert tree is not None, "actors run in open trees"
+        return tree
+
+    def at_tree_end(self, last_words: Callable[[], None]) -> None:
+        """Have something called once when the whole tree has ended, after its last event: the end of the root.
+
+        An actor has ended by then; what it could not see while it lived, its own end among it, is in `OpenTree.ledger`
+        and in its subscription. A second call, by a later incarnation too, replaces the first.
+
+        Args:
+            last_words: Called in Trio's thread, and the program waits for it: be quick. What it raises stands in a `Note`.
+        """
+        self._runtime.last_words[self.path] = last_words
 
     def ready(self) -> None:
         """Say that the actor is usable: the next child starts, health is told. Further calls do nothing."""

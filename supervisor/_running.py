@@ -64,6 +64,7 @@ class Running:
         self._signals = trio.CancelScope(shield=True)
         self._root = Node(tree, tree.name, (), self._runtime, Spreader(Spread()), on_started=self._on_started)
         self._runtime.end_process = self._end_process
+        self._runtime.tree = self
 
     # For the embedding program ---------------------------------------------------------------------------------
 
@@ -349,6 +350,7 @@ class Running:
             decision = Decision("escalate", "the root has no supervisor; the embedding program gets the error")
         self._error, self._since = end.exception, now
         self._runtime.publish(Ended(self.tree.name, 1, now, end=end, decision=decision))
+        self._runtime.say_last_words(now)
         self._runtime.close()
         self._ended.set()
         self._started_or_ended.set()

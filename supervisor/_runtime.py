@@ -9,18 +9,22 @@ from functools import lru_cache
 from operator import is_
 from random import Random
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 import trio
 
 from ._blocking import path_of_task
 from ._budget import Budget, OpenBudget
-from ._events import Blocked, DeadLettered, Ended, Event, Ready, Started
+from ._events import Blocked, DeadLettered, Ended, Event, Note, Ready, Started
 from ._ledger import Ledger
 from ._mailbox import DeadLetter, Mailbox
 from ._open_mailbox import OpenMailbox
+from ._outcome import describe
 from ._timers import Timers
+
+if TYPE_CHECKING:
+    from ._tree import OpenTree
 
 T = TypeVar("T")
 
@@ -31,10 +35,24 @@ _DEAD_LETTERS = 1000
 
 
 class Subscription:
-    """The tree's events from now on. A slow reader loses the oldest ones, which are counted, and never slows the tree."""
+    """The tree's events from now on. A slow reader loses the oldest ones, which are counted, and never slows the tree.
 
-    def __init__(self, mailbox: OpenMailbox[Event]) -> None:
+    It ends with the tree; ``with running.events() as events:`` ends it with the block.
+    """
+
+    def __init__(self, mailbox: OpenMailbox[Event], leave: Callable[[OpenMailbox[Event]], None]) -> None:
         self._mailbox = mailbox
+        self._leave = leave
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Get no more events; those that wait can still be read. A second call does nothing."""
+        self._leave(self._mailbox)
 
     @property
     def dropped(self) -> int:
@@ -81,6 +99,10 @@ class Runtime:
         self._changed = trio.lowlevel.ParkingLot()
         self.end_process: Callable[[str], None] = lambda reason: None
         """Set by whoever opens the tree: stop it, and end the process if that does not help."""
+        self.tree: OpenTree | None = None
+        """The tree as its actors see it; set by whoever opens it."""
+        self.last_words: dict[str, Callable[[], None]] = {}
+        """By path, what is to be called after the tree's last event."""
 
     def random_for(self, name: str) -> Random:
         """Return a generator that depends on the seed and the name alone, not on what others drew."""
@@ -130,7 +152,22 @@ class Runtime:
         """Return a reader of the events from now on."""
         mailbox: OpenMailbox[Event] = OpenMailbox(Mailbox("events", capacity=capacity, overflow="drop_oldest"))
         self._subscribers.append(mailbox)
-        return Subscription(mailbox)
+        return Subscription(mailbox, self._unsubscribe)
+
+    def _unsubscribe(self, mailbox: OpenMailbox[Event]) -> None:
+        mailbox.close()
+        # By identity: mailboxes that are declared alike are equal.
+        self._subscribers = [other for other in self._subscribers if other is not mailbox]
+
+    def say_last_words(self, now: float) -> None:
+        """Call what actors left for the end of the tree."""
+        for path, last_words in self.last_words.items():
+            try:
+                last_words()
+            except Exception as error:  # noqa: BLE001 - the others are called all the same, and nothing is lost
+                fields = {"error": describe(error)}
+                self.publish(Note(path, 0, now, what="last_words_failed", fields=fields))
+        self.last_words.clear()
 
     def close(self) -> None:
         """End every subscription and mailbox: readers get what is left, and then the end."""

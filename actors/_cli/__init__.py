@@ -1,7 +1,7 @@
 """The command `unblinking`. One file a subcommand, sync functions that call `trio.run`.
 
 _check.py _run.py _watch.py _demo.py    the subcommands
-_load.py _trees.py _follow.py           FILE[:NAME] -> tree; a tree with other children; running one as a program
+_load.py _follow.py                     FILE[:NAME] -> tree; running one as a program
 _output.py _logs.py                     lines that never block the event loop; events as log lines
 _stage.py _faults.py _witness.py        the demo: what is played, what breaks, what is seen of it
 _tally.py _report.py _live.py           the demo: arithmetic, report, view of the live tree
