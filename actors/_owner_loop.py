@@ -103,6 +103,7 @@ class OwnerLoop(abc.ABC):
 
     async def run(self) -> None:
         """Deliver until cancelled."""
+        self._me.expose(self._facts)
         # Of connections that ended with the earlier incarnation.
         self._owner.inflow.receive_many_nowait()
         async with self._turn:
@@ -171,11 +172,19 @@ class OwnerLoop(abc.ABC):
 
     @abc.abstractmethod
     def _refused(self, item: Any) -> None:
-        """An item found no room in ``out``."""
+        """Count an item that found no room in ``out``; `_owed` makes it good."""
+
+    @abc.abstractmethod
+    def _counted(self) -> dict[str, int]:
+        """Return what was counted, over all symbols, for the tree's status."""
 
     @abc.abstractmethod
     def _owed(self, symbol: str) -> Sequence[Any]:
         """Return what the reader of a symbol must be told, now that there may be room."""
+
+    def _facts(self) -> dict[str, int]:
+        said = self._states.said
+        return {"symbols": len(self._lines.wanted.symbols), "live": sum(said.values()), **self._counted()}
 
     # Hearing ---------------------------------------------------------------------------------------------------
 
