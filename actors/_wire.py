@@ -312,9 +312,7 @@ async def _handshake(parts: SplitResult, tap: Tap, reader: _Reader, deadline: fl
     if tap.refusal is not None:
         status, headers = _read_head(tap.refusal)
         retry_after = _seconds(headers.get("retry-after", ""))
-        raise ConnectFailed(
-            _public(parts), f"refused with status {status}", status=status, retry_after=retry_after
-        )
+        raise ConnectFailed(_public(parts), f"refused with status {status}", status=status, retry_after=retry_after)
     failure = reader.failure
     if failure is not None:
         raise ConnectFailed(_public(parts), f"the handshake failed: {type(failure).__name__}: {failure}")
