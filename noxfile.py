@@ -3,6 +3,10 @@
 Sessions run on the Python that runs nox. Tests and demo use the installed package, never the working tree.
 """
 
+import os
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -30,6 +34,12 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install(".", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
+def run_of_tests(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module of the tests as a program, against the installed package: the working tree comes last on the path."""
+    program = "import runpy, sys; sys.path.append('.'); sys.argv[0] = sys.argv.pop(1); runpy.run_module(sys.argv[0], run_name='__main__')"
+    session.run("python", "-c", program, module, *arguments, env=INSTALLED_ONLY)
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the example bot through faults against the embedded exchange; `-- ARGS` go to `unblinking demo`."""
@@ -42,6 +52,14 @@ def tests(session: nox.Session) -> None:
     """Run the tests against the installed package; `-- ARGS` go to pytest."""
     install(session, "tests")
     session.run("pytest", *session.posargs, env=INSTALLED_ONLY)
+
+
+@nox.session(name="third-party")
+def third_party(session: nox.Session) -> None:
+    """Let clients that others wrote for the real venues speak with the embedded exchange; `-- ARGS` go to pytest."""
+    install(session, "tests", "third-party")
+    # Here a library that is missing is a failure; in `tests` it is a reason to skip.
+    session.run("pytest", "tests/third_party", *session.posargs, env=INSTALLED_ONLY | {"UNBLINKING_THIRD_PARTY": "all"})
 
 
 @nox.session(name="tests-3.12", python="3.12")
@@ -82,9 +100,37 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure speed and size of the supervisor beside bare Trio; `-- NAME ...` measures only those, see `-- --help`."""
-    session.install(".")
+    """Measure the supervisor beside bare Trio, the wire beside other clients; `-- NAME ...` only those, see `-- --help`."""
+    install(session, "bench")
     session.run("python", "tests/bench", "--json", "bench.json", *session.posargs, env=INSTALLED_ONLY)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Every venue against every fault, as a table; `-- --only TEXT` chooses rows, see `-- --help`."""
+    install(session, "tests")
+    run_of_tests(session, "tests.faults", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Days of twenty connections with rotations and faults on the virtual clock; `-- --days N --seed S`."""
+    install(session, "tests")
+    run_of_tests(session, "tests.soak.soak", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Run Autobahn|Testsuite itself against the wire; it needs a Python 2.7: on the PATH, of pyenv, or as PYTHON27."""
+    found = sorted(Path.home().glob(".pyenv/versions/2.7*/bin/python2.7"))
+    python = os.environ.get("PYTHON27") or shutil.which("python2.7") or (str(found[-1]) if found else None)
+    if python is None:
+        session.error("no Python 2.7; tests/conformance/test_rfc6455.py plays the same cases without it")
+    folder = Path(session.create_tmp()) / "autobahn"
+    if not (folder / "autobahntestsuite").exists():
+        session.run(python, "-m", "pip", "install", "-q", "--target", str(folder), "autobahntestsuite", external=True)
+    install(session, "tests")
+    session.run("pytest", "tests/conformance", env=INSTALLED_ONLY | {"UNBLINKING_AUTOBAHN": f"{python}:{folder}"})
 
 
 @nox.session

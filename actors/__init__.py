@@ -18,7 +18,12 @@ from __future__ import annotations
 from . import _guard as _guard  # isort: split
 
 from ._best_feed import best_feed as best_feed
+from ._best_feed import explain_feed as explain_feed
 from ._book import Book as Book
+from ._book import BookError as BookError
+from ._book import CrossedBook as CrossedBook
+from ._book import MissedUpdate as MissedUpdate
+from ._book import NoSnapshot as NoSnapshot
 from ._book import StaleBook as StaleBook
 from ._errors import ActorError as ActorError
 from ._errors import BadFrame as BadFrame
@@ -37,6 +42,9 @@ from ._errors import UnknownOutcome as UnknownOutcome
 from ._errors import Unsubscribed as Unsubscribed
 from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
+from ._failover import Explanation as Explanation
+from ._failover import SourceReport as SourceReport
+from ._quotes import quote_key as quote_key
 from ._records import AccountItem as AccountItem
 from ._records import AccountState as AccountState
 from ._records import BestItem as BestItem
@@ -79,9 +87,12 @@ __all__ = [
     "BestItem",
     "Blind",
     "Book",
+    "BookError",
     "BookItem",
     "BookUpdate",
     "ConnectFailed",
+    "CrossedBook",
+    "Explanation",
     "FeedItem",
     "FeedOptions",
     "FeedSpec",
@@ -92,7 +103,9 @@ __all__ = [
     "Inconsistent",
     "KeyExpired",
     "KeyTimeout",
+    "MissedUpdate",
     "MuteFeed",
+    "NoSnapshot",
     "OrderStatus",
     "OrderUpdate",
     "PongTimeout",
@@ -103,6 +116,7 @@ __all__ = [
     "SecretMissing",
     "SendTimeout",
     "Side",
+    "SourceReport",
     "StaleBook",
     "Switched",
     "SymbolChange",
@@ -120,9 +134,11 @@ __all__ = [
     "binance_usdm",
     "bybit",
     "bybit_linear",
+    "explain_feed",
     "gate",
     "health",
     "kucoin",
     "ledger",
     "okx",
+    "quote_key",
 ]

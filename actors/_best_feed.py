@@ -14,17 +14,32 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import attrs
 import trio
 
-from supervisor import Backoff, Child, Limit, Mailbox, Me, NoSuchChild, Running, Supervisor, actor, child
+from supervisor import (
+    Backoff,
+    Child,
+    Limit,
+    Mailbox,
+    Me,
+    NoSuchChild,
+    Running,
+    Supervisor,
+    actor,
+    child,
+    collecting_problems,
+)
 
 from ._failover import Explanation, Terms
+from ._groups import wrong_seconds, wrong_type
 from ._merge import Merge
 from ._messages import kept
 from ._records import BestItem, Blind, FeedItem, Switched
+from ._trees import with_children
+from ._venue import FeedSpec
 
 INBOX: Final = 4096
 """Items between a source and the selector, which looks at them as soon as it runs."""
@@ -34,21 +49,6 @@ OVERSLEPT: Final = 0.1
 """Seconds. When the selector wakes up so much later than it wanted, the process itself was asleep."""
 SECOND_LOOK: Final = 0.1
 """Seconds that the sources are given then to bring what came meanwhile, before their silence is judged."""
-
-
-class FeedSpec(Protocol):
-    """A source: what ``binance.trades("BTCUSDT")`` returns when it is not told where to deliver."""
-
-    @property
-    def name(self) -> str:
-        """Of its group: ``binance-btcusdt``."""
-
-    @property
-    def symbols(self) -> Sequence[str]:
-        """What it brings."""
-
-    def into(self, out: Mailbox[FeedItem], *, name: str | None = None) -> Supervisor:
-        """Return the group that delivers into a mailbox."""
 
 
 @actor(backoff=Backoff(floor=0.05, base=0.1, cap=5.0))
@@ -83,6 +83,7 @@ class _Selection:
         """Set while the reader is waited for."""
 
     async def run(self) -> None:
+        self._me.expose(self._facts)
         self._look()
         async with trio.open_nursery() as nursery:
             for name in self._inboxes:
@@ -143,6 +144,16 @@ class _Selection:
             if self._merge.waits:
                 self._full.set()
 
+    def _facts(self) -> dict[str, Any]:
+        explained = self._merge.choice.explain(trio.current_time())
+        return {
+            "follows": explained.followed,
+            "reason": explained.reason,
+            "sources": {source.name: source.verdict for source in explained.sources},
+            "came_too_late": self._merge.late,
+            "not_taken_in_time": self._merge.untaken,
+        }
+
     def _hand_out(self) -> None:
         items = self._merge.ready(trio.current_time(), _now_ms())
         if items:
@@ -178,30 +189,31 @@ def best_feed(
         BadTree: An option does not exist, or its value makes no sense.
     """
     terms, wrong = _terms(stale_after, max_age, stable, tolerance)
-    given: object = out
-    if not isinstance(given, Mailbox):
-        wrong.append(f"out must be a Mailbox, not {type(given).__name__}")
-    if not sources:
-        wrong.append("a feed needs at least one source")
-    wrong += [
-        f"{spec.name} must have one symbol, not {len(spec.symbols)}" for spec in sources if len(spec.symbols) != 1
-    ]
-    inboxes = tuple([Mailbox[FeedItem](f"{name} from {spec.name}", capacity=INBOX) for spec in sources])
+    wrong += wrong_type("out", out, Mailbox, "a Mailbox")
+    wrong += [] if sources else ["a feed needs at least one source"]
+    usable = []
+    for source in sources:
+        problem = _wrong_source(source)
+        if problem is None:
+            usable.append(source)
+        else:
+            wrong.append(problem)
+    inboxes = tuple([Mailbox[FeedItem](f"{name} from {source.name}", capacity=INBOX) for source in usable])
     selector = Selector(
         feed=name,
-        sources=tuple([spec.name for spec in sources]),
+        sources=tuple([source.name for source in usable]),
         inboxes=inboxes,
         out=out,
         state=Mailbox(f"{name} choice", capacity=1),
         terms=terms,
     )
+    # What is wrong with a source is reported by the group, with the path from there.
+    with collecting_problems():
+        groups = [_apart(source.into(inbox)) for source, inbox in zip(usable, inboxes, strict=True)]
     return Supervisor(
         name,
-        [
-            _with_problems(child("selector", selector), wrong),
-            *(_apart(spec.into(inbox)) for spec, inbox in zip(sources, inboxes, strict=True)),
-        ],
-        limit=Limit(restarts=RESTARTS * (len(sources) + 1), within=60.0, then="park"),
+        [attrs.evolve(child("selector", selector), wrong=tuple(wrong)), *groups],
+        limit=Limit(restarts=RESTARTS * (len(usable) + 1), within=60.0, then="park"),
         **options,
     )
 
@@ -229,19 +241,26 @@ def explain_feed(running: Running, path: str) -> Explanation:
 
 
 def _apart(source: Supervisor) -> Supervisor:
-    """Return the group of a source so that its first start and its end are its own affair."""
-    return source.with_(first_start="retry", at_max="park")
+    """Return the group of a source so that its start and its end are its own affair.
+
+    Nothing in it is waited for: a venue that does not answer would delay the start of the sources behind it, and that
+    of the whole bot, for as long as it takes to find out.
+    """
+    return _not_waited_for(source).with_(first_start="retry", at_max="park")
+
+
+def _not_waited_for(group: Supervisor) -> Supervisor:
+    below = [
+        _not_waited_for(node) if isinstance(node, Supervisor) else node.with_(ready_within=None)
+        for node in group.children
+    ]
+    return with_children(group, below)
 
 
 def _terms(
     stale_after: float, max_age: float, stable: float, tolerance: float | str | Decimal
 ) -> tuple[Terms, list[str]]:
-    seconds: dict[str, object] = {"stale_after": stale_after, "max_age": max_age, "stable": stable}
-    wrong = [
-        f"{name} must be a number of seconds > 0, not {value!r}"
-        for name, value in seconds.items()
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf")
-    ]
+    wrong = wrong_seconds(stale_after=stale_after, max_age=max_age, stable=stable)
     try:
         part = Decimal(str(tolerance))
     except InvalidOperation:
@@ -251,8 +270,15 @@ def _terms(
     return (Terms() if wrong else Terms(stale_after, max_age, stable, part)), wrong
 
 
-def _with_problems(made: Child, wrong: Sequence[str]) -> Child:
-    return attrs.evolve(made, wrong=(*made.wrong, *wrong))
+def _wrong_source(source: object) -> str | None:
+    if not isinstance(source, FeedSpec):
+        kind = type(source).__name__
+        return f"a source must be such as binance.trades('BTCUSDT'), without out=; it is a {kind}"
+    if source.channel != "trades":
+        return f"{source.name} must bring trades, not {source.channel}"
+    if len(source.symbols) != 1:
+        return f"{source.name} must have one symbol, not {len(source.symbols)}"
+    return None
 
 
 def _now_ms() -> int:

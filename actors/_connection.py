@@ -23,7 +23,7 @@ from supervisor import Backoff, Budget, Mailbox, Me, PlannedEnd, actor
 from ._errors import MuteFeed
 from ._lines import Line
 from ._link import Link, together
-from ._messages import Hold, Inflow, Lost, Order, Ping, Reconnect, Resubscribe, WantedChanged, kept
+from ._messages import Hold, Inflow, Order, Ping, Reconnect, Resubscribe, WantedChanged, kept
 from ._outflow import BEAT_EVERY, Outflow
 from ._subscriptions import ANSWER_WITHIN
 from ._wire import CONNECT_TIMEOUT, Dial, Tls
@@ -111,17 +111,7 @@ class _Run:
         """Live until a wire ends and no other takes over."""
         await self._wait_until_allowed()
         await self._wait_until_wanted()
-        reason = "stopped"
-        try:
-            await together(self._obey, self._succession)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            for link in self._links:
-                if link.opened:
-                    # After the end of the tree nobody asks.
-                    self._outflow.say_if_possible(Lost(link.session, reason))
+        await together(self._obey, self._succession)
 
     async def _wait_until_allowed(self) -> None:
         wait = self._hold.until - trio.current_time()
@@ -211,9 +201,9 @@ class _Run:
             if not following.ended:
                 await self._dismiss(present, reason)
                 return following
-            self._links.remove(following)
             failures += 1
             self._me.note("not_replaced", reason=str(following.failure), attempts=failures)
+            await self._forget(following)
 
     async def _overlap(self, present: Link, following: Link) -> None:
         least, most = (trio.current_time() + seconds for seconds in OVERLAP)
@@ -223,11 +213,13 @@ class _Run:
     async def _dismiss(self, link: Link, reason: str) -> None:
         if link.failure is not None:
             reason = f"{reason}; {type(link.failure).__name__}: {link.failure}"
-        link.retire()
+        link.retire(reason)
         await self._until(lambda: link.ended)
-        self._links.remove(link)
         self._me.note("replaced", reason=reason)
-        self._outflow.say(Lost(link.session, reason))
+        await self._forget(link)
+
+    async def _forget(self, link: Link) -> None:
+        self._links.remove(link)
         await self._outflow.flush()
 
     async def _wait_for_permission(self) -> None:

@@ -191,6 +191,9 @@ class Track(Protocol):
     def wonder(self) -> None:
         """Have `question` ask whether there is anything new, although nothing says so."""
 
+    def audit(self) -> None:
+        """Have `question` ask for a list to compare with what was delivered, where ids do not show losses."""
+
     def question(self, now: float) -> Question | None:
         """Return what to ask REST, or None when nothing is to be asked."""
 

@@ -114,8 +114,8 @@ class Explanation:
     """In the declared order."""
 
     def __str__(self) -> str:
-        head = "blind" if self.followed is None else f"follows {self.followed}"
-        lines = [f"{self.feed} {head}, since {self.seconds:.1f} s: {self.reason}"]
+        state = "been blind" if self.followed is None else f"followed {self.followed}"
+        lines = [f"{self.feed} has {state} for {self.seconds:.1f} s ({self.reason})"]
         if self.disagree:
             lines.append("  prices disagree, and there is no majority")
         return "\n".join([*lines, *(f"  {source}" for source in self.sources)])
@@ -225,7 +225,7 @@ class Choice:
             return self._begin_again(now)
         if current.sound(now, self.terms):
             return self._go_back(current, now)
-        why = f"{current.name} is {self._trouble(current, now)}"
+        why = f"{current.name}: {self._trouble(current, now)}"
         best = self._best(now)
         if best is None and current.stays(now, self.terms):
             return None
@@ -336,7 +336,7 @@ class Choice:
     def _verdict(self, source: _Source, now: float) -> str:
         trouble = self._trouble(source, now)
         if source.name == self.followed:
-            return "followed" if trouble is None else f"followed, while nothing better can be had; it is {trouble}"
+            return "followed" if trouble is None else f"followed, while nothing better can be had: {trouble}"
         if trouble is not None:
             return trouble
         if source.apart_since is not None:

@@ -21,6 +21,7 @@ import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
+from ._audit import Audits
 from ._continuity import Cursor, Track
 from ._filling import Desk, Filler
 from ._http import Http, open_http
@@ -112,6 +113,9 @@ class _Run:
         self._lines = Lines(feed.controls, wanted_of(feed.wanted, feed.symbols))
         self._tracks = kept(feed.cursors, dict[str, Track])
         self._silence = Silence(feed.silence, _pace(feed))
+        self._marks: dict[Session, dict[str, tuple[int, int]]] = {}
+        """By session and symbol, time and number of the last trade that it brought."""
+        self._audits = None if feed.source.dense else Audits(feed.source.page, _pace(feed))
         desk = Desk(feed.source, feed.out, feed.patience, me, http, self._tracks, self._look, self._found)
         self._filler = Filler(desk, nursery)
         self._mute: set[str] = set()
@@ -161,15 +165,26 @@ class _Run:
                 self._stray(symbol, len(trades))
                 continue
             fresh = track.live(session, trades, now)
-            if session is not None:
+            if session is not None and self._is_news_of(session, symbol, trades[-1]):
                 self._silence.heard(session, symbol, fresh, now)
             if fresh:
                 self._mute.discard(symbol)
                 self._filler.forget(symbol)
+                if self._audits is not None and self._audits.arrived(symbol, fresh, now):
+                    track.audit()
             self._look(symbol, "in order")
             if track.cursor.ready:
                 await self._filler.flush(track)
         self._wake(self._silence.next_at)
+
+    def _is_news_of(self, session: Session, symbol: str, last: Trade) -> bool:
+        """Say whether a session has not brought this before: one that repeats itself is as good as mute."""
+        marks = self._marks.setdefault(session, {})
+        mark = (last.time, last.id if isinstance(last.id, int) else 0)
+        if mark <= marks.get(symbol, (-1, 0)):
+            return False
+        marks[symbol] = mark
+        return True
 
     def _stray(self, symbol: str, count: int) -> None:
         if not self._strays:
@@ -197,6 +212,7 @@ class _Run:
 
     def _end(self, session: Session, symbols: frozenset[str]) -> None:
         self._silence.lost(session, symbols)
+        self._marks.pop(session, None)
         for symbol in symbols:
             track = self._tracks.get(symbol)
             if track is not None:
@@ -306,6 +322,8 @@ class _Run:
                 self._tracks.pop(symbol, None)
                 self._silence.forget(symbol)
                 self._filler.forget(symbol)
+                if self._audits is not None:
+                    self._audits.forget(symbol)
                 for kept_for in (self._look_at, self._unwell):
                     kept_for.pop(symbol, None)
                 self._mute.discard(symbol)

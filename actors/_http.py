@@ -22,7 +22,7 @@ from ._dial import Dial, Tls, system_dial, tls_context
 from ._errors import HttpFailure, RateLimited, UnknownOutcome
 from ._http_network import DialBackend
 from ._messages import Hold
-from ._rest_limit import banned_for, number
+from ._rest_limit import banned_for, in_seconds, number
 from ._source import HttpReply, HttpRequest, RestLimit
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -140,12 +140,14 @@ class Http:
         if failure is None:
             return reply
         if isinstance(failure, RateLimited):
-            banned = banned_for(str(failure), reply.headers, int(time.time() * 1000))
-            if banned is not None and banned > failure.retry_after:
+            now_ms = int(time.time() * 1000)
+            wait = in_seconds(failure.retry_after, reply.headers, now_ms)
+            wait = max(wait, banned_for(str(failure), reply.headers, now_ms) or 0.0)
+            if wait != failure.retry_after:
                 failure = RateLimited(
-                    str(request), "banned", retry_after=banned, status=failure.status, code=failure.code
+                    str(request), failure.reason, retry_after=wait, status=failure.status, code=failure.code
                 )
-            self._hold.extend(failure.retry_after)
+            self._hold.extend(wait)
         raise failure
 
     def _note_used(self, reply: HttpReply) -> None:

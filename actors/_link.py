@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from supervisor import Me
+from supervisor import MailboxClosed, Me
 
 from ._errors import ConnectFailed, KeyExpired, PongTimeout, RateLimited, Unsubscribed
 from ._message_budget import MessageBudget
-from ._messages import Batch, Hold, Opened, Rejected, Session, Subscribed
+from ._messages import Batch, Hold, Lost, Opened, Rejected, Session, Subscribed
 from ._outflow import Outflow
 from ._source import (
     Acknowledged,
@@ -65,6 +66,7 @@ class Link:
         self._scope = trio.CancelScope()
         self._inner = trio.CancelScope()
         self._doom: Exception | None = None
+        self._reason = "stopped"
         limits = settings.line.limits
         self._messages = MessageBudget(
             *((None, 1.0) if limits is None else (limits.messages, limits.messages_within)),
@@ -100,8 +102,9 @@ class Link:
             self.ended = True
             self._changed()
 
-    def retire(self) -> None:
+    def retire(self, reason: str) -> None:
         """End it: another one has taken its place."""
+        self._reason = reason
         self._scope.cancel("replaced")
 
     def fail(self, error: Exception) -> None:
@@ -139,15 +142,26 @@ class Link:
                         await together(
                             lambda: self._pump(wire), lambda: self._ask(wire), lambda: self._heartbeat(wire, door)
                         )
+                    if self._doom is not None:
+                        raise self._doom
+                except Exception as error:
+                    self._reason = f"{type(error).__name__}: {error}"
+                    raise
                 finally:
+                    # Before the closing, which takes a while: the owner may be about to be stopped, too.
+                    self._say_lost()
                     with self._me.cleanup():
                         await wire.aclose()
         except (ConnectFailed, RateLimited) as failure:
             if failure.retry_after is not None:
                 self._hold.extend(failure.retry_after)
             raise
-        if self._doom is not None:
-            raise self._doom
+
+    def _say_lost(self) -> None:
+        if self.opened:
+            # A closed mailbox belongs to a tree that has ended; then nobody asks.
+            with suppress(MailboxClosed):
+                self._outflow.say(Lost(self.session, self._reason))
 
     async def _pump(self, wire: Wire) -> None:
         while True:
@@ -165,6 +179,8 @@ class Link:
                 # What came before it is handed over first.
                 end = error
         if decoded.items:
+            if self._subscriptions is not None and self._subscriptions.undecided:
+                self._subscriptions.brought({item.symbol for item in decoded.items})
             if not self.fed:
                 self.fed = True
                 self._changed()
@@ -324,14 +340,17 @@ class Link:
 
 
 async def together(*jobs: Callable[[], Awaitable[None]]) -> None:
-    """Run jobs side by side until one raises, and raise that: as itself, unless several failed at once."""
+    """Run jobs side by side until one raises, and raise that: as itself, unless several failed at once differently.
+
+    The end of a connection is seen by everyone who uses it, in the same words.
+    """
     try:
         async with trio.open_nursery() as nursery:
             for job in jobs:
                 nursery.start_soon(job)
     except BaseExceptionGroup as group:
         failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
-        if len(failures) > 1:
+        if len({(type(error), str(error)) for error in failures}) > 1:
             raise
         # A failure is worth more than the cancellation that came at the same time; many cancellations are one.
         raise (failures or group.exceptions)[0] from None

@@ -59,6 +59,8 @@ class Numbered:
     _hole: tuple[int, float] | None = None
     """The first id of the hole that was seen last, and when that was first seen."""
     _asking: bool = False
+    _heard: bool = False
+    """A live trade came since it was decided to ask: it says where the stream is, as well as the newest trade would."""
     _interrupted: bool = True
 
     @property
@@ -71,7 +73,7 @@ class Numbered:
     def opened(self, session: Session, now: float) -> None:
         """Take note of a session. The first after an interruption is followed by the question for the newest trade."""
         if not self._sessions:
-            self._asking = self._interrupted = True
+            self._asking, self._heard, self._interrupted = True, False, True
         self._sessions.setdefault(session, -1)
 
     def lost(self, session: Session) -> None:
@@ -114,6 +116,7 @@ class Numbered:
         highest = max(_end(trade) for trade in trades)
         fresh = len({_end(trade) for trade in trades if _end(trade) > self._top})
         self._top = max(self._top, highest)
+        self._heard = self._heard or fresh > 0
         self._brought(session, highest)
         self._begin(min(_start(trade) for trade in trades))
         before = self.cursor.head.covered
@@ -186,7 +189,10 @@ class Numbered:
 
     def wonder(self) -> None:
         """Ask for the newest trade."""
-        self._asking = True
+        self._asking, self._heard = True, False
+
+    def audit(self) -> None:
+        """Do nothing: the ids show every loss."""
 
     def _missing(self) -> Missing | None:
         """Return the hole right behind what is covered, if one is known."""
@@ -288,8 +294,8 @@ class Numbered:
         self._caught_up()
 
     def _caught_up(self) -> None:
-        if not self._asking and self._missing() is None:
-            self._interrupted = not self._sessions
+        if self._missing() is None and (self._heard or not self._asking):
+            self._asking, self._interrupted = False, not self._sessions
 
     # Places ----------------------------------------------------------------------------------------------------
 

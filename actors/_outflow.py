@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import trio
 
-from supervisor import Mailbox, MailboxClosed, Me
+from supervisor import Mailbox, Me
 
 from ._messages import Inflow
 
@@ -58,12 +58,6 @@ class Outflow:
                     self._waiting.popleft()
             self._released_at = trio.current_time()
             self._me.beat()
-
-    def say_if_possible(self, message: Inflow[Any]) -> None:
-        """Give a hint that may be left out: at the end of a connection nobody waits for the owner."""
-        with suppress(trio.WouldBlock, MailboxClosed):
-            if not self._waiting:
-                self._inflow.send_nowait(message)
 
     def _note(self) -> None:
         now = trio.current_time()

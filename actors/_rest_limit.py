@@ -21,7 +21,10 @@ import attrs
 SHARE: Final = 0.6
 """Of the allowance: what backfilling may use. The rest is for orders, listen keys and other programs."""
 
+_MARGIN: Final = 0.001
+"""Seconds. Times are added up in floating point, and the window is strict."""
 _BANNED_UNTIL: Final = re.compile(r"until (\d{13})\b")
+_A_MOMENT: Final = 1e11
 _LONGEST_BAN: Final = 4 * 86_400.0
 """Seconds. Binance's longest is three days; anything more is not a time."""
 
@@ -40,7 +43,7 @@ class Spent:
 
     def used(self, now: float, within: float) -> int:
         """Return the weight of the last ``within`` seconds."""
-        self._entries = [entry for entry in self._entries if entry.at > now - within]
+        self._entries = [entry for entry in self._entries if entry.at > now - within - _MARGIN]
         return sum(entry.weight for entry in self._entries)
 
     def wait(self, now: float, weight: int, *, allowed: float, within: float) -> float:
@@ -58,7 +61,7 @@ class Spent:
         for entry in sorted(self._entries, key=lambda entry: entry.at):
             excess -= entry.weight
             if excess <= 0:
-                return max(entry.at + within - now, 0.001)
+                return entry.at + within + 2 * _MARGIN - now
         raise AssertionError("without any entry everything fits")
 
     def take(self, now: float, weight: int) -> _Spending:
@@ -102,21 +105,17 @@ def banned_for(message: str, headers: Mapping[str, str], now_ms: int) -> float |
     return seconds if 0 < seconds < _LONGEST_BAN else None
 
 
-def retry_after(text: str | None, default: float, *, now_ms: int) -> float:
-    """Read when to come back: seconds, or milliseconds since 1970 where the number is as large as that.
+def in_seconds(wait: float, headers: Mapping[str, str], now_ms: int) -> float:
+    """Return how long to wait, where the venue may have told the time when the waiting is over.
 
     Args:
-        text: ``30``, ``1659146400000``.
-        default: Seconds, where the text is missing or none of these.
-        now_ms: The venue's time, or the local one.
+        wait: Seconds, or milliseconds since 1970: as large as that is no number of seconds.
+        headers: Of the answer.
+        now_ms: The local time, used where the headers have no date.
     """
-    try:
-        value = float(text or "")
-    except ValueError:
-        return default
-    seconds = (value - now_ms) / 1000 if value > 1e12 else value
-    # NaN compares false with everything, and so falls out here too.
-    return seconds if 0 < seconds < _LONGEST_BAN else default
+    if wait < _A_MOMENT:
+        return wait
+    return min(max((wait - _venue_time(headers, now_ms)) / 1000, 1.0), _LONGEST_BAN)
 
 
 def _venue_time(headers: Mapping[str, str], now_ms: int) -> int:

@@ -26,7 +26,7 @@ from ._rhythm import Rhythm
 FAR: Final = float("inf")
 GRACE: Final = (0.5, 2.0)
 """Seconds, least and most: REST may know something a moment before the stream brings it."""
-RENEWAL: Final = 5.0
+RENEWAL: Final = 3.0
 """Seconds in which the venue must confirm a renewed subscription."""
 GIVE_UP: Final = 3
 """Times the declared silence, when the venue cannot be asked."""

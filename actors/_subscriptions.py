@@ -51,6 +51,8 @@ class _Symbol:
     refusal: str | None = None
     """Why it was refused, from then on until it is confirmed."""
     retry_at: float = float("inf")
+    brought: bool = False
+    """Whether data came since it was asked for."""
 
     @property
     def leaves(self) -> bool:
@@ -106,7 +108,11 @@ class Subscriptions:
         """Change what is wanted to exactly these."""
         wanted = dict.fromkeys(symbols)
         for name in wanted:
-            self._symbols.setdefault(name, _Symbol()).wanted = True
+            symbol = self._symbols.setdefault(name, _Symbol())
+            if symbol.state == "confirmed" and not symbol.wanted:
+                # Whoever dropped it has forgotten that it is here.
+                self._news.confirmed.append(name)
+            symbol.wanted = True
         for name, symbol in list(self._symbols.items()):
             if name not in wanted:
                 symbol.wanted = False
@@ -196,6 +202,18 @@ class Subscriptions:
                 return bool(found)
             case Refused():
                 return self._refused(answer, now)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether anything is asked that has no answer so far."""
+        return bool(self._sent) or self._list_deadline < float("inf")
+
+    def brought(self, symbols: Iterable[str]) -> None:
+        """Take note that data came: where the answer is lost, it proves the subscription."""
+        for name in symbols:
+            symbol = self._symbols.get(name)
+            if symbol is not None and symbol.state in ("asked", "acknowledged"):
+                symbol.brought = True
 
     def _meant(self, ask_id: str, symbols: Sequence[str]) -> list[_Sent]:
         """Return the requests that an answer is about."""
@@ -336,6 +354,13 @@ class Subscriptions:
         if now >= self._list_deadline:
             self._list_deadline = max(self._list_deadline, least)
         if now >= self._list_deadline:
+            acknowledged = [name for name, symbol in self._symbols.items() if symbol.state == "acknowledged"]
+            for name in acknowledged:
+                if self._symbols[name].brought:
+                    self._confirm(name)
+            if all(self._symbols[name].brought for name in acknowledged):
+                self._list_deadline = float("inf")
+        if now >= self._list_deadline:
             raise Unsubscribed(f"not listed within {self._answer_within:g} s: {self._names(('acknowledged',))}")
         for sent in list(self._sent.values()):
             if now >= sent.deadline:
@@ -348,6 +373,13 @@ class Subscriptions:
                 self._planned.clear()
 
     def _unanswered(self, sent: _Sent, now: float) -> None:
+        if sent.subscribes and (proven := [name for name in sent.open if self._symbols[name].brought]):
+            self._consent(sent, proven)
+            for name in proven:
+                if self._symbols[name].state == "acknowledged":
+                    self._confirm(name)
+            if not sent.open:
+                return
         if not sent.subscribes or any(self._symbols[name].refusal is None for name in sent.open):
             what = "subscription" if sent.subscribes else "end of the subscription"
             raise Unsubscribed(f"no answer within {self._answer_within:g} s to the {what} of {_shown(list(sent.open))}")

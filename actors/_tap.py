@@ -99,7 +99,7 @@ class Tap(trio.abc.Stream):
         self._untaken = 0
         self._arrival = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
-        self._left = False
+        self._left = self._closing = False
         self._messages = self._bytes = self._pauses = self.unsolicited_pongs = 0
         self._paused_seconds = 0.0
         self.violated = trio.Event()
@@ -128,10 +128,12 @@ class Tap(trio.abc.Stream):
         return messages
 
     def leave(self) -> None:
-        """Keep nothing from now on, and answer no pings: a close frame goes out, or has gone out."""
+        """Keep no messages from now on; and if the connection still lasts, it is ended here, with code 1000."""
         self._left = True
         self._frames.messages.clear()
         self._room.unpark_all()
+        self._closing = self.ending is None
+        self.end(Ending(1000, "closed on this side"))
 
     def end(self, ending: Ending) -> None:
         """Say how the connection ended. What was said first stays."""
@@ -172,7 +174,7 @@ class Tap(trio.abc.Stream):
                 if frame[0] == CLOSE:
                     return frame[:2] + frame[2:4].replace(_BAD_GATEWAY, _INTERNAL_ERROR) + frame[4:]
                 # Behind our close frame the library fails on a ping, because no pong may be sent any more.
-                if not self._left:
+                if not self._closing:
                     return frame
             if self._frames.violation is not None:
                 # Only now that the library has answered the pings before it: behind the close frame it could not.
@@ -243,16 +245,13 @@ class Tap(trio.abc.Stream):
             self._head = whole[: _MAX_HEAD + 1]
             return data
         status = _STATUS.match(whole)
-        if status is not None and not status[1].startswith(b"1"):
+        if status is not None and status[1] != b"101":
             # The library would wait for a body, as long as that may be.
             self.refusal = whole[: end.end()]
             return b""
-        passed, rest = whole[len(head) : end.end()], whole[end.end() :]
-        self._head = None if status is None or status[1] == b"101" else b""
-        if self._head is None:
-            self._split(rest)
-            return passed
-        return passed + (self._read_head(b"", rest) if rest else b"")
+        self._head = None
+        self._split(whole[end.end() :])
+        return whole[len(head) : end.end()]
 
     def _split(self, data: bytes) -> None:
         frames = self._frames

@@ -8,13 +8,17 @@ list has the last trade delivered. Otherwise there is a gap, of unknown size, pe
 Until a session has joined, its trades wait, so that nothing comes out of order. The list is asked for after the
 subscription was confirmed, and again until it has the session's first trade: REST reads a copy that lags a little.
 
+What a session loses while it lives cannot be seen from what it brings. Every list is therefore compared with what was
+delivered, and `audit` has one asked for now and then: a row between two delivered ones was lost, and is declared a gap
+between exactly these, although the bot has seen newer trades by then.
+
 Valid for Bybit linear (UUID), KuCoin ``sequence`` and Gate ``id`` (both rise, with holes).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -28,6 +32,9 @@ HELD: Final = 5_000
 """Most trades of a session that wait for it to join; the oldest give way, and REST has to show them."""
 OVERLAP: Final = 1.0
 """Seconds in which a session should join another one that carries on; then REST is asked whether that one is mute."""
+
+_Place: TypeAlias = tuple[int | str | None, int | None]
+"""Id and time of a trade."""
 
 
 @attrs.define(eq=False)
@@ -64,6 +71,9 @@ class Unnumbered:
     """The newest trade from before anything was delivered."""
     _sides: dict[Session, _Side] = attrs.field(factory=dict)
     _asking: bool = False
+    _auditing: bool = False
+    _audited: int | None = None
+    """Up to which time every trade was found in a list of REST."""
     _interrupted: bool = False
     """Since the last delivery there was a time without a session that had joined."""
 
@@ -97,7 +107,7 @@ class Unnumbered:
         for item in self.cursor.restarted():
             self._delivered.pop(getattr(item, "id", ""), None)
         self._sides.clear()
-        self._asking, self._interrupted = False, self.begun
+        self._asking, self._auditing, self._interrupted = False, False, self.begun
 
     def _joined(self) -> bool:
         return any(side.joined for side in self._sides.values())
@@ -188,16 +198,19 @@ class Unnumbered:
 
     def _too_late(self, trade: Trade) -> None:
         """Declare a trade a gap that is in hand and must not be handed over: the bot has seen newer ones."""
-        behind: tuple[int | str | None, int | None] = (None, None)
-        front: tuple[int | str | None, int | None] = (None, None)
+        behind: _Place = (None, None)
+        front: _Place = (None, None)
         for known in reversed(self._delivered.items()):
             if not _before(trade, *known):
                 front = known
                 break
             behind = known
         self._delivered[trade.id] = trade.time
-        self.filled += 1
-        number = trade.id if isinstance(trade.id, int) else None
+        self._late_gap(
+            front, behind, "one session has lost it, and another brought it too late to be delivered in order"
+        )
+
+    def _late_gap(self, front: _Place, behind: _Place, reason: str) -> None:
         self.cursor.add(
             Gap(
                 venue=self.cursor.venue,
@@ -206,14 +219,18 @@ class Unnumbered:
                 before_id=behind[0],
                 after_time=front[1],
                 before_time=behind[1],
-                first_id=number,
-                last_id=number,
-                reason="one session has lost it, and another brought it too late to be delivered in order",
+                first_id=None,
+                last_id=None,
+                reason=reason,
                 received=self.cursor.clock(),
             )
         )
 
     # Questions -------------------------------------------------------------------------------------------------
+
+    def audit(self) -> None:
+        """Have the list compared with what was delivered. Nothing waits for it."""
+        self._auditing = True
 
     def wonder(self) -> None:
         """Ask for the list, and let live trades wait until it is there: what came before them may be missing."""
@@ -235,11 +252,16 @@ class Unnumbered:
             return Question("recent", since=since)
         if waiting:
             return Question("recent", since=since, urgent=True, not_before=min(waiting) + OVERLAP)
+        if self._auditing:
+            return Question("recent", since=self._audited)
         return None
 
     def answer(self, question: Question, rows: Sequence[Trade], *, final: bool) -> bool:
         """Take the list."""
         waiting = any(side.waiting for side in self._sides.values())
+        audit, self._auditing = self._auditing, False
+        if not waiting:
+            self._compare(rows, from_here=audit and question.since == self._audited)
         if not (waiting or self._asking):
             return True
         if self.cursor.head.id is None and not self._knows_a_beginning(rows, waiting=waiting):
@@ -270,6 +292,27 @@ class Unnumbered:
         self._asking = len(rows) >= self.page and progress
         self._interrupted = self._interrupted and self._asking
         return True
+
+    def _compare(self, rows: Sequence[Trade], *, from_here: bool) -> None:
+        """Declare gaps for rows between delivered ones that were not delivered.
+
+        Args:
+            rows: Of REST.
+            from_here: They reach back as far as they can to where the last comparison ended.
+        """
+        before: Trade | None = None
+        missed: list[Trade] = []
+        for row in rows:
+            if row.id not in self._delivered:
+                missed.append(row)
+                continue
+            if before is not None and missed:
+                for lost in missed:
+                    self._delivered[lost.id] = lost.time
+                self._late_gap((before.id, before.time), (row.id, row.time), "found missing in REST's list later")
+            before, missed = row, []
+        if before is not None and (from_here or self._audited is None or rows[0].time <= self._audited):
+            self._audited = before.time
 
     def _knows_a_beginning(self, rows: Sequence[Trade], *, waiting: bool) -> bool:
         """Say whether there is a trade to go on from, before the first one was delivered."""
@@ -358,7 +401,7 @@ class Unnumbered:
 
     def give_up(self, question: Question, reason: str) -> None:
         """Go on without an answer: behind a gap, where trades wait and there was an interruption."""
-        self._asking = False
+        self._asking = self._auditing = False
         self._trust()
         if question.urgent and any(side.waiting for side in self._sides.values()):
             self._decree(reason)

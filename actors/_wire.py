@@ -175,32 +175,29 @@ class Wire:
         if self._closed:
             return
         self._closed = True
+        began_here = self._tap.ending is None
         self._tap.leave()
-        self._tap.end(Ending(1000, "closed on this side"))
         try:
-            await self._close()
+            # What the peer began, its close frame or its violation, is being answered where it was read.
+            await self._close(Ending(1000, "") if began_here else None)
         finally:
             await trio.aclose_forcefully(self._tap)
 
     async def refuse_violations(self) -> None:
         """Send the close frame when the peer breaks the protocol, and close. Until cancelled; run by `open_wire`."""
         await self._tap.violated.wait()
-        await self._close()
+        await self._close(self._tap.violation)
         await trio.aclose_forcefully(self._tap)
 
-    async def _close(self) -> None:
-        """Close in order, as far as `close_timeout` allows. Whoever comes second waits for the first."""
+    async def _close(self, ending: Ending | None) -> None:
         if self._tap.half_sent:
             return
         with self._reader.while_reading(self._close_timeout):
             try:
-                violation = self._tap.violation
-                if violation is None:
-                    await self._connection.aclose()
-                else:
-                    await self._connection.aclose(violation.code, violation.reason)
-                # The library does not wait when the peer began the closing. But the peer needs time to read our frame
-                # and to hang up: a socket closed with unread data in it is reset, and the frame may be lost with that.
+                if ending is not None:
+                    await self._connection.aclose(ending.code, ending.reason or None)
+                # The peer needs time to read the frame and to hang up: a socket that is closed with unread data in it
+                # is reset, and the frame may be lost with that.
                 await self._reader.done.wait()
             except (ConnectionClosed, ProtocolError, trio.BrokenResourceError):
                 # The peer ended it at the same time, which is what was wanted.

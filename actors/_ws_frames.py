@@ -51,7 +51,7 @@ class Ending:
     reason: str
 
 
-class _Violation(Exception):  # noqa: N818 - never leaves this file
+class _Violation(Exception):
     def __init__(self, code: int, reason: str) -> None:
         self.ending = Ending(code, reason)
 

@@ -20,6 +20,8 @@ PROGRAMS = {
     "any_failure.py": "the laws hold\n",
     "bad_day.py": "nothing was lost\n",
     "embed.py": "tick 3\nready\n",
+    "failover.py": "the feed went on with okx-btc-usdt\n",
+    "order_book.py": "the book is the venue's\n",
     "own_tree.py": "3 tests passed\n",
 }
 """Run by `python`, with the end of what they print."""

@@ -3,7 +3,7 @@
 _check.py _run.py _watch.py _demo.py    the subcommands
 _status.py _asking.py _picture.py       status, top, explain: a running bot, asked over its health endpoint
 _failures.py                            what a ledger file knows
-_load.py _trees.py _follow.py           FILE[:NAME] -> tree; a tree with other children; running one as a program
+_load.py _follow.py                     FILE[:NAME] -> tree; running one as a program
 _output.py _logs.py                     lines that never block the event loop; events as log lines
 _stage.py _faults.py _witness.py        the demo: what is played, what breaks, what is seen of it
 _tally.py _report.py _live.py           the demo: arithmetic, report, view of the live tree

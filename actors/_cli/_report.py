@@ -101,7 +101,7 @@ def make_report(stage: Stage, witness: Witness) -> Report:
             witness.orders,
         ),
         recovered=sum(update.source == "reconcile" for update in witness.orders),
-        gaps=sum(gap.count for gap in witness.gaps),
+        gaps=sum(gap.count or 0 for gap in witness.gaps),
         raised=len(witness.raised),
         recorded=len(witness.recorded),
         unrecorded=tuple(f"{path}#{generation}" for path, generation in sorted(witness.unrecorded)),

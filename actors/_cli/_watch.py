@@ -5,44 +5,80 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import click
 import msgspec
 import trio
 
-from actors import FeedItem, FeedState, Gap, Venue, binance, binance_usdm
-from supervisor import Backoff, Child, Ended, Event, Mailbox, Me, Supervisor, actor
+from actors import (
+    BestItem,
+    Blind,
+    FeedItem,
+    FeedState,
+    Gap,
+    Switched,
+    Venue,
+    best_feed,
+    binance,
+    binance_usdm,
+    bybit,
+    bybit_linear,
+    gate,
+    kucoin,
+    okx,
+)
+from supervisor import Backoff, BadTree, Ended, Event, Mailbox, Me, Supervisor, actor
 
+from .._trees import with_children
 from ._follow import follow
 from ._output import Lines
-from ._trees import with_children
 
-VENUES: Mapping[str, Venue] = {"binance": binance, "binance-usdm": binance_usdm}
+VENUES: Mapping[str, Venue] = {
+    venue.name: venue for venue in (binance, binance_usdm, bybit, bybit_linear, gate, kucoin, okx)
+}
+BEST: Final = "best"
+"""Name of the feed that follows one of several."""
 IMPATIENT = Backoff(cap=5.0)
 """Twelve attempts a minute at most; Binance allows 60 from one address."""
 
-Show = Callable[[FeedItem], str]
+Item: TypeAlias = FeedItem | BestItem
+Show = Callable[[Item], str]
 
-items = Mailbox[FeedItem]("items", capacity=10_000)
+items = Mailbox[Any]("items", capacity=10_000)
 
 
 @click.command()
 @click.argument("feeds", metavar="VENUE:SYMBOL...", nargs=-1, required=True)
+@click.option(
+    "--best", is_flag=True, help="print one of the feeds at a time: the first of them that is fresh and sound"
+)
 @click.option("--endpoint", "endpoints", metavar="VENUE.ws|rest=URL", multiple=True, help="use this address instead")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line on standard output, and nothing else")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="stop after so long")
-def watch(feeds: Sequence[str], endpoints: Sequence[str], as_json: bool, seconds: float | None) -> None:
+def watch(feeds: Sequence[str], best: bool, endpoints: Sequence[str], as_json: bool, seconds: float | None) -> None:
     """Print what a supervised feed delivers: every trade once and in order, or the gap in its place.
 
-    Venues: binance, binance-usdm. Symbols as the venue writes them: binance:BTCUSDT.
+    Venues: binance, binance-usdm, bybit, bybit-linear, gate, kucoin, okx. Symbols as the venue writes them:
+    binance:BTCUSDT, okx:BTC-USDT.
     """
     venues = _with_endpoints(endpoints)
-    children = [_feed(venues, feed) for feed in dict.fromkeys(feeds)]
+    named = [_venue_and_symbol(venues, feed) for feed in dict.fromkeys(feeds)]
+    if best and len(named) < 2:
+        raise click.BadParameter("--best chooses between two feeds or more")
     output = Lines(sys.stdout.fileno())
     show: Show = _json_line if as_json else _text_line
-    # The printer starts first and stops last: what the feeds have delivered is printed.
-    tree = Supervisor("watch", [print_items.child("print", items, show, output), *children])
+    try:
+        if best:
+            groups = [best_feed(BEST, [venue.trades(symbol) for venue, symbol in named], out=items)]
+        else:
+            groups = [venue.trades(symbol, out=items) for venue, symbol in named]
+        # The printer starts first and stops last: what the feeds have delivered is printed.
+        tree = Supervisor(
+            "watch", [print_items.child("print", items, show, output), *(_impatient(group) for group in groups)]
+        )
+    except BadTree as problem:
+        raise click.BadParameter(str(problem)) from None
     sys.exit(trio.run(partial(_run, tree, output, seconds, as_json=as_json)))
 
 
@@ -61,23 +97,30 @@ def _with_endpoints(endpoints: Sequence[str]) -> dict[str, Venue]:
     return venues
 
 
-def _feed(venues: Mapping[str, Venue], feed: str) -> Supervisor:
+def _venue_and_symbol(venues: Mapping[str, Venue], feed: str) -> tuple[Venue, str]:
     name, colon, symbol = feed.partition(":")
     if not (colon and symbol and name in venues):
         raise click.BadParameter(f"{feed!r} is not VENUE:SYMBOL; the venues are {', '.join(venues)}")
-    feed_group = venues[name].trades(symbol, out=items)
+    return venues[name], symbol
+
+
+def _impatient(group: Supervisor) -> Supervisor:
     # Somebody is watching: an outage should not be followed by up to a minute of waiting, as it may be in a bot.
-    impatient = [
-        child.with_(backoff=IMPATIENT) if isinstance(child, Child) and child.name == "connection" else child
-        for child in feed_group.children
+    below = [
+        _impatient(node)
+        if isinstance(node, Supervisor)
+        else node.with_(backoff=IMPATIENT)
+        if node.name == "connection"
+        else node
+        for node in group.children
     ]
-    return with_children(feed_group, impatient)
+    return with_children(group, below)
 
 
 @actor(on={OSError: "escalate"})
-async def print_items(me: Me, items: Mailbox[FeedItem], show: Show, output: Lines) -> None:
+async def print_items(me: Me, items: Mailbox[Any], show: Show, output: Lines) -> None:
     """Print each item, at the reader's pace. When it is stopped, it prints what is left."""
-    batch: deque[FeedItem] = deque()
+    batch: deque[Item] = deque()
 
     async def print_batch() -> None:
         while batch:
@@ -126,7 +169,12 @@ def _encode(line: dict[str, Any], received: int) -> str:
     return msgspec.json.encode({**line, "received": received}).decode()
 
 
-def _json_line(item: FeedItem) -> str:
+def _json_line(item: Item) -> str:
+    if isinstance(item, Switched | Blind):
+        change: dict[str, Any] = {"type": "blind", "feed": item.feed}
+        if isinstance(item, Switched):
+            change |= {"type": "switched", "source": item.source, "previous": item.previous}
+        return _encode({**change, "reason": item.reason}, item.received)
     head = {"venue": item.venue, "symbol": item.symbol}
     match item:
         case FeedState():
@@ -141,8 +189,12 @@ def _json_line(item: FeedItem) -> str:
     return _encode(line, item.received)
 
 
-def _text_line(item: FeedItem) -> str:
+def _text_line(item: Item) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(item.received / 1000))
+    if isinstance(item, Switched):
+        return f"{clock} {item.feed} follows {item.source}: {item.reason}"
+    if isinstance(item, Blind):
+        return f"{clock} {item.feed} is blind: {item.reason}"
     head = f"{clock} {item.venue} {item.symbol}"
     match item:
         case FeedState():

@@ -11,8 +11,8 @@ import trio
 from actors import AccountState, FeedState, Gap, OrderUpdate
 from supervisor import Child, Ended, Event, Me, PlannedEnd, Started, StopActor, Supervisor
 
+from .._trees import with_children
 from ._tally import Silence
-from ._trees import with_children
 
 Life = tuple[str, int]
 """Path and incarnation."""

@@ -5,7 +5,7 @@ Prices and quantities are counted in whole units of the symbol's smallest steps;
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from random import Random
 from typing import TypeAlias
@@ -33,13 +33,24 @@ class BookChange:
     """The `last` of the change before."""
     count: int
     """How many changes there were, with this one."""
-    bids: tuple[Level, ...]
-    """Numbered before the asks."""
-    asks: tuple[Level, ...]
     time: int
     at: float
     quote: PublishedQuote | None
     """The new best bid and ask, if this changed them."""
+    bid_units: tuple[tuple[int, int], ...] = attrs.field(repr=False)
+    ask_units: tuple[tuple[int, int], ...] = attrs.field(repr=False)
+    decimals: tuple[int, int] = attrs.field(repr=False)
+    """Of prices and of quantities."""
+
+    @property
+    def bids(self) -> tuple[Level, ...]:
+        """Numbered before the asks."""
+        return tuple(shown(price, size, self.decimals) for price, size in self.bid_units)
+
+    @property
+    def asks(self) -> tuple[Level, ...]:
+        """The other side."""
+        return tuple(shown(price, size, self.decimals) for price, size in self.ask_units)
 
 
 @attrs.frozen
@@ -78,22 +89,23 @@ class Book:
         holes: bool = False,
     ) -> None:
         self._random = random
-        self._price_decimals = price_decimals
-        self._quantity_decimals = quantity_decimals
+        self._decimals = price_decimals, quantity_decimals
         self._levels = levels
         self._holes = holes
         self._bids: list[int] = []
         self._asks: list[int] = []
         self._sizes: dict[int, int] = {}
         self._changed: dict[tuple[Side, int], int] = {}
+        self._fresh: set[tuple[Side, int]] = set()
         self.last = first
         """Number of the last change."""
         self.count = 0
         self._price = price
         self._refill()
         self._changed.clear()
+        self._fresh.clear()
         self._best = self._tops()
-        self.quote = PublishedQuote(*self._best, first, 0, 0.0)
+        self.quote = PublishedQuote(*self._shown_tops(), first, 0, 0.0)
         self.changed_at = 0.0
 
     def state(self) -> BookState:
@@ -102,17 +114,17 @@ class Book:
 
     def bids(self, limit: int) -> tuple[Level, ...]:
         """The best bids."""
-        return tuple(self._shown(price, self._sizes[price]) for price in self._bids[: -limit - 1 : -1])
+        return tuple(shown(price, self._sizes[price], self._decimals) for price in self._bids[: -limit - 1 : -1])
 
     def asks(self, limit: int) -> tuple[Level, ...]:
         """The best asks."""
-        return tuple(self._shown(price, self._sizes[price]) for price in self._asks[:limit])
+        return tuple(shown(price, self._sizes[price], self._decimals) for price in self._asks[:limit])
 
     def drift(self, at: float, time: int) -> BookChange:
         """Some makers change their minds."""
         random = self._random
         for _ in range(random.randint(1, 4)):
-            side: Side = "buy" if random.random() < 0.5 else "sell"
+            side: Side = "buy" if self._bids and random.random() < 0.5 else "sell"
             prices = self._side(side)
             # Most of what happens, happens near the top.
             index = min(int(random.expovariate(0.2)), len(prices) - 1)
@@ -122,11 +134,12 @@ class Book:
                 self._set(side, price, 0)
             elif lot < 0.45:
                 better = price + 1 if side == "buy" else price - 1
-                if better not in self._sizes:
-                    self._set(side, better, self._size())
+                self._set(side, price if better in self._sizes or not better else better, self._size())
             else:
                 self._set(side, price, self._size())
         self._refill()
+        if not self._changed:
+            self._set("sell", self._asks[0], self._size())
         return self._commit(at, time)
 
     def before_trade(self, side: Side, price: int, quantity: int, at: float, time: int) -> BookChange | None:
@@ -140,13 +153,12 @@ class Book:
             time: the same in milliseconds since 1970.
         """
         maker: Side = "sell" if side == "buy" else "buy"
-        gone = {
-            "sell": [p for p in self._asks if (p < price if side == "buy" else p <= price)],
-            "buy": [p for p in self._bids if (p >= price if side == "buy" else p > price)],
-        }
-        for own in ("buy", "sell"):
-            for stale in gone[own]:
-                self._set(own, stale, 0)
+        asks = self._asks[: (bisect_left if side == "buy" else bisect_right)(self._asks, price)]
+        bids = self._bids[(bisect_left if side == "buy" else bisect_right)(self._bids, price) :]
+        for stale in asks:
+            self._set("sell", stale, 0)
+        for stale in bids:
+            self._set("buy", stale, 0)
         if self._sizes.get(price, 0) < quantity:
             self._set(maker, price, quantity + self._size())
         self._price = price
@@ -166,31 +178,40 @@ class Book:
         return self._random.randint(1, 50_000)
 
     def _set(self, side: Side, price: int, size: int) -> None:
+        key = side, price
         if price not in self._sizes:
             if not size:
                 return
             insort(self._side(side), price)
+            if key not in self._changed:
+                self._fresh.add(key)
+        self._changed[key] = size
         if size:
             self._sizes[price] = size
-        else:
-            del self._sizes[price]
-            self._side(side).remove(price)
-        self._changed[side, price] = size
+            return
+        del self._sizes[price]
+        self._side(side).remove(price)
+        if key in self._fresh:
+            # Nobody has seen it come, nobody needs to see it go.
+            self._fresh.discard(key)
+            del self._changed[key]
 
     def _refill(self) -> None:
         """Keep both sides deep enough, not too deep, and near the last price."""
         random, bids, asks = self._random, self._bids, self._asks
         if bids and self._price - bids[-1] > _FAR:
-            self._set("buy", self._price - random.randint(1, 5), self._size())
+            near = self._price - random.randint(1, 5)
+            self._set("buy", min(near, asks[0] - 1) if asks else near, self._size())
         if asks and asks[0] - self._price > _FAR:
-            self._set("sell", self._price + random.randint(1, 5), self._size())
+            near = self._price + random.randint(1, 5)
+            self._set("sell", max(near, bids[-1] + 1) if bids else near, self._size())
         while len(bids) < self._levels // 2:
-            price = (bids[0] if bids else self._price) - random.randint(1, 4)
+            price = (bids[0] if bids else min(self._price, asks[0] if asks else self._price)) - random.randint(1, 4)
             if price < 1:
                 break
             self._set("buy", price, self._size())
         while len(asks) < self._levels // 2:
-            price = (asks[-1] if asks else self._price) + random.randint(1, 4)
+            price = (asks[-1] if asks else max(self._price, bids[-1] if bids else 0)) + random.randint(1, 4)
             self._set("sell", price, self._size())
         while len(bids) > self._levels:
             self._set("buy", bids[0], 0)
@@ -199,26 +220,29 @@ class Book:
 
     def _commit(self, at: float, time: int) -> BookChange:
         changed, self._changed = self._changed, {}
-        bids = tuple(self._shown(price, size) for (side, price), size in changed.items() if side == "buy")
-        asks = tuple(self._shown(price, size) for (side, price), size in changed.items() if side == "sell")
+        self._fresh.clear()
+        bids = tuple((price, size) for (side, price), size in changed.items() if side == "buy")
+        asks = tuple((price, size) for (side, price), size in changed.items() if side == "sell")
         previous = self.last
         skipped = self._random.randint(0, 3) if self._holes else 0
-        self.last += skipped + max(1, len(changed))
+        self.last += skipped + len(changed)
         self.count += 1
         self.changed_at = at
         best, quote = self._tops(), None
         if best != self._best:
             self._best = best
-            quote = self.quote = PublishedQuote(*best, self.last, time, at)
-        return BookChange(previous + 1 + skipped, self.last, previous, self.count, bids, asks, time, at, quote)
+            quote = self.quote = PublishedQuote(*self._shown_tops(), self.last, time, at)
+        first = previous + 1 + skipped
+        return BookChange(first, self.last, previous, self.count, time, at, quote, bids, asks, self._decimals)
 
-    def _tops(self) -> tuple[str, str, str, str]:
-        bid = self._shown(self._bids[-1], self._sizes[self._bids[-1]]) if self._bids else ("0", "0")
-        ask = self._shown(self._asks[0], self._sizes[self._asks[0]]) if self._asks else ("0", "0")
-        return *bid, *ask
+    def _tops(self) -> tuple[int, int, int, int]:
+        bids, asks, sizes = self._bids, self._asks, self._sizes
+        bid, ask = bids[-1] if bids else 0, asks[0] if asks else 0
+        return bid, sizes[bid] if bids else 0, ask, sizes[ask] if asks else 0
 
-    def _shown(self, price: int, size: int) -> Level:
-        return fixed(price, self._price_decimals), fixed(size, self._quantity_decimals) if size else "0"
+    def _shown_tops(self) -> tuple[str, str, str, str]:
+        bid, bids, ask, asks = self._best
+        return *shown(bid, bids, self._decimals), *shown(ask, asks, self._decimals)
 
 
 class BookHistory:
@@ -275,7 +299,12 @@ def _apply(side: dict[str, str], levels: Iterable[Level]) -> None:
             side[price] = size
 
 
+def shown(price: int, size: int, decimals: tuple[int, int]) -> Level:
+    """Write a level; the quantity of one that is gone is "0"."""
+    return fixed(price, decimals[0]), fixed(size, decimals[1]) if size else "0"
+
+
 def fixed(units: int, decimals: int) -> str:
-    """Write whole units as a decimal number with that many decimals."""
-    whole, part = divmod(units, 10**decimals)
-    return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
+    """Write whole units as a decimal number with that many decimals, at least one."""
+    text = str(units).zfill(decimals + 1)
+    return f"{text[:-decimals]}.{text[-decimals:]}"

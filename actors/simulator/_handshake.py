@@ -20,9 +20,16 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 async def shake_hands(
-    hub: Hub, venue: str, dialect: Dialect, stream: trio.abc.Stream
+    hub: Hub, venue: str, dialect: Dialect, stream: trio.abc.Stream, patience: trio.CancelScope
 ) -> tuple[Session, ConnectionRecord, bytes] | None:
     """Read a request and accept it, or refuse it; None: it was refused, or there was none.
+
+    Args:
+        hub: where the connection is registered.
+        venue: its name.
+        dialect: how it speaks.
+        stream: a fresh connection.
+        patience: what bounds the handshake; a fault that holds it back lifts that bound.
 
     Returns:
         The session, its record, and the bytes that came behind the request.
@@ -46,6 +53,13 @@ async def shake_hands(
     headers = {name.decode().lower(): value.decode("latin-1") for name, value in event.headers}
     target = event.target.decode("latin-1")
     surface: Surface = "private" if target.startswith("/private") else "ws"
+    silent = hub.active("half_open", venue, surface)
+    if silent is not None and silent.fault.newcomers:
+        # Nobody answers, and nobody hangs up.
+        patience.deadline = float("inf")
+        hub.note_attempt(venue, surface, "half-open")
+        await hub.clock.sleep_until(silent.until)
+        return None
     try:
         key = _checked_key(event.method, headers)
         if not hub.attempt(venue, surface):

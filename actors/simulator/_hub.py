@@ -9,7 +9,7 @@ from typing import Protocol
 import attrs
 
 from ._clock import ExchangeClock, VenueClock
-from ._dialect import Session, Telling
+from ._dialect import Goodbye, Session, Telling
 from ._faults import Fault
 from ._frames import Opcode, encode
 from ._limits import RollingWindow
@@ -53,6 +53,9 @@ class Subscriber(Connection, Protocol):
     def say(self, frame: bytes) -> None:
         """Queue one encoded frame, whatever its size, past the faults that distort data."""
 
+    def end_at(self, at: float, goodbye: Goodbye) -> None:
+        """Close it at that second of the exchange's clock."""
+
     def tick(self) -> None:
         """Let the session say what has become due."""
 
@@ -64,8 +67,8 @@ class InForce:
     fault: Fault
     since: float
     until: float
-    hit: set[str] = attrs.field(factory=set)
-    """What it has hit already, where that matters."""
+    hit: list[float] = attrs.field(factory=list)
+    """When it hit somebody, where that matters."""
 
 
 class Hub:

@@ -75,6 +75,9 @@ class Rules:
     # Habits
     listen_key_life: float = 3600.0
     token_life: float = _DAY
+    welcome_after: float = 0.0
+    """From the handshake to KuCoin's welcome; what is said before is lost. A capture of 2021 shows thirteen
+    subscriptions sent within 1 ms of the handshake, all acknowledged: only a client that is very near is too early."""
     agg_trade_history: float | None = None
     """How far back REST gives aggregate trades; None: as far as the exchange remembers."""
     backlog: int = 8 * 1024 * 1024

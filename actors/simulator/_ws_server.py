@@ -37,6 +37,7 @@ class WsConnection:
         self._frozen_until: float | None = None
         self._last: dict[str, bytes] = {}
         self._held: bytes | None = None
+        self._ends: tuple[float, Goodbye] | None = None
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._wake = trio.Event()
@@ -107,6 +108,12 @@ class WsConnection:
             self._note(f"{why} (close {code})")
             self._push(encode_close(code, why))
             self._begin_closing()
+
+    def end_at(self, at: float, goodbye: Goodbye) -> None:
+        """Close it at that second of the exchange's clock; an earlier end stays."""
+        if self._ends is None or at < self._ends[0]:
+            self._ends = (at, goodbye)
+            self._arm(at)
 
     def tick(self) -> None:
         """Let the session say what has become due."""
@@ -212,6 +219,8 @@ class WsConnection:
             except FrameError as exc:
                 # Frame boundaries are lost: what else comes until the end of the stream means nothing.
                 reader = None
+                if exc.code == 1009:
+                    self._hub.violate(self._venue, self._surface, "longest_request", str(exc), self.record.id)
                 self.close(exc.code, str(exc))
             try:
                 data = await self._stream.receive_some(65_536)
@@ -292,7 +301,8 @@ class WsConnection:
         while True:
             swap = self._hub.active("reorder", self._venue, self._surface) if self._held is not None else None
             held_until = float("inf") if self._held is None else swap.until if swap is not None else 0.0
-            self._alarm = wake = min(heartbeat.next_ping, self._deadline(), self.session.due(), held_until)
+            ends = float("inf") if self._ends is None else self._ends[0]
+            self._alarm = wake = min(heartbeat.next_ping, self._deadline(), self.session.due(), held_until, ends)
             self._rearm = trio.Event()
             with trio.move_on_after(max(0.0, wake - clock.now())) as patience:
                 await self._rearm.wait()
@@ -306,6 +316,9 @@ class WsConnection:
             if now >= self.session.due():
                 for payload in self.session.tick(now):
                     self.deliver("", encode(Opcode.TEXT, payload))
+            if self._ends is not None and now >= ends:
+                self._carry_out(Answer(goodbye=self._ends[1]))
+                return
             due, why = heartbeat.deadline(subscribed=self.session.stream_count > 0)
             if now >= due:
                 self._carry_out(self.session.overdue(why))
@@ -331,8 +344,8 @@ async def serve_ws(hub: Hub, venue: str, dialect: Dialect, stream: trio.abc.Stre
     """
     try:
         opened = None
-        with trio.move_on_after(HANDSHAKE_SECONDS):
-            opened = await shake_hands(hub, venue, dialect, stream)
+        with trio.move_on_after(HANDSHAKE_SECONDS) as patience:
+            opened = await shake_hands(hub, venue, dialect, stream, patience)
         if opened is not None:
             session, entry, rest = opened
             await WsConnection(hub, stream, session, entry).run(rest)

@@ -53,6 +53,7 @@ class FakeSource:
     )
     bullet: bool = False
     """Whether the address must be asked for."""
+    ping_every_by_door: float | None = None
     venue: str = "fake"
     channel: Channel = "trades"
     ping_every: float = 15.0
@@ -67,7 +68,7 @@ class FakeSource:
 
     def door(self, address: str, answer: bytes | None) -> Door:
         if answer is None:
-            return Door(f"{address}/stream")
+            return Door(f"{address}/stream", self.ping_every_by_door)
         told = json.loads(answer)
         return Door(f"{address}/stream?token={told['token']}", told["ping_every"], told["pong_within"])
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors._book import Book
 from actors._book_sync import PATIENCE, STALE_SNAPSHOTS, BookSync, Step
@@ -14,6 +14,8 @@ from .book_model import RULES, Change, Follower, Line, Model
 changes = st.lists(
     st.builds(Change, bid=st.booleans(), distance=st.integers(-6, 8), quantity=st.integers(0, 5)), max_size=4
 )
+
+fates = st.sampled_from(["arrives", "arrives", "waits", "lost", "twice", "overtakes"])
 
 
 class Broadcast(RuleBasedStateMachine):
@@ -42,32 +44,54 @@ class Broadcast(RuleBasedStateMachine):
         bids, asks = self.model.states[self.book.time]
         assert (tuple(self.book.bids()), tuple(self.book.asks())) == (bids, asks)
 
-    def send(self, message: Depth) -> None:
-        for line in self.lines:
-            if line.open:
-                line.queue.append(message)
-
     def carry(self, line: Line) -> None:
         self.follow(self.sync.take(line.session, line.queue.popleft(), self.now))
 
     # What the exchange does
 
-    @rule(changes=changes, skip=st.integers(0, 3))
-    def change(self, changes: list[Change], skip: int) -> None:
-        self.send(self.model.change(changes, skip))
+    @initialize(both=st.booleans())
+    def begin(self, both: bool) -> None:
+        self.open(0)
+        if both:
+            self.open(1)
+        self.ask_rest(0)
+        self.rest_answers()
+        self.arrive()
+
+    @rule(changes=changes, skip=st.integers(0, 3), fates=st.tuples(fates, fates))
+    def change(self, changes: list[Change], skip: int, fates: tuple[str, str]) -> None:
+        self.send(self.model.change(changes, skip), fates)
 
     @precondition(lambda self: self.kind == "okx")
-    @rule()
-    def keep_alive(self) -> None:
-        self.send(self.model.keep_alive())
+    @rule(fates=st.tuples(fates, fates))
+    def keep_alive(self, fates: tuple[str, str]) -> None:
+        self.send(self.model.keep_alive(), fates)
 
     # Once: with old numbers that are as low as the new ones nobody could tell the two apart.
     @precondition(lambda self: self.model.number >= 100)
-    @rule()
-    def renumber(self) -> None:
+    @rule(fates=st.tuples(fates, fates))
+    def renumber(self, fates: tuple[str, str]) -> None:
         message = self.model.renumber()
         if self.kind in ("okx", "bybit", "kucoin"):
-            self.send(message)
+            self.send(message, fates)
+
+    def send(self, message: Depth, fates: tuple[str, str]) -> None:
+        for line, fate in zip(self.lines, fates, strict=True):
+            if not line.open:
+                continue
+            if fate != "lost":
+                line.queue.append(message)
+            if fate == "twice":
+                line.queue.append(message)
+            if fate == "overtakes":
+                line.queue.rotate(1)
+            while line.queue and fate in ("arrives", "twice"):
+                self.carry(line)
+
+    def arrive(self) -> None:
+        for line in self.lines:
+            while line.queue:
+                self.carry(line)
 
     # What connections do
 
@@ -92,19 +116,10 @@ class Broadcast(RuleBasedStateMachine):
         for _ in range(min(count, len(self.lines[which].queue))):
             self.carry(self.lines[which])
 
-    @precondition(lambda self: any(line.queue for line in self.lines))
-    @rule(which=st.integers(0, 1), fault=st.sampled_from(["lose", "repeat", "swap", "replay"]))
-    def spoil(self, which: int, fault: str) -> None:
+    @rule(which=st.integers(0, 1))
+    def replay(self, which: int) -> None:
         queue = self.lines[which].queue
-        if not queue:
-            return
-        if fault == "lose":
-            queue.popleft()
-        elif fault == "repeat":
-            queue.insert(1, queue[0])
-        elif fault == "swap":
-            queue.append(queue.popleft())
-        else:
+        if queue:
             queue.appendleft(queue[-1])
 
     # What the actor does
@@ -114,10 +129,10 @@ class Broadcast(RuleBasedStateMachine):
         if self.sync.need == "snapshot":
             self.answers.append(self.model.history[max(-1 - lag, -len(self.model.history))])
 
-    @precondition(lambda self: self.answers)
     @rule()
     def rest_answers(self) -> None:
-        self.follow(self.sync.snapshot(self.answers.pop(0)))
+        if self.answers:
+            self.follow(self.sync.snapshot(self.answers.pop(0)))
 
     @rule()
     def renew_subscription(self) -> None:
@@ -155,19 +170,13 @@ class Broadcast(RuleBasedStateMachine):
         self.answers.clear()
         for _ in range(8):
             self.model.tick(6_000)
-            self.change([Change(True, 2, 3)], 0)
-            for line in self.lines:
-                while line.queue:
-                    self.carry(line)
+            self.change([Change(True, 2, 3)], 0, ("arrives", "arrives"))
             self.wait(PATIENCE)
             for _ in range(STALE_SNAPSHOTS):
                 self.ask_rest(0)
-                if self.answers:
-                    self.rest_answers()
+                self.rest_answers()
             self.renew_subscription()
-            for line in self.lines:
-                while line.queue:
-                    self.carry(line)
+            self.arrive()
         assert self.book.live
         assert (tuple(self.book.bids()), tuple(self.book.asks())) == self.model.state
 

@@ -1,323 +1,214 @@
 """One connection: confirmed before it is ready, honest about its end, never ended for the slowness of others."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
 
-from actors import SecretMissing, Trade
-from actors._connection import Connection, PublicLine, together
-from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Ping, Reconnect, Session
-from actors._pinger import Pinger
-from actors.exchanges.binance_spot import SpotTrades
-from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Ready, Running, Supervisor, child
+from actors import SecretMissing
+from actors._link import together
+from actors._messages import Batch, Lost, Opened, Ping, Reconnect, Rejected, Session
+from supervisor import Ended, Ready
 
-from .in_memory import Peers
+from .fake_source import FakeSource
+from .scene import Market, Scene, a_moment, perform, trade
 from .ws_peer import CLOSE, PING, PONG, TEXT, Peer, frame
 
-Script = Callable[[Peer], Awaitable[None]]
-LISTED = '{"result":["btcusdt@trade"],"id":1}'
+LISTING = FakeSource(lists=True)
 
 
-def trade_frame(trade_id: int) -> str:
-    data = {"e": "trade", "E": 1, "s": "BTCUSDT", "t": trade_id, "p": "1.0", "q": "2", "T": 5, "m": True, "M": True}
-    return json.dumps({"stream": "btcusdt@trade", "data": data}, separators=(",", ":"))
-
-
-async def confirm(peer: Peer) -> None:
-    await peer.handshake()
-    assert json.loads(await peer.receive_until(TEXT))["method"] == "LIST_SUBSCRIPTIONS"
-    await peer.send(LISTED)
-
-
-async def stay(peer: Peer) -> None:
-    """Confirm, and answer pings."""
-    await confirm(peer)
-    await answer_pings(peer)
-
-
-async def answer_pings(peer: Peer) -> None:
-    while True:
-        opcode, payload = await peer.receive()
-        if opcode == PING:
-            await peer.stream.send_all(frame(PONG, payload))
-        elif opcode == CLOSE:
-            await peer.stream.send_all(frame(CLOSE, payload))
-            return
-        elif opcode == -1:
-            return
-
-
-class Scene:
-    """A connection in a tree, its peers, and what its owner and the tree's events said."""
-
-    def __init__(self, running: Running, peers: Peers, inflow: Mailbox[Inflow[Trade]], control: Mailbox[Order]) -> None:
-        self.running = running
-        self.peers = peers
-        self.inflow = running.mailbox(inflow)
-        self.control = running.mailbox(control)
-        self.told: list[Any] = []
-        self.events: list[Event] = []
-
-    @property
-    def ended(self) -> list[str]:
-        return [type(e.end.exception).__name__ for e in self.events if isinstance(e, Ended) and "connection" in e.path]
-
-    @property
-    def ids(self) -> list[int]:
-        return [item.id for message in self.told if isinstance(message, Batch) for item in message.items]
-
-    @property
-    def session(self) -> Session:
-        [*_, opened] = [message for message in self.told if isinstance(message, Opened)]
-        return opened.session
-
-    async def read(self) -> None:
-        async for message in self.inflow:
-            self.told.append(message)
-
-
-def perform(
-    scripts: Sequence[Script],
-    act: Callable[[Scene], Awaitable[None]],
-    *,
-    capacity: int = 100,
-    reading: bool = True,
-    ping_every: float = 15.0,
-    **changes: Any,
-) -> Scene:
-    """Run a connection against scripted peers on the virtual clock."""
-    scenes: list[Scene] = []
-
-    async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            peers = Peers(nursery, scripts)
-            inflow: Mailbox[Inflow[Trade]] = Mailbox("inflow", capacity=capacity)
-            control: Mailbox[Order] = Mailbox("control", capacity=16, overflow="drop_oldest")
-            connection = Connection(
-                line=PublicLine(SpotTrades("BTCUSDT")),
-                address="ws://exchange",
-                inflow=inflow,
-                control=control,
-                hold=Mailbox[Hold]("hold", capacity=1),
-                dial=peers.dial,
-                **changes,
-            )
-            tree = Supervisor(
-                "t",
-                [
-                    child("connection", connection, backoff=Backoff(1, 1, 1)),
-                    child("pinger", Pinger(control, ping_every)),
-                ],
-                strategy="rest_for_one",
-                limit=Limit(1000, 60),
-            )
-            running = Running(tree, 1)
-            events = running.events(10_000)
-            async with running.opened():
-                scene = Scene(running, peers, inflow, control)
-                scenes.append(scene)
-
-                async def watch() -> None:
-                    async for event in events:
-                        scene.events.append(event)
-
-                nursery.start_soon(watch)
-                if reading:
-                    nursery.start_soon(scene.read)
-                await act(scene)
-            nursery.cancel_scope.cancel()
-
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-    return scenes[0]
-
-
-async def a_moment(_: Scene) -> None:
-    await trio.sleep(0.5)
-
-
-def test_it_is_ready_when_the_venue_lists_the_subscription() -> None:
-    async def script(peer: Peer) -> None:
-        await confirm(peer)
-        assert peer.request.startswith(b"GET /stream?streams=btcusdt@trade HTTP/1.1")
-        await peer.send(trade_frame(7))
-        await answer_pings(peer)
+def test_it_is_ready_when_the_subscription_is_acknowledged() -> None:
+    market = Market()
 
     async def act(scene: Scene) -> None:
         await trio.sleep(0.5)
         assert scene.running.status().children[0].state == "ready"
+        await scene.peers.peers[0].send(trade("A", 7))
+        await trio.sleep(0.1)
 
-    scene = perform([script], act)
-    assert isinstance(scene.told[0], Opened)
+    scene = perform([market.serve], act, symbols=["A", "B"])
+    assert scene.peers.peers[0].request.startswith(b"GET /stream HTTP/1.1")
+    [opened, batch, lost] = scene.told
+    assert opened == Opened(opened.session, frozenset({"A", "B"}))
+    assert batch.session is opened.session
     assert scene.ids == [7]
-    assert isinstance(scene.told[-1], Lost)
-    assert scene.told[-1].reason == "stopped"
+    assert (lost.session, lost.reason) == (opened.session, "stopped")
 
 
-def test_data_confirms_as_well_and_is_not_lost() -> None:
+def test_what_comes_before_the_confirmation_is_handed_over_after_it() -> None:
     async def script(peer: Peer) -> None:
         await peer.handshake()
-        await peer.send(trade_frame(7))
-        await peer.send(LISTED)
-        await peer.send(trade_frame(8))
-        await answer_pings(peer)
+        request = json.loads(await peer.receive_until(TEXT))
+        await peer.send(trade("A", 1))
+        await trio.sleep(5)
+        await peer.send(trade("A", 2))
+        await peer.send(json.dumps({"kind": "ack", "id": request["id"]}))
+        await peer.send(trade("A", 3))
+        await trio.sleep_forever()
 
     scene = perform([script], a_moment)
-    assert scene.ids == [7, 8]
-    assert [type(m) for m in scene.told[:1]] == [Opened]
-    batch = next(m for m in scene.told if isinstance(m, Batch))
-    assert batch.items[0].received > 1_600_000_000_000, "stamped with the local time"
+    assert isinstance(scene.told[0], Opened)
+    assert scene.ids == [1, 2, 3]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        '{"result":["btcusdt@depth"],"id":1}',
-        '{"result":[],"id":1}',
-        '{"error":{"code":2,"msg":"Invalid request"},"id":1}',
-        '{"code":2,"msg":"Invalid request"}',
-    ],
-)
-def test_a_subscription_that_is_refused_or_not_listed_fails(answer: str) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.handshake()
-        await peer.send(answer)
-        await answer_pings(peer)
+def test_where_the_venue_can_list_an_acknowledgement_alone_confirms_nothing() -> None:
+    market = Market(bad=frozenset("B"), nonsense=True)
+    scene = perform([market.serve], a_moment, source=LISTING, symbols=["A", "B"])
+    opened = scene.told[0]
+    assert opened == Opened(opened.session, frozenset("A"))
+    [rejected] = scene.of(Rejected)
+    assert (rejected.session, rejected.symbol) == (opened.session, "B")
+    assert scene.notes("rejected")[0].fields["symbol"] == "B"
 
-    scene = perform([script], a_moment)
+
+def test_when_every_symbol_is_refused_the_failure_names_topic_and_reason() -> None:
+    market = Market(bad=frozenset("AB"))
+    scene = perform([market.serve], a_moment, symbols=["A", "B"])
     assert scene.ended[0] == "Unsubscribed"
-    assert not [m for m in scene.told if isinstance(m, Opened)]
+    assert "every symbol of trades: A: no such symbol (1); B: no such symbol (1)" in scene.reasons[0]
+    assert scene.told == []
 
 
-def test_an_acknowledgement_alone_confirms_nothing() -> None:
-    async def script(peer: Peer) -> None:
-        await peer.handshake()
-        await peer.send('{"result":null,"id":1}')
-        await answer_pings(peer)
+def test_one_bad_symbol_costs_the_others_nothing() -> None:
+    market = Market(bad=frozenset("E"))
+    scene = perform([market.serve], a_moment, symbols=list("ABCDEFGH"))
+    assert scene.told[0].symbols == frozenset("ABCDFGH")
+    assert [rejected.symbol for rejected in scene.of(Rejected)] == ["E"]
 
-    scene = perform([script], a_moment)
+
+@pytest.mark.parametrize("source", [FakeSource(), LISTING])
+def test_a_lost_acknowledgement_is_a_failure_within_its_bound(source: FakeSource) -> None:
+    market = Market(acknowledges=False)
+
+    async def act(scene: Scene) -> None:
+        await trio.sleep(3)
+
+    scene = perform([market.serve, Market().serve], act, source=source)
+    assert "no answer within 10 s" in scene.reasons[0]
     first = next(event for event in scene.events if isinstance(event, Ended))
-    assert scene.ended[0] == "Unsubscribed"
     assert first.at - scene.peers.dialed[0] == pytest.approx(10, abs=0.1)
+    assert scene.session, "and the next connection works"
+
+
+def test_nothing_is_said_before_the_venue_has_greeted() -> None:
+    market = Market(welcomes_after=3)
+    source = FakeSource(limits=attrs.evolve(FakeSource().limits, greets=True), ping_every_by_door=1.0)
+    scene = perform([market.serve], a_moment, source=source)
+    assert market.heard[0][1]["op"] == "subscribe"
+    assert market.heard[0][0] >= 3
+    assert scene.of(Opened)
+
+
+def test_a_greeting_that_does_not_come_is_a_failure_within_its_bound() -> None:
+    async def deaf(peer: Peer) -> None:
+        await peer.handshake()
+        await trio.sleep_forever()
+
+    source = FakeSource(limits=attrs.evolve(FakeSource().limits, greets=True))
+
+    async def act(scene: Scene) -> None:
+        await trio.sleep(10.2)
+        assert "not greeted within 10 s" in scene.reasons[0]
+
+    perform([deaf], act, source=source)
 
 
 def test_a_failed_connection_is_followed_by_another() -> None:
+    market = Market()
+
     async def ends(peer: Peer) -> None:
-        await confirm(peer)
-        await peer.stream.send_all(frame(CLOSE, (1001).to_bytes(2, "big") + b"bye"))
+        peer_closes = frame(CLOSE, (1001).to_bytes(2, "big") + b"bye")
+        await peer.handshake()
+        request = json.loads(await peer.receive_until(TEXT))
+        await peer.send(json.dumps({"kind": "ack", "id": request["id"]}))
+        await peer.stream.send_all(peer_closes)
+        await peer.receive_until(CLOSE)
 
     async def act(scene: Scene) -> None:
         await trio.sleep(5)
-        lost = [m for m in scene.told if isinstance(m, Lost)]
-        assert "1001: bye" in lost[0].reason
-        assert len([m for m in scene.told if isinstance(m, Opened)]) == 2
+        assert "1001: bye" in scene.of(Lost)[0].reason
+        assert len(scene.of(Opened)) == 2
 
-    scene = perform([ends, stay], act)
+    scene = perform([ends, market.serve], act)
     assert scene.ended[0] == "WireClosed"
 
 
 def test_what_came_before_a_broken_frame_is_handed_over() -> None:
-    async def script(peer: Peer) -> None:
-        await confirm(peer)
-        await peer.stream.send_all(frame(TEXT, trade_frame(1).encode()) + frame(TEXT, b'{"e":"tra'))
-        await answer_pings(peer)
+    market = Market()
 
-    scene = perform([script, stay], a_moment)
+    async def act(scene: Scene) -> None:
+        await trio.sleep(0.5)
+        await scene.peers.peers[0].stream.send_all(frame(TEXT, trade("A", 1).encode()) + frame(TEXT, b'{"tra'))
+        await trio.sleep(0.1)
+
+    scene = perform([market.serve], act)
     assert scene.ids == [1]
     assert scene.ended[0] == "BadFrame"
 
 
 def test_unknown_kinds_are_noted_once_and_end_nothing() -> None:
-    async def script(peer: Peer) -> None:
-        await confirm(peer)
-        for number in range(100):
-            await peer.send(f'{{"e":"novelty{number % 30}"}}')
-        await peer.send(trade_frame(1))
-        await answer_pings(peer)
+    market = Market()
 
-    scene = perform([script], a_moment)
-    assert scene.ids == [1]
-    assert [e.what for e in scene.events if isinstance(e, Note)].count("unknown_message") == 20
-
-
-@pytest.mark.parametrize(
-    "notice",
-    [
-        '{"e":"serverShutdown","E":1770123456789}',
-        '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}',
-    ],
-)
-def test_the_venues_notice_is_a_planned_end(notice: str) -> None:
-    async def script(peer: Peer) -> None:
-        await confirm(peer)
-        await trio.sleep(2)
-        await peer.send(notice)
-        await answer_pings(peer)
-
-    async def act(_: Scene) -> None:
-        await trio.sleep(3)
-
-    scene = perform([script, stay], act)
-    [ended] = [e for e in scene.events if isinstance(e, Ended) and "connection#1" in str(e)]
-    assert ended.end.kind == "planned"
-    assert ended.decision.action == "planned_restart", str(ended)
-
-
-def test_it_is_renewed_before_the_lifetime_limit() -> None:
     async def act(scene: Scene) -> None:
-        await trio.sleep(0.9 * 23.5 * 3600 - 1)
-        assert scene.ended == []
-        await trio.sleep(0.1 * 23.5 * 3600 + 2)
-        assert scene.ended == ["PlannedEnd"]
+        await trio.sleep(0.5)
+        for number in range(100):
+            await scene.peers.peers[0].send(f'{{"kind":"novelty{number % 30}"}}')
+        await scene.peers.peers[0].send(trade("A", 1))
+        await trio.sleep(0.1)
 
-    perform([stay], act)
+    scene = perform([market.serve], act)
+    assert scene.ids == [1]
+    assert len(scene.notes("unknown_message")) == 20
 
 
-def test_pings_go_out_in_their_rhythm_and_their_round_trip_is_noted() -> None:
+@pytest.mark.parametrize("text", [False, True], ids=["frames", "text"])
+def test_pings_go_out_in_their_rhythm_and_their_round_trip_is_noted(text: bool) -> None:
+    market = Market()
+
     async def act(scene: Scene) -> None:
         await trio.sleep(61)
+        assert scene.ended == []
 
-    scene = perform([stay], act)
-    pongs = [e for e in scene.events if isinstance(e, Note) and e.what == "pong"]
+    scene = perform([market.serve], act, source=FakeSource(text_pings=text))
+    pongs = scene.notes("pong")
     assert len(pongs) == 4
+    assert all(note.fields["milliseconds"] >= 0 for note in pongs)
+    pings = [said for _, said in market.heard if said == PING or (isinstance(said, dict) and said["op"] == "ping")]
+    assert len(pings) == 4
     assert [event.end.kind for event in scene.events if isinstance(event, Ended)][:2] == ["stopped", "stopped"]
 
 
-def test_a_connection_without_data_lives_as_long_as_pongs_come() -> None:
+@pytest.mark.parametrize("text", [False, True], ids=["frames", "text"])
+def test_a_connection_without_data_lives_as_long_as_pongs_come(text: bool) -> None:
     async def act(scene: Scene) -> None:
         await trio.sleep(3600)
         assert scene.ended == []
 
-    perform([stay], act)
+    perform([Market().serve], act, source=FakeSource(text_pings=text))
 
 
-def test_a_missing_pong_ends_it_in_time() -> None:
-    async def deaf(peer: Peer) -> None:
-        await confirm(peer)
-        await trio.sleep_forever()
+@pytest.mark.parametrize("text", [False, True], ids=["frames", "text"])
+def test_a_missing_pong_ends_it_in_time_even_while_data_flows(text: bool) -> None:
+    market = Market(pongs=False)
 
     async def act(scene: Scene) -> None:
+        scene.nursery.start_soon(market.publish, "A", 0.5)
         await trio.sleep(24.9)
         assert scene.ended == []
-        await trio.sleep(1.2)  # a second of it for a close frame that is not answered either
+        await trio.sleep(1.2)  # a second of it for the close frame
         assert scene.ended == ["PongTimeout"]
 
-    perform([deaf, stay], act)
+    perform([market.serve, Market().serve], act, source=FakeSource(text_pings=text))
 
 
 def test_with_no_pinger_silence_itself_ends_it() -> None:
-    async def script(peer: Peer) -> None:
-        await confirm(peer)
-        await trio.sleep_forever()
-
     async def act(scene: Scene) -> None:
         await trio.sleep(62)
         assert scene.ended == ["StaleActor"]
 
-    perform([script, stay], act, ping_every=9999)
+    perform([Market().serve], act, ping_every=9999)
 
 
 def test_the_order_to_reconnect_is_obeyed_by_the_session_it_names_only() -> None:
@@ -327,33 +218,46 @@ def test_the_order_to_reconnect_is_obeyed_by_the_session_it_names_only() -> None
         await trio.sleep(1)
         assert scene.ended == []
         scene.control.send_nowait(Reconnect(scene.session, "mute"))
-        await trio.sleep(1.5)
+        await trio.sleep(2.5)
         assert scene.ended == ["MuteFeed"]
         # What was ordered while there was no connection is not for the next one.
-        scene.control.send_nowait(Reconnect(scene.session, "mute"))
+        scene.control.send_nowait(Reconnect(scene.lost[0], "mute"))
         scene.control.send_nowait(Ping())
         await trio.sleep(5)
+        assert scene.ended == ["MuteFeed"]
 
-    scene = perform([stay], act)
-    assert scene.ended[:2] == ["MuteFeed", "MuteFeed"]
+    perform([Market().serve], act)
 
 
-def test_a_slow_owner_does_not_cost_the_connection() -> None:
-    async def script(peer: Peer) -> None:
-        await confirm(peer)
-        for number in range(1200):
-            await peer.send(trade_frame(number))
-        await answer_pings(peer)
+def test_a_consumer_that_stops_for_a_minute_costs_neither_the_connection_nor_its_pongs() -> None:
+    market = Market()
+    source = FakeSource(text_pings=True)
+
+    async def server_pings(scene: Scene) -> None:
+        while True:
+            await trio.sleep(10)
+            await scene.peers.peers[0].send_frame(PING, b"server")
 
     async def act(scene: Scene) -> None:
-        await trio.sleep(600)
+        await trio.sleep(0.5)
+        scene.nursery.start_soon(market.publish, "A", 0.05)
+        scene.nursery.start_soon(server_pings, scene)
+        await trio.sleep(60.5)
         assert scene.ended == []
-        assert [e.what for e in scene.events if isinstance(e, Note)].count("held_back") == 1
-        with trio.move_on_after(1):
+        assert scene.inflow.statistics().used == 4, "memory is bounded"
+        assert len(scene.notes("held_back")) == 2, "one a minute"
+        answers = [at for at, said in market.heard if said == PONG]
+        assert len(answers) == 6, "the venue's pings are answered"
+        pings = [at for at, said in market.heard if isinstance(said, dict) and said["op"] == "ping"]
+        assert len(pings) >= 3, "ours go out: venues end connections that do not ping"
+        with trio.move_on_after(20):
             await scene.read()
-        assert scene.ids == list(range(1200))
+        assert scene.ended == []
+        assert scene.ids == list(range(scene.ids[0], scene.ids[-1] + 1)), "and nothing is lost"
+        assert scene.ids[-1] >= market.published - 2
 
-    perform([script], act, capacity=4, reading=False)
+    scene = perform([market.serve], act, source=source, capacity=4, reading=False)
+    assert isinstance(scene.told[1], Batch)
 
 
 def test_retry_after_is_obeyed_across_incarnations() -> None:
@@ -365,7 +269,7 @@ def test_retry_after_is_obeyed_across_incarnations() -> None:
     async def act(scene: Scene) -> None:
         await trio.sleep(130)
 
-    scene = perform([refuses, stay], act)
+    scene = perform([refuses, Market().serve], act)
     first, second = scene.peers.dialed
     assert 100 <= second - first <= 102
     assert scene.ended[0] == "ConnectFailed"
@@ -379,21 +283,15 @@ def test_a_server_that_answers_nothing_is_given_up_and_tried_again() -> None:
     async def act(scene: Scene) -> None:
         await trio.sleep(15)
 
-    scene = perform([silent, stay], act)
+    scene = perform([silent, Market().serve], act)
     assert scene.ended[0] == "ConnectFailed"
     assert [e.path for e in scene.events if isinstance(e, Ready)][-2:] == ["t/connection", "t/pinger"]
 
 
 def test_a_stopped_connection_says_goodbye() -> None:
-    closes: list[bytes] = []
-
-    async def script(peer: Peer) -> None:
-        await confirm(peer)
-        closes.append(await peer.receive_until(CLOSE))
-        await peer.stream.send_all(frame(CLOSE, closes[0]))
-
-    perform([script], a_moment)
-    assert closes == [(1000).to_bytes(2, "big")]
+    market = Market()
+    perform([market.serve], a_moment)
+    assert market.heard[-1][1] == CLOSE
 
 
 async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
@@ -401,10 +299,16 @@ async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
         raise SecretMissing("x")
 
+    async def fails_otherwise() -> None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        raise SecretMissing("y")
+
     with pytest.raises(SecretMissing):
         await together(trio.sleep_forever, fails, trio.sleep_forever)
+    with pytest.raises(SecretMissing):
+        await together(fails, fails)  # Everyone who uses the connection sees the same end.
     with pytest.raises(BaseExceptionGroup) as both:
-        await together(fails, fails)
+        await together(fails, fails_otherwise)
     assert len(both.value.exceptions) == 2
     with trio.move_on_after(0.01) as scope:
         await together(trio.sleep_forever, trio.sleep_forever)

@@ -275,6 +275,30 @@ def test_a_venue_without_any_trade_yet_loses_not_even_the_first(first: int) -> N
     assert ids(track) == [first, first + 1, first + 2]
 
 
+def test_a_live_trade_at_or_below_the_anchor_was_published_after_the_subscription() -> None:
+    track = numbered()
+    track.opened(Session(), 0.0)
+    question = track.question(0.0)
+    assert question is not None
+    track.answer(question, [trade(9)], final=False)
+    live(track, 7, 8)
+    live(track, 9, 10)
+    assert ids(track) == [7, 8, 9, 10]
+
+
+def test_between_the_anchor_and_the_first_live_trade_nothing_is_lost() -> None:
+    track = numbered()
+    track.wonder()
+    question = track.question(0.0)
+    assert question is not None
+    track.answer(question, [trade(9)], final=False)
+    track.opened(Session(), 0.0)
+    live(track, 12)
+    question = track.question(0.0)
+    assert question is not None
+    assert question.missing == Missing(10, 11)
+
+
 def test_rows_outside_the_hole_are_not_used() -> None:
     rows, before = usable(Missing(5, 7), [trade(i) for i in (3, 4, 5, 6, 7, 8)])
     assert ([row.id for row in rows], before) == ([5, 6, 7], None)

@@ -350,7 +350,7 @@ def test_the_explanation_reads_well() -> None:
     events = merged(steady("binance-btcusdt", 0, 10), steady("okx-btc-usdt", 0, 12.05, price=100.5))
     assert moves(choice, events, 12.3)[-1][1] == "okx-btc-usdt"
     assert str(choice.explain(12.3)).splitlines() == [
-        "btc follows okx-btc-usdt, since 1.4 s: binance-btcusdt is silent for 1.0 s, and its limit is 1.0 s",
+        "btc has followed okx-btc-usdt for 1.4 s (binance-btcusdt: silent for 1.0 s, and its limit is 1.0 s)",
         "  binance-btcusdt: silent for 2.4 s, and its limit is 1.0 s",
         "    live, silent 2.4 s of 1.0, late 0.0 s of 1.0, price 100.0 (-0.498%)",
         "  okx-btc-usdt: followed",

@@ -398,7 +398,7 @@ def test_a_mute_connection_is_replaced_and_what_it_kept_is_delivered() -> None:
         await world.settle(9)
         assert world.reconnects == []
         await world.settle(4)
-        assert [(order.session, order.symbols) for order in world.resubscribed] == [(world.session, {"BTCUSDT"})]
+        assert [(order.session, list(order.symbols)) for order in world.resubscribed] == [(world.session, ["BTCUSDT"])]
         assert world.reconnects == []
         assert world.ids == [101, 102, 103]
         assert world.states == [False, True, False]

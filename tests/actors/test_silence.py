@@ -231,11 +231,11 @@ def test_a_symbol_that_alone_falls_silent_is_renewed_alone() -> None:
             symbol = dice.choice("ABCD")
             yield now, symbol, 1, () if symbol == "B" and now >= 100 else (session,)
 
-    stand.run(events(), 105.0)
+    stand.run(events(), 103.5)
     [(at, order)] = stand.orders
     assert isinstance(order, Resubscribe)
     assert order.symbols == {"B"}
-    assert 100.0 < at < 105.0
+    assert 100.0 < at < 103.0
 
 
 def test_many_quiet_symbols_share_the_pace_of_questions() -> None:

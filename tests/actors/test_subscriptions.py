@@ -215,6 +215,16 @@ def test_what_is_dropped_leaves_before_something_else_comes() -> None:
     assert subscriptions.refused == {"D": "the venue takes 2 symbols a connection"}
 
 
+def test_what_is_dropped_and_wanted_again_at_once_is_told_again() -> None:
+    subscriptions, _ = started(FakeSource(), ["A", "B"])
+    subscriptions.answered(Acknowledged("1"), 0)
+    subscriptions.news()
+    subscriptions.want(["B"])
+    subscriptions.want(["A", "B"])
+    assert asked(subscriptions) == []
+    assert subscriptions.news().confirmed == ["A"]
+
+
 def test_a_renewal_ends_the_subscription_and_then_asks_for_it_again() -> None:
     subscriptions, _ = started(FakeSource(), ["A", "B"])
     subscriptions.answered(Acknowledged("1"), 0)
@@ -343,3 +353,15 @@ def test_whatever_happens_each_wanted_symbol_is_subscribed_or_rejected_in_the_en
     assert venue.held == set(wanted) - bad, "nothing is left subscribed that nobody wants"
     for name in wanted:
         assert told[name] == ("refused" if name in bad else "confirmed")
+
+
+def test_data_stands_in_for_an_answer_that_is_lost() -> None:
+    subscriptions = Subscriptions(FakeSource(), answer_within=10.0)
+    subscriptions.want(["A", "B"])
+    while subscriptions.next(0.0) is not None:
+        pass
+    subscriptions.brought(["A", "stranger"])
+    assert subscriptions.confirmed == frozenset(), "an answer may still come"
+    with pytest.raises(Unsubscribed, match="B"):
+        subscriptions.check(10.0)
+    assert subscriptions.confirmed == {"A"}

@@ -190,7 +190,6 @@ def test_after_an_interruption_the_list_is_delivered_from_the_last_trade_on() ->
     assert question is not None
     assert track.answer(question, trades(0, 1, 2, 3), final=False)
     assert ready(track) == names(1, 2, 3)
-    assert track.complete
     # The list may have been a little old: the first live trade must be in it, or it is asked for again.
     track.live(two, trades(5), 1.1)
     assert ready(track) == names(1, 2, 3)
@@ -294,6 +293,22 @@ def test_a_trade_that_only_the_stream_has_keeps_its_place() -> None:
     assert ready(track) == [text(place).id for place in (1, 2, 3, 4, 5)]
 
 
+def test_among_trades_of_one_millisecond_the_order_of_list_and_stream_is_kept() -> None:
+    def now(name: str) -> Print:
+        return Print(name, name, 1000)
+
+    track, one, two = unnumbered(), Session(), Session()
+    track.opened(one, 0.0)
+    track.live(one, [now("a")], 0.0)
+    track.lost(one)
+    track.opened(two, 1.0)
+    track.live(two, [now("d"), now("e"), now("h")], 1.0)
+    question = track.question(1.0)
+    assert question is not None
+    track.answer(question, [now(name) for name in "abcefg"], final=False)
+    assert "".join(ready(track)) == "abcdefgh"
+
+
 def test_the_oldest_that_wait_give_way_and_rest_shows_them() -> None:
     track, one, two = unnumbered(), Session(), Session()
     track.opened(one, 0.0)
@@ -331,3 +346,50 @@ def test_a_session_that_ends_before_its_first_trade_is_followed_by_a_gap_or_by_w
     assert question is not None
     track.answer(question, trades(1, 2, 3, 4), final=False)
     assert ready(track) == names(3, 4)
+
+
+@MAKERS
+@settings(max_examples=300, deadline=None)
+@given(
+    plan=st.lists(
+        st.one_of(
+            st.tuples(st.just("publish"), st.integers(1, 5)),
+            st.tuples(st.just("lose"), st.integers(1, 3), st.just(0)),
+            st.tuples(st.just("read"), st.just(0), st.integers(1, 6)),
+        ),
+        max_size=30,
+    )
+)
+def test_what_a_session_loses_while_it_lives_is_found_by_comparing_lists(
+    make: Any, plan: list[tuple[Any, ...]]
+) -> None:
+    model = Model(unnumbered(), make)
+    model.publish(1)
+    model.open()
+    model.publish(1)
+    model.read_all()
+    play(model, plan)
+    model.publish(1)
+    model.read_all()
+    model.track.audit()
+    model.settle()
+    model.check_order()
+    model.check_covered()
+    missing = len(model.published) - 1 - len(model.places)
+    assert (missing > 0) == bool(model.gaps)
+
+
+def test_a_comparison_that_finds_nothing_changes_nothing() -> None:
+    track, one = unnumbered(), Session()
+    track.opened(one, 0.0)
+    track.live(one, trades(1, 2, 3), 0.0)
+    assert track.question(0.0) is None
+    track.audit()
+    question = track.question(0.0)
+    assert question is not None
+    assert not question.urgent
+    track.live(one, trades(4), 0.1)
+    assert ready(track) == names(1, 2, 3, 4), "nothing waits for it"
+    assert track.answer(question, trades(0, 1, 2, 3, 4, 5), final=False)
+    assert ready(track) == names(1, 2, 3, 4)
+    assert track.question(0.0) is None

@@ -127,7 +127,7 @@ async def test_what_is_no_websocket_ends_the_wire(garbage: bytes) -> None:
         await peer.stream.send_all(garbage)
         await peer.receive_until(-1)
 
-    async with serving(script) as url, open_wire(url) as wire:
+    async with serving(script) as url, open_wire(url, close_timeout=0.05) as wire:
         with trio.fail_after(3), pytest.raises(WireClosed):
             await wire.receive_many()
 

@@ -28,6 +28,7 @@ class Peer:
         self.stream = stream
         self.request = b""
         self._received = b""
+        self._sending = trio.Lock()
 
     async def handshake(self) -> None:
         """Read the request and accept it."""
@@ -48,7 +49,12 @@ class Peer:
             self.request += await self.stream.receive_some(4096)
 
     async def send(self, text: str | bytes) -> None:
-        await self.stream.send_all(frame(TEXT, text.encode() if isinstance(text, str) else text))
+        await self.send_frame(TEXT, text.encode() if isinstance(text, str) else text)
+
+    async def send_frame(self, opcode: int, payload: bytes) -> None:
+        """Send one frame; several tasks may."""
+        async with self._sending:
+            await self.stream.send_all(frame(opcode, payload))
 
     async def receive(self) -> tuple[int, bytes]:
         """Return opcode and payload of the client's next frame; opcode -1 at the end."""

@@ -15,6 +15,7 @@ import bare
 import trio
 import trio.testing
 from figures import Figure, percentile
+from wire import wire
 
 from supervisor import Backoff, Child, Limit, Mailbox, Me, Running, Supervisor, actor, child
 
@@ -319,4 +320,5 @@ MEASURES: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "mailbox": mailbox,
     "beat": beat,
     "subscriber": restart_with_subscriber,
+    "wire": wire,
 }

@@ -52,11 +52,13 @@ async def send(connection: ServerConnection, frame: str) -> None:
 
 
 async def stream(connection: ServerConnection) -> None:
-    """Serve one WebSocket: trades, and the answer to LIST_SUBSCRIPTIONS."""
-    streams.add(connection)
+    """Serve one WebSocket: trades once they are subscribed, and the answer to LIST_SUBSCRIPTIONS."""
     try:
         async for frame in connection:
             request = json.loads(frame)
+            if request.get("method") == "SUBSCRIBE":
+                await connection.send(json.dumps({"result": None, "id": request["id"]}))
+                streams.add(connection)
             if request.get("method") == "LIST_SUBSCRIPTIONS":
                 answer = {"result": [f"{SYMBOL.lower()}@trade"], "id": request["id"]}
                 await connection.send(json.dumps(answer))

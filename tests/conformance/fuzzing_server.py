@@ -13,9 +13,11 @@ site.addsitedir(folder)
 
 from autobahntestsuite.wstest import run  # noqa: E402
 
-spec = os.path.join(outdir, "spec.json")
-with open(spec, "w") as file:
+spec = os.path.join(outdir, "spec.json")  # noqa: PTH118 - Python 2 knows no pathlib
+with open(spec, "w") as file:  # noqa: PTH123
     # 12 and 13 are about compression, which is not offered.
-    json.dump({"url": "ws://127.0.0.1:" + port, "outdir": outdir, "cases": ["*"], "exclude-cases": ["12.*", "13.*"]}, file)
+    json.dump(
+        {"url": "ws://127.0.0.1:" + port, "outdir": outdir, "cases": ["*"], "exclude-cases": ["12.*", "13.*"]}, file
+    )
 sys.argv = ["wstest", "-m", "fuzzingserver", "-s", spec]
 run()

@@ -27,6 +27,8 @@ from .witness import Witness
 DAY = 86_400.0
 FEEDS = 20
 FAULTS_A_WEEK = 200
+SILENCE = 600.0
+"""Seconds. The market of the soak is a quiet one, so that a week of it can be had."""
 BASES = {"-": ("BTC-USDT", "ETH-USDT", "SOL-USDT"), "_": ("BTC_USDT", "ETH_USDT", "SOL_USDT"), "": ("BTCUSDT", "ETHUSDT", "SOLUSDT")}
 
 
@@ -93,7 +95,7 @@ def run(days: float, seed: int, rate: float = 0.02) -> Report:
             groups, witnesses = [], []
             for name, venue, symbol in lines:
                 out: Mailbox[FeedItem] = Mailbox(f"{name} {symbol}", capacity=1000)
-                groups.append(through(venue, network).trades(symbol, out=out))
+                groups.append(through(venue, network).trades(symbol, out=out, silence=SILENCE))
                 witnesses.append((out, Witness(exchange.record, name, symbol)))
             running = Running(Supervisor("soak", groups), seed)
 

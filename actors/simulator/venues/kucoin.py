@@ -29,8 +29,6 @@ _TOPICS = {
     "/spotMarket/level2Depth5": "level2",
     "/spotMarket/level2Depth50": "level2",
 }
-_WELCOME_AFTER = 0.05
-"""Seconds from the handshake to the welcome; what is said before is lost."""
 
 
 class Kucoin:
@@ -94,13 +92,13 @@ class KucoinSession(Session):
         token = query.get("token", "")
         self.credentials = (token,)
         self._trouble = tokens.trouble(token, now)
-        self._welcome_at = now + _WELCOME_AFTER
+        self._welcome_at = now + floor.rules.welcome_after
         self._welcomed = False
 
     def greet(self, now: float) -> Answer:
-        """Nothing yet, unless the token is not accepted."""
+        """The welcome, when it comes at once, or why the token is not accepted."""
         if not self._trouble:
-            return Answer()
+            return Answer(frames=self.tick(now))
         return Answer(frames=(self._error(401, self._trouble, self._id),), goodbye=Goodbye(1000, "Bye"))
 
     def due(self) -> float:
@@ -137,6 +135,9 @@ class KucoinSession(Session):
     def _change(self, kind: str, topic: str, number: str, *, told: bool) -> Answer:
         path, _, names = topic.partition(":")
         symbols = [name for name in names.split(",") if name]
+        if any(character.isspace() for character in topic):
+            # Since 2026-02 (cryptofeed issue 1100, which is about "/market/match: BTC-USDT").
+            return Answer(frames=(self._error(400, f"topic {topic} is invalid", number),))
         if path not in _TOPICS or not symbols:
             return Answer(frames=(self._error(404, "topic does not exist", number),))
         rules = self._floor.rules

@@ -1,0 +1,85 @@
+"""ccxt's own loop over `watch_trades` or `watch_order_book`, at another address; its paths stay what they are."""
+
+import asyncio
+import json
+import re
+import sys
+
+import ccxt.pro
+
+SETTINGS = json.loads(sys.argv[1])
+
+
+def moved(urls):
+    """All addresses of an exchange with another host, so that not one request can go anywhere else."""
+    if isinstance(urls, dict):
+        return {name: moved(url) for name, url in urls.items()}
+    if isinstance(urls, str):
+        urls = re.sub(r"^wss?://[^/]+", SETTINGS["ws"], urls)
+        return re.sub(r"^https?://[^/]+", SETTINGS["rest"], urls)
+    return urls
+
+
+def market(symbol, name):
+    """What `load_markets` would have asked REST for."""
+    base, quote = symbol.partition(":")[0].split("/")
+    swap = ":" in symbol
+    return {
+        "id": name,
+        "lowercaseId": name.lower(),
+        "symbol": symbol,
+        "base": base,
+        "quote": quote,
+        "baseId": base,
+        "quoteId": quote,
+        "settle": quote if swap else None,
+        "type": "swap" if swap else "spot",
+        "spot": not swap,
+        "margin": False,
+        "swap": swap,
+        "future": False,
+        "option": False,
+        "contract": swap,
+        "linear": True if swap else None,
+        "inverse": False if swap else None,
+        "contractSize": 1 if swap else None,
+        "active": True,
+        "precision": {"amount": 1e-8, "price": 1e-8},
+        "limits": {},
+    }
+
+
+async def trades(exchange, symbol):
+    left = SETTINGS["count"]
+    while left:
+        for trade in (await exchange.watch_trades(symbol))[:left]:
+            left -= 1
+            row = {
+                "id": trade["id"],
+                "price": repr(trade["price"]),
+                "quantity": repr(trade["amount"]),
+                "side": trade["side"],
+                "time": trade["timestamp"],
+            }
+            print(json.dumps(row), flush=True)
+
+
+async def books(exchange, symbol):
+    for _ in range(SETTINGS["count"]):
+        book = await exchange.watch_order_book(symbol)
+        row = {"nonce": book["nonce"]}
+        for side in ("bids", "asks"):
+            row[side] = [[repr(level[0]), repr(level[1])] for level in book[side]]
+        print(json.dumps(row), flush=True)
+
+
+async def main():
+    exchange = getattr(ccxt.pro, SETTINGS["exchange"])(SETTINGS.get("options", {}))
+    exchange.urls["api"] = moved(exchange.urls["api"])
+    exchange.set_markets([market(SETTINGS["symbol"], SETTINGS["name"])])
+    async with exchange:
+        print("ready", flush=True)
+        await {"trades": trades, "books": books}[SETTINGS["channel"]](exchange, SETTINGS["symbol"])
+
+
+asyncio.run(main())
