@@ -145,7 +145,8 @@ class OwnerLoop(abc.ABC):
     def _facts(self) -> dict[str, Any]:
         now = trio.current_time()
         streams = [self._sign(symbol, now) for symbol in self._lines.wanted.symbols]
-        return facts(self._vital, self._source.venue, required=self._owner.required, streams=streams)
+        counted = self._counted()
+        return facts(self._vital, self._source.venue, required=self._owner.required, streams=streams, **counted)
 
     def _sign(self, symbol: str, now: float) -> StreamVital:
         age, limit, rate = self._silence.signs(symbol, now)
@@ -208,10 +209,6 @@ class OwnerLoop(abc.ABC):
     @abc.abstractmethod
     def _owed(self, symbol: str) -> Sequence[Any]:
         """Return what the reader of a symbol must be told, now that there may be room."""
-
-    def _facts(self) -> dict[str, int]:
-        said = self._states.said
-        return {"symbols": len(self._lines.wanted.symbols), "live": sum(said.values()), **self._counted()}
 
     # Hearing ---------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from ._continuity import Cursor, Question
-from ._messages import Session
+from ._session import Session
 from ._records import Gap, Trade
 
 REMEMBERED: Final = 4_000
