@@ -27,7 +27,6 @@ from actors._source import (
     Welcome,
 )
 
-
 LIMITS = Limits(
     attempts=100,
     attempts_within=300,
