@@ -47,7 +47,7 @@ def bot(*children: object) -> Supervisor:
 
 async def until(true: Callable[[], bool], bound: float = 10.0) -> None:
     with trio.fail_after(bound):
-        while not true():
+        while not true():  # noqa: ASYNC110 - it polls what is seen from outside only
             await trio.sleep(0.02)
 
 
