@@ -130,6 +130,19 @@ class Silence:
         """Return for how many seconds the stream may lag behind REST."""
         return _grace(self.limit(symbol))
 
+    def signs(self, symbol: str, now: float) -> tuple[float | None, float | None, float | None]:
+        """Return seconds since the last new item, the seconds that are well so far, and the items per second.
+
+        A question that finds no news makes the second larger: the symbol is quiet, and that is known. None: not known,
+        or the venue is being asked.
+        """
+        known = self._symbols.get(symbol)
+        if known is None or known.last is None or not known.ears:
+            return None, None, None
+        due = max(ear.due for ear in known.ears.values())
+        limit = None if due == FAR else due - known.last + GRACE[1]
+        return now - known.last, limit, known.rhythm.rate
+
     # What happens ----------------------------------------------------------------------------------------------
 
     def opened(self, session: Session, symbols: frozenset[str], now: float) -> None:
