@@ -346,9 +346,13 @@ class _Delivery(OwnerLoop):
         return theirs.bids(SAME) != mine.bids(SAME) or theirs.asks(SAME) != mine.asks(SAME)
 
     def _refused(self, item: BookItem) -> None:
-        at = self._symbols.get(item.symbol)
-        if at is not None:
-            at.given = None
+        counts = self._counts.get(item.symbol)
+        if counts is not None:
+            counts.refused += 1
+
+    def _counted(self) -> dict[str, int]:
+        fields = [field.name for field in attrs.fields(Counts)]
+        return {name: sum(getattr(counts, name) for counts in self._counts.values()) for name in fields}
 
     def _owed(self, symbol: str) -> Sequence[BookItem]:
         at = self._symbols.get(symbol)

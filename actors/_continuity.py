@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
-from ._messages import Session
+from ._session import Session
 from ._records import FeedState, Gap, Trade
 
 Item: TypeAlias = Trade | Gap | FeedState

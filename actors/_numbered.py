@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from ._continuity import Cursor, Missing, Position, Question
-from ._messages import Session
+from ._session import Session
 from ._records import Trade
 
 RESTART_AFTER: Final = 60_000

@@ -113,6 +113,7 @@ class OwnerLoop(abc.ABC):
 
     async def run(self) -> None:
         """Deliver until cancelled."""
+        self._me.expose(self._facts)
         # Of connections that ended with the earlier incarnation.
         self._owner.inflow.receive_many_nowait()
         async with self._turn:
@@ -144,7 +145,8 @@ class OwnerLoop(abc.ABC):
     def _facts(self) -> dict[str, Any]:
         now = trio.current_time()
         streams = [self._sign(symbol, now) for symbol in self._lines.wanted.symbols]
-        return facts(self._vital, self._source.venue, required=self._owner.required, streams=streams)
+        counted = self._counted()
+        return facts(self._vital, self._source.venue, required=self._owner.required, streams=streams, **counted)
 
     def _sign(self, symbol: str, now: float) -> StreamVital:
         age, limit, rate = self._silence.signs(symbol, now)
@@ -198,7 +200,11 @@ class OwnerLoop(abc.ABC):
 
     @abc.abstractmethod
     def _refused(self, item: Any) -> None:
-        """An item found no room in ``out``."""
+        """Count an item that found no room in ``out``; `_owed` makes it good."""
+
+    @abc.abstractmethod
+    def _counted(self) -> dict[str, int]:
+        """Return what was counted, over all symbols, for the tree's status."""
 
     @abc.abstractmethod
     def _owed(self, symbol: str) -> Sequence[Any]:

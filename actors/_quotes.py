@@ -253,6 +253,14 @@ class _Delivery(OwnerLoop):
         if cursor is not None and isinstance(item, Quote):
             cursor.refused += 1
 
+    def _counted(self) -> dict[str, int]:
+        cursors = self._cursors.values()
+        return {
+            "older": sum(cursor.older for cursor in cursors),
+            "repeated": sum(cursor.repeated for cursor in cursors),
+            "refused": sum(cursor.refused for cursor in cursors),
+        }
+
     def _owed(self, symbol: str) -> Sequence[QuoteItem]:
         live = self._is_live(symbol)
         state = self._state(symbol, "as it is now, after items found no room in the mailbox", live=live)

@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from ._continuity import Cursor, Question
-from ._messages import Session
+from ._session import Session
 from ._records import Gap, Trade
 
 REMEMBERED: Final = 4_000
@@ -316,19 +316,21 @@ class Unnumbered:
 
     def _knows_a_beginning(self, rows: Sequence[Trade], *, waiting: bool) -> bool:
         """Say whether there is a trade to go on from, before the first one was delivered."""
-        if not self._interrupted and not waiting:
-            # The first session: whatever becomes of it, nothing before this trade is owed.
-            self._anchor = rows[-1] if rows else self._anchor
+        if self._anchor is None and not self._interrupted and not waiting:
+            # Whatever becomes of the first session, nothing before this trade is owed.
+            self._anchor = rows[-1] if rows else None
             self._asking = False
             return False
-        if self._anchor is None:
-            if rows or waiting:
+        anchor = self._anchor
+        if anchor is None or any(trade.id == anchor.id for side in self._sides.values() for trade in side.waiting):
+            # No trade from before the first subscription is known: the first that a session brings is the beginning.
+            if self._interrupted and (rows or waiting):
                 self._gap("the first session ended before it brought a trade", self._first_waiting())
             for side in self._sides.values():
                 self._join(side, side.waiting)
             self._asking = self._interrupted = False
             return False
-        self._delivered.setdefault(self._anchor.id, self._anchor.time)
+        self._delivered.setdefault(anchor.id, anchor.time)
         return True
 
     def _behind_the_last(self, rows: Sequence[Trade]) -> list[Trade] | None:

@@ -137,7 +137,9 @@ class Scene:
     def ended(self) -> list[str]:
         """By what the connection ended, each time."""
         return [
-            type(e.end.exception).__name__ for e in self.events if isinstance(e, Ended) and e.path.endswith("connection")
+            type(e.end.exception).__name__
+            for e in self.events
+            if isinstance(e, Ended) and e.path.endswith("connection")
         ]
 
     @property

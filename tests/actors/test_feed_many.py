@@ -407,6 +407,11 @@ def test_an_order_to_reconnect_is_repeated_until_it_is_followed() -> None:
         await town.tell(Lost(session, "at last"))
         await trio.sleep(3 * REMIND)
         assert len(town.ordered(Reconnect)) == first + 1
+        town.publish("AAA", 3)
+        await town.open()
+        await trio.sleep(1)
+        assert town.ids("AAA")[-1] == town.published["AAA"], "the new one is the first again, and is caught up"
+        assert town.states("AAA")[-1][0]
 
     play(Town("AAA"), script)
 

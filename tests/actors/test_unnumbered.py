@@ -323,6 +323,20 @@ def test_the_oldest_that_wait_give_way_and_rest_shows_them() -> None:
     assert ready(track) == names(*range(HELD + 11))
 
 
+def test_what_was_ready_and_not_delivered_when_the_feed_failed_is_delivered_from_the_list() -> None:
+    track, one, two = unnumbered(), Session(), Session()
+    track.opened(one, 0.0)
+    track.live(one, trades(1, 2, 3), 0.0)
+    track.cursor.delivered(1)
+    track.restarted()
+    assert ready(track) == []
+    track.opened(two, 1.0)
+    question = track.question(1.0)
+    assert question is not None
+    track.answer(question, trades(0, 1, 2, 3), final=False)
+    assert ready(track) == names(2, 3)
+
+
 def test_memory_is_bounded() -> None:
     track, one = unnumbered(), Session()
     track.opened(one, 0.0)

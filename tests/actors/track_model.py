@@ -58,6 +58,8 @@ class Model:
         self.now = 0.0
         self.asked: Question | None = None
         self.unhelpful = 0
+        self.room = 10**6
+        """How many items the bot's mailbox still takes."""
         self.opened_at: int | None = None
         """How many were published before the first session."""
 
@@ -136,6 +138,8 @@ class Model:
 
     def settle(self) -> None:
         """Ask until there is nothing to be asked, as the feed does."""
+        self.room = 10**6
+        self.flush()
         self.answer()
         for _ in range(200):
             self.now += 2.0
@@ -147,8 +151,9 @@ class Model:
 
     # The bot ---------------------------------------------------------------------------------------------------
 
-    def flush(self, most: int = 10**6) -> None:
-        ready = self.track.cursor.ready[:most]
+    def flush(self) -> None:
+        ready = self.track.cursor.ready[: self.room]
+        self.room -= len(ready)
         self.out += ready
         self.track.cursor.delivered(len(ready))
 
@@ -208,6 +213,7 @@ def steps(*extra: Any) -> Any:
             st.tuples(st.just("close"), number),
             st.tuples(st.just("wait"), st.sampled_from([0.05, 0.2, 2.0])),
             st.tuples(st.just("final"), st.integers(0, 4)),
+            st.tuples(st.just("room"), st.sampled_from([0, 1, 3, 10**6])),
             *extra,
         ),
         max_size=40,
@@ -240,6 +246,9 @@ def play(model: Model, plan: Sequence[tuple[Any, ...]]) -> None:
                 model.fail()
             case ("wait", seconds):
                 model.now += seconds
+            case ("room", count):
+                model.room = count
+                model.flush()
             case ("crash",):
                 model.crash()
             case ("withhold", count):
