@@ -162,6 +162,9 @@ class _Connection:
                     self._http.start_next_cycle()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # The client has gone, which is its right.
+        except h11.LocalProtocolError as error:
+            # Ours, and a bug; it costs this one connection.
+            self._endpoint.report(Request("", "", {}, {}), error)
 
     async def _one_request(self) -> bool:
         """Serve one request; return whether there can be another one."""
@@ -192,6 +195,8 @@ class _Connection:
         return False
 
     async def _answer(self, request: Request) -> Reply:
+        if request.method == "CONNECT":
+            return Reply(405, b"this is no proxy\n")  # Any success would turn the connection into a tunnel.
         try:
             return await self._endpoint.respond(request)
         except Exception as error:  # noqa: BLE001 - reported; the others are served on
