@@ -130,7 +130,8 @@ def test_a_mute_connection_is_noticed_within_the_declared_silence() -> None:
     back = [at for at, item in feed if isinstance(item, FeedState) and item.live and at > lost[0]]
     # At the latest one ping finds it before the silence does.
     assert lost[0] - muted_at <= 20 + 2 + 1
-    assert back[0] - lost[0] <= 3
+    # Its subscription is renewed first; nobody confirms that.
+    assert back[0] - lost[0] <= 3 + 2
     ids = [item.id for _, item in feed if not isinstance(item, FeedState | Gap)]  # type: ignore[attr-defined]
     assert ids == list(range(ids[0], ids[0] + len(ids)))
 
