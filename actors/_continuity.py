@@ -12,8 +12,8 @@ from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
-from ._session import Session
 from ._records import FeedState, Gap, Trade
+from ._session import Session
 
 Item: TypeAlias = Trade | Gap | FeedState
 

@@ -65,6 +65,9 @@ class Filler:
         self._errands = Errands(nursery, self._settle)
         self._probing: set[str] = set()
         self._refused: set[str] = set()
+        """By REST."""
+        self._reasons: dict[str, str] = {}
+        """Why each refused symbol is, as was said last."""
 
     def add(self, symbol: str) -> None:
         """Have a symbol settled."""
@@ -84,6 +87,7 @@ class Filler:
         """Begin anew with a symbol."""
         self._probing.discard(symbol)
         self._refused.discard(symbol)
+        self._reasons.pop(symbol, None)
 
     async def anchor(self, symbols: Sequence[str]) -> None:
         """Ask for the newest trade of each symbol, for a bounded time."""
@@ -104,9 +108,10 @@ class Filler:
                 await out.wait_writable()
 
     async def refused(self, symbol: str, reason: str) -> None:
-        """Say that the venue does not bring a symbol."""
+        """Say that the venue does not bring a symbol; once, unless the reason changes."""
         track = self._desk.tracks.get(symbol)
-        if track is not None:
+        if track is not None and self._reasons.get(symbol) != reason:
+            self._reasons[symbol] = reason
             self._desk.me.note("refused", symbol=symbol, reason=reason)
             track.cursor.state(f"refused: {reason}", live=False, again=True)
             await self.flush(track)
@@ -157,7 +162,7 @@ class Filler:
                 if self._desk.tracks.get(symbol) is not track:
                     return False
                 track.give_up(question, str(problem))
-                if not question.urgent:
+                if not (question.urgent or track.complete):
                     self._desk.me.note("not_caught_up", symbol=symbol, reason=str(problem))
                 await self._deliver(track)
                 following = track.question(trio.current_time())

@@ -10,7 +10,7 @@ Theory of operation
 * Where two sessions have a symbol, each is judged by the other without a question.
 * A session as a whole has a rhythm too. When all of it is silent one or two of its symbols are asked about, the
   busiest, and not all: when those are mute the session is.
-* When the venue cannot be asked, three times the declared silence is enough to replace the session.
+* When the venue cannot be asked, three times the declared silence is enough to replace a session that brings nothing.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ class Silence:
                 # A session of many symbols brings something all the time: when it does not, that tells sooner.
                 limit = min(self.limit(symbol), whole.rhythm.limit(self._most))
                 ear.rung, ear.due = Rung.DOUBTED, now + _grace(limit)
-            elif news is None and silent >= GIVE_UP * self._most - _EPSILON:
+            elif news is None and now - self._sessions[ear.session].heard >= GIVE_UP * self._most - _EPSILON:
                 reason = f"{symbol} silent for {silent:.0f} s, and the venue cannot be asked why"
                 actions += self._replace(ear.session, reason)
                 continue

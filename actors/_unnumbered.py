@@ -23,8 +23,9 @@ from typing import Final, TypeAlias
 import attrs
 
 from ._continuity import Cursor, Question
-from ._session import Session
+from ._joint import is_before, merged, number
 from ._records import Gap, Trade
+from ._session import Session
 
 REMEMBERED: Final = 4_000
 """How many trades are known again. More than any list of REST has."""
@@ -167,8 +168,8 @@ class Unnumbered:
         for trade in trades:
             if trade.id in known:
                 self.repeated += 1
-            elif last_time is not None and _before(trade, last_id, last_time):
-                if oldest is None or _before(trade, *oldest):
+            elif last_time is not None and is_before(trade, last_id, last_time):
+                if oldest is None or is_before(trade, *oldest):
                     # From before the beginning, or delivered so long ago that it is forgotten.
                     self.repeated += 1
                 else:
@@ -189,7 +190,7 @@ class Unnumbered:
         head = self.cursor.head
         in_time: list[Trade] = []
         for trade in late:
-            if head.time is not None and _before(trade, head.id, head.time):
+            if head.time is not None and is_before(trade, head.id, head.time):
                 self._too_late(trade)
             else:
                 in_time.append(trade)
@@ -201,7 +202,7 @@ class Unnumbered:
         behind: _Place = (None, None)
         front: _Place = (None, None)
         for known in reversed(self._delivered.items()):
-            if not _before(trade, *known):
+            if not is_before(trade, *known):
                 front = known
                 break
             behind = known
@@ -270,6 +271,10 @@ class Unnumbered:
         if new is None:
             if not (final or self._is_newer(rows)):
                 return False
+            if not self._is_newer(rows) and any(side.trusted for side in self._sides.values()):
+                # An answer without use is no reason to believe what was only doubted.
+                self.give_up(question, "")
+                return True
             new = list(rows) if self._is_newer(rows) else []
             behind = new[0] if new else self._first_waiting()
             self._gap("REST's list does not reach back to the last trade", behind)
@@ -339,45 +344,27 @@ class Unnumbered:
             if rows[place].id in self._delivered:
                 return list(rows[place + 1 :])
         last = self.cursor.head.id
-        if isinstance(last, int) and rows and _number(rows[0]) <= last <= _number(rows[-1]):
-            return [row for row in rows if _number(row) > last]
+        if isinstance(last, int) and rows and number(rows[0]) <= last <= number(rows[-1]):
+            return [row for row in rows if number(row) > last]
         return None
 
     def _is_newer(self, rows: Sequence[Trade]) -> bool:
         if not rows:
             return False
         head = self.cursor.head
-        return head.time is None or not _before(rows[-1], head.id, head.time)
+        return head.time is None or not is_before(rows[-1], head.id, head.time)
 
-    def _with_waiting(self, rows: Sequence[Trade]) -> list[Trade]:
-        """Return rows from REST, and what a session that joins with them has brought besides, in order.
-
-        A trade that only the stream has stands right before the next one that both have; behind the last of those it is
-        newer than the list.
-        """
+    def _with_waiting(self, rows: Sequence[Trade]) -> Sequence[Trade]:
+        """Let the sessions join whose trades the rows have, and return all of it in order."""
         for side in self._sides.values():
             if side.joined or not side.waiting:
                 continue
-            places = {row.id: place for place, row in enumerate(rows)}
-            covered = isinstance(side.waiting[0].id, int) and rows and _number(rows[-1]) >= _number(side.waiting[0])
-            if not covered and not any(trade.id in places for trade in side.waiting):
-                continue
-            merged: list[Trade] = []
-            alone: list[Trade] = []
-            place = 0
-            for trade in side.waiting:
-                at = places.get(trade.id)
-                if at is None:
-                    alone.append(trade)
-                elif at >= place:
-                    merged += [*rows[place:at], *alone, rows[at]]
-                    alone, place = [], at + 1
-            rows = [*merged, *rows[place:], *alone]
-            if rows and isinstance(rows[0].id, int):
-                rows = sorted(rows, key=_number)
-            side.joined, side.trusted, side.waiting = True, False, []
-            self._interrupted = False
-        return list(rows)
+            both = merged(rows, side.waiting)
+            if both is not None:
+                rows = both
+                side.joined, side.trusted, side.waiting = True, False, []
+                self._interrupted = False
+        return rows
 
     def _trust(self) -> None:
         """End the doubt: there is nothing new, so that nothing was missed."""
@@ -407,14 +394,3 @@ class Unnumbered:
         self._trust()
         if question.urgent and any(side.waiting for side in self._sides.values()):
             self._decree(reason)
-
-
-def _before(trade: Trade, last_id: int | str | None, last_time: int) -> bool:
-    """Say whether a trade lies before another one: by number where there are numbers, by time where not."""
-    if isinstance(trade.id, int) and isinstance(last_id, int):
-        return trade.id < last_id
-    return trade.time < last_time
-
-
-def _number(trade: Trade) -> int:
-    return trade.id  # type: ignore[return-value]

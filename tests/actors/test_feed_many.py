@@ -300,6 +300,7 @@ def test_a_refused_symbol_is_said_to_be_so_and_the_others_go_on() -> None:
         session = Session()
         await town.tell(Opened(session, frozenset(["AAA"])), Rejected(session, "BBB", "no such topic"))
         await town.tell(Batch(town.publish("AAA"), session))
+        await town.tell(Rejected(session, "BBB", "no such topic"))
 
     town = play(Town("AAA", "BBB"), script)
     assert town.states("BBB") == [(False, "starting"), (False, "refused: no such topic")]

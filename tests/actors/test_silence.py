@@ -202,6 +202,13 @@ def test_when_the_venue_cannot_be_asked_three_times_the_silence_is_enough() -> N
     assert len(stand.probes) <= 5
 
 
+def test_a_quiet_symbol_of_a_lively_session_is_left_alone_while_the_venue_cannot_be_asked() -> None:
+    stand, session = Stand(rest=False), Session()
+    stand.silence.opened(session, frozenset("AB"), 0.0)
+    stand.run(((at / 2, "A", 1, (session,)) for at in range(2000)), 1000.0)
+    assert stand.orders == []
+
+
 def test_of_a_session_that_is_silent_altogether_only_a_few_symbols_are_asked_about() -> None:
     stand, session, dice = Stand(), Session(), random.Random(3)
     symbols = [f"S{number}" for number in range(300)]

@@ -268,6 +268,21 @@ def test_what_came_during_a_doubt_waits_for_the_answer() -> None:
     assert track.live(one, trades(5), 31.0) == 1
 
 
+def test_a_doubt_that_gets_useless_answers_is_dropped() -> None:
+    track, one = unnumbered(), Session()
+    track.opened(one, 0.0)
+    track.live(one, trades(5), 0.0)
+    track.wonder()
+    question = track.question(30.0)
+    assert question is not None
+    assert not track.answer(question, [], final=False)
+    assert not track.answer(question, trades(1, 2), final=False)
+    assert track.answer(question, [], final=True)
+    track.live(one, trades(6), 31.0)
+    assert ready(track) == names(5, 6)
+    assert track.complete
+
+
 def test_a_doubt_that_rest_cannot_settle_is_dropped() -> None:
     track, one = unnumbered(), Session()
     track.opened(one, 0.0)
