@@ -25,7 +25,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from ._messages import Session
+from ._session import Session
 from ._source import BookRule, Depth
 
 PATIENCE: Final = 1.0

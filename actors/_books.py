@@ -27,10 +27,11 @@ from ._asking import Errands, Unavailable, UnknownSymbol
 from ._book import Ladder
 from ._book_sync import BookSync, Counts, Step
 from ._http import Http, open_http
-from ._messages import Hold, Inflow, Order, Resubscribe, Session, Wanted, kept
+from ._messages import Hold, Inflow, Order, Resubscribe, Wanted, kept
 from ._owner import now_ms
 from ._owner_loop import LEAST, OwnerLoop
 from ._records import BookItem, BookUpdate, FeedState, SymbolChange
+from ._session import Session
 from ._silence import FAR
 from ._source import BookSource, Depth, HttpRequest
 from .ops._vitals import VitalKind

@@ -35,7 +35,6 @@ from ._messages import (
     Reconnect,
     Rejected,
     Resubscribe,
-    Session,
     Subscribed,
     Wanted,
     kept,
@@ -43,6 +42,7 @@ from ._messages import (
 from ._numbered import Numbered
 from ._owner import Lines, by_symbol, now_ms, wanted_of
 from ._records import FeedItem, SymbolChange, Trade
+from ._session import Session
 from ._silence import Action, Probe, Silence
 from ._source import TradeSource
 from ._unnumbered import Unnumbered

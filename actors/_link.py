@@ -14,8 +14,9 @@ from supervisor import MailboxClosed, Me
 
 from ._errors import ConnectFailed, KeyExpired, PongTimeout, RateLimited, Unsubscribed
 from ._message_budget import MessageBudget
-from ._messages import Batch, Hold, Lost, Opened, Rejected, Session, Subscribed
+from ._messages import Batch, Hold, Lost, Opened, Rejected, Subscribed
 from ._outflow import Outflow
+from ._session import Session
 from ._source import (
     Acknowledged,
     Closing,

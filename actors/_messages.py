@@ -11,7 +11,7 @@ import trio
 from supervisor import Mailbox
 
 from ._rest_limit import Spent
-from ._session import Session as Session
+from ._session import Session
 
 T = TypeVar("T")
 

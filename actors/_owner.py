@@ -15,8 +15,9 @@ import trio
 
 from supervisor import Mailbox
 
-from ._messages import Lost, Opened, Order, Rejected, Session, Subscribed, Wanted, WantedChanged, kept
+from ._messages import Lost, Opened, Order, Rejected, Subscribed, Wanted, WantedChanged, kept
 from ._records import FeedState, SymbolChange
+from ._session import Session
 
 Note = Callable[..., None]
 """`Me.note`."""

@@ -27,9 +27,10 @@ from supervisor import Backoff, Mailbox, Me, actor
 
 from ._errors import HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Session, kept
+from ._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, kept
 from ._reconcile import Book, OrderKey, OrderReport, differences, judge
 from ._records import AccountItem, AccountState, Fill, OrderUpdate
+from ._session import Session
 from ._source import AccountSource, HttpRequest
 from .ops._vitals import StreamVital, facts
 

@@ -20,8 +20,9 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from ._messages import Reconnect, Resubscribe, Session
+from ._messages import Reconnect, Resubscribe
 from ._rhythm import Rhythm
+from ._session import Session
 
 FAR: Final = float("inf")
 GRACE: Final = (0.5, 2.0)

@@ -2,8 +2,8 @@
 
 from actors._book import Book, BookError
 from actors._books import Books
-from actors._messages import Session
 from actors._records import BookItem, BookUpdate
+from actors._session import Session
 from actors._source import BookRule
 from supervisor import Mailbox
 

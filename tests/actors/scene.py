@@ -10,8 +10,9 @@ import trio.testing
 
 from actors._connection import Connection
 from actors._lines import PublicLine
-from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Session, Wanted
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Wanted
 from actors._pinger import Pinger
+from actors._session import Session
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 
 from .fake_source import FakeSource, Item

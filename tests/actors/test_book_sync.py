@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors._book import Book
 from actors._book_sync import PATIENCE, STALE_SNAPSHOTS, BookSync, Step
-from actors._messages import Session
+from actors._session import Session
 from actors._source import BookRule, Depth
 
 from .book_model import BYBIT, KUCOIN, OKX, RULES, SPOT, USDM, Change, Follower, Line, Model

@@ -9,7 +9,8 @@ import trio.testing
 
 from actors import KeyTimeout, SecretMissing
 from actors._link import together
-from actors._messages import Batch, Lost, Opened, Ping, Reconnect, Rejected, Session
+from actors._messages import Batch, Lost, Opened, Ping, Reconnect, Rejected
+from actors._session import Session
 from supervisor import Ended, Ready
 
 from .fake_source import FakeSource

@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from actors._lines import PublicLine
-from actors._messages import Lost, Opened, Rejected, Resubscribe, Session, Subscribed, WantedChanged
+from actors._messages import Lost, Opened, Rejected, Resubscribe, Subscribed, WantedChanged
+from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrades
 from supervisor import Mailbox
 
