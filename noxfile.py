@@ -49,9 +49,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests against the installed package; `-- ARGS` go to pytest."""
+    """Run the tests against the installed package, on all cores; `-- ARGS` go to pytest instead, on one."""
     install(session, "tests")
-    session.run("pytest", *session.posargs, env=INSTALLED_ONLY)
+    session.run("pytest", *(session.posargs or ("--numprocesses", "auto")), env=INSTALLED_ONLY)
 
 
 @nox.session(name="third-party")

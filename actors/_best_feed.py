@@ -182,6 +182,7 @@ def best_feed(
     max_age: float = 1.0,
     stable: float = 30.0,
     tolerance: float | str | Decimal = "0.01",
+    required: bool = True,
     **options: Any,
 ) -> Supervisor:
     """Return the group that delivers the trades of one of several sources, and changes over when that one goes blind.
@@ -196,6 +197,7 @@ def best_feed(
         max_age: Most seconds by which a trade that is handed out may be later than is usual for its source.
         stable: Seconds that a source must have been sound before the feed goes back to it.
         tolerance: By which part of the price sources may differ: 0.01 is one percent.
+        required: Whether health is lost with this feed; its sources one by one are not required.
         options: Of the group as a child, see `supervisor.Policy`.
 
     Raises:
@@ -203,6 +205,7 @@ def best_feed(
     """
     terms, wrong = _terms(stale_after, max_age, stable, tolerance)
     wrong += wrong_type("out", out, Mailbox, "a Mailbox")
+    wrong += wrong_type("required", required, bool, "True or False")
     wrong += [] if sources else ["a feed needs at least one source"]
     usable = []
     for source in sources:
@@ -219,6 +222,7 @@ def best_feed(
         out=out,
         state=Mailbox(f"{name} choice", capacity=1),
         terms=terms,
+        required=required,
     )
     # What is wrong with a source is reported by the group, with the path from there.
     with collecting_problems():
