@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import formatdate
 
 import h11
 import trio
@@ -138,7 +139,13 @@ class HttpConnection:
 
     async def _send(self, reply: Reply, *, close: bool = False) -> None:
         kind = "application/json;charset=UTF-8" if reply.body[:1] in (b"{", b"[") else "text/html"
-        headers = [("Content-Type", kind), ("Content-Length", str(len(reply.body))), *reply.headers]
+        date = formatdate(self._hub.clock.ms() / 1000, usegmt=True)
+        headers = [
+            ("Date", date),
+            ("Content-Type", kind),
+            ("Content-Length", str(len(reply.body))),
+            *reply.headers,
+        ]
         if close:
             headers.append(("Connection", "close"))
         events = (
