@@ -58,7 +58,12 @@ def test_encoded_frames_are_what_the_independent_codec_writes(payload: bytes, fi
         (masked(Opcode.TEXT, b"x" * 1001), 1009),
         (masked(Opcode.TEXT, b"x" * 600, fin=False) + masked(Opcode.CONTINUATION, b"x" * 600), 1009),
     ],
-)
+    # Masks are random, and names of tests must not be.
+    ids=[
+        "not masked", "reserved bit", "reserved opcode", "ping in pieces", "nothing to continue", "not continued",
+        "not UTF-8", "too long", "too long in pieces",
+    ],
+)  # fmt: skip
 def test_each_breach_of_the_protocol_has_its_close_code(data: bytes, code: int) -> None:
     with pytest.raises(FrameError) as caught:
         list(FrameReader(1000).feed(data))
