@@ -49,9 +49,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests against the installed package; `-- ARGS` go to pytest."""
+    """Run the tests against the installed package, on all cores; `-- ARGS` go to pytest instead, on one."""
     install(session, "tests")
-    session.run("pytest", *session.posargs, env=INSTALLED_ONLY)
+    session.run("pytest", *(session.posargs or ("--numprocesses", "auto")), env=INSTALLED_ONLY)
 
 
 @nox.session(name="third-party")
@@ -106,6 +106,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def conformance(session: nox.Session) -> None:
+    """Run Autobahn|Testsuite itself against the wire; it needs a Python 2.7: on the PATH, of pyenv, or as PYTHON27."""
+    found = sorted(Path.home().glob(".pyenv/versions/2.7*/bin/python2.7"))
+    python = os.environ.get("PYTHON27") or (str(found[-1]) if found else shutil.which("python2.7"))
+    if python is None:
+        session.error("no Python 2.7; tests/conformance/test_rfc6455.py plays the same cases without it")
+    folder = Path(session.create_tmp()) / "autobahn"
+    if not (folder / "autobahntestsuite").exists():
+        session.run(python, "-m", "pip", "install", "-q", "--target", str(folder), "autobahntestsuite", external=True)
+    install(session, "tests")
+    session.run("pytest", "tests/conformance", env=INSTALLED_ONLY | {"UNBLINKING_AUTOBAHN": f"{python}:{folder}"})
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Every venue against every fault, as a table; `-- --only TEXT` chooses rows, see `-- --help`."""
     install(session, "tests")
@@ -117,20 +131,6 @@ def soak(session: nox.Session) -> None:
     """Days of twenty connections with rotations and faults on the virtual clock; `-- --days N --seed S`."""
     install(session, "tests")
     run_of_tests(session, "tests.soak.soak", *session.posargs)
-
-
-@nox.session
-def conformance(session: nox.Session) -> None:
-    """Run Autobahn|Testsuite itself against the wire; it needs a Python 2.7: on the PATH, of pyenv, or as PYTHON27."""
-    found = sorted(Path.home().glob(".pyenv/versions/2.7*/bin/python2.7"))
-    python = os.environ.get("PYTHON27") or shutil.which("python2.7") or (str(found[-1]) if found else None)
-    if python is None:
-        session.error("no Python 2.7; tests/conformance/test_rfc6455.py plays the same cases without it")
-    folder = Path(session.create_tmp()) / "autobahn"
-    if not (folder / "autobahntestsuite").exists():
-        session.run(python, "-m", "pip", "install", "-q", "--target", str(folder), "autobahntestsuite", external=True)
-    install(session, "tests")
-    session.run("pytest", "tests/conformance", env=INSTALLED_ONLY | {"UNBLINKING_AUTOBAHN": f"{python}:{folder}"})
 
 
 @nox.session

@@ -2,15 +2,19 @@
 
 Layout, from the top of the import order down:
 
-    _venues             what a bot names: `binance.trades(...)`, `binance_usdm.account(...)`
-    _feed, _private_stream              the owners of the data: every trade once, every update accounted for
-    _connection, _listen_key, _pinger   one connection and what keeps it alive
-    _messages           what actors tell each other
-    _wire, _http        the only files that import a WebSocket or an HTTP library
+    ops/                watching a tree from outside: vital signs, health endpoint, ledger file
+    _venues, _venue, _groups            what a bot names, `binance.trades(...)`, and the groups of actors behind it
+    _best_feed          one feed over several venues; pure: _failover, _freshness, _merge
+    _feed, _filling     the owner of trades; pure: _continuity, _numbered, _unnumbered, _audit
+    _books, _quotes     the owners of order books and quotes, on _owner_loop; pure: _book_sync; for whoever reads: _book
+    _owner, _asking     what all owners share; pure: _silence, _rhythm, _rest_limit
+    _private_stream, _listen_key        the owner of an account's orders, and its key; pure: _reconcile
+    _connection, _link, _lines, _outflow, _pinger    one connection, new before old; pure: _subscriptions, _message_budget
+    _messages, _session what actors tell each other
     exchanges/          pure: one file a venue
-    _continuity, _reconcile             pure: which ids are missing, which updates are missing
-    _source, _records, _secret, _errors, _guard
-    simulator/          an exchange to test against
+    _wire, _tap, _http, _http_network, _dial    the only files that import network libraries; pure: _ws_frames
+    _source, _records, _secret, _errors, _trees, _guard
+    simulator/          the embedded exchange, to test against
 """
 
 from __future__ import annotations

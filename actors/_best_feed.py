@@ -34,12 +34,14 @@ from supervisor import (
 )
 
 from ._failover import Explanation, Terms
+from ._feed import Feed
 from ._groups import wrong_seconds, wrong_type
 from ._merge import Merge
 from ._messages import kept
 from ._records import BestItem, Blind, FeedItem, Switched
 from ._trees import with_children
 from ._venue import FeedSpec
+from .ops._vitals import StreamVital, facts
 
 INBOX: Final = 4096
 """Items between a source and the selector, which looks at them as soon as it runs."""
@@ -62,6 +64,8 @@ class Selector:
     out: Mailbox[BestItem]
     state: Mailbox[Merge]
     terms: Terms
+    required: bool = True
+    """Whether the bot is unhealthy without it."""
 
     async def run(self, me: Me) -> None:
         """Choose until cancelled. Cancellation loses nothing: what is not handed out yet is kept."""
@@ -72,6 +76,7 @@ class _Selection:
     """One incarnation of the selector."""
 
     def __init__(self, selector: Selector, me: Me) -> None:
+        self._selector = selector
         self._out = selector.out
         self._inboxes = dict(zip(selector.sources, selector.inboxes, strict=True))
         self._me = me
@@ -146,8 +151,16 @@ class _Selection:
 
     def _facts(self) -> dict[str, Any]:
         explained = self._merge.choice.explain(trio.current_time())
+        followed = explained.followed
+        stream = StreamVital(
+            self._selector.feed,
+            live=followed is not None,
+            reason=explained.reason,
+            state="blind" if followed is None else f"follows {followed}",
+        )
         return {
-            "follows": explained.followed,
+            **facts("best", followed or "", required=self._selector.required, streams=[stream]),
+            "follows": followed,
             "reason": explained.reason,
             "sources": {source.name: source.verdict for source in explained.sources},
             "came_too_late": self._merge.late,
@@ -169,6 +182,7 @@ def best_feed(
     max_age: float = 1.0,
     stable: float = 30.0,
     tolerance: float | str | Decimal = "0.01",
+    required: bool = True,
     **options: Any,
 ) -> Supervisor:
     """Return the group that delivers the trades of one of several sources, and changes over when that one goes blind.
@@ -183,6 +197,7 @@ def best_feed(
         max_age: Most seconds by which a trade that is handed out may be later than is usual for its source.
         stable: Seconds that a source must have been sound before the feed goes back to it.
         tolerance: By which part of the price sources may differ: 0.01 is one percent.
+        required: Whether health is lost with this feed; its sources one by one are not required.
         options: Of the group as a child, see `supervisor.Policy`.
 
     Raises:
@@ -190,6 +205,7 @@ def best_feed(
     """
     terms, wrong = _terms(stale_after, max_age, stable, tolerance)
     wrong += wrong_type("out", out, Mailbox, "a Mailbox")
+    wrong += wrong_type("required", required, bool, "True or False")
     wrong += [] if sources else ["a feed needs at least one source"]
     usable = []
     for source in sources:
@@ -206,6 +222,7 @@ def best_feed(
         out=out,
         state=Mailbox(f"{name} choice", capacity=1),
         terms=terms,
+        required=required,
     )
     # What is wrong with a source is reported by the group, with the path from there.
     with collecting_problems():
@@ -251,10 +268,17 @@ def _apart(source: Supervisor) -> Supervisor:
 
 def _not_waited_for(group: Supervisor) -> Supervisor:
     below = [
-        _not_waited_for(node) if isinstance(node, Supervisor) else node.with_(ready_within=None)
+        _not_waited_for(node) if isinstance(node, Supervisor) else _spare(node).with_(ready_within=None)
         for node in group.children
     ]
     return with_children(group, below)
+
+
+def _spare(node: Child) -> Child:
+    """Return a child that health does not ask for: what is required is the choice among the sources."""
+    if isinstance(node.actor, Feed):
+        return attrs.evolve(node, actor=attrs.evolve(node.actor, required=False))
+    return node
 
 
 def _terms(

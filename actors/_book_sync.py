@@ -25,7 +25,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from ._messages import Session
+from ._session import Session
 from ._source import BookRule, Depth
 
 PATIENCE: Final = 1.0
@@ -78,6 +78,8 @@ class Counts:
     discarded: int = 0
     """Messages that could not be used: before a snapshot, behind a hole, of a session gone astray."""
     breaks: int = 0
+    refused: int = 0
+    """Updates that found no room in the bot's mailbox."""
 
 
 class BookSync:

@@ -16,7 +16,7 @@ Theory of operation
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 import trio
@@ -27,12 +27,14 @@ from ._asking import Errands, Unavailable, UnknownSymbol
 from ._book import Ladder
 from ._book_sync import BookSync, Counts, Step
 from ._http import Http, open_http
-from ._messages import Hold, Inflow, Order, Resubscribe, Session, Wanted, kept
+from ._messages import Hold, Inflow, Order, Resubscribe, Wanted, kept
 from ._owner import now_ms
 from ._owner_loop import LEAST, OwnerLoop
 from ._records import BookItem, BookUpdate, FeedState, SymbolChange
+from ._session import Session
 from ._silence import FAR
 from ._source import BookSource, Depth, HttpRequest
+from .ops._vitals import VitalKind
 
 SNAPSHOTS: Final = 3
 """How many books are asked for at a time."""
@@ -94,6 +96,8 @@ class Books:
     silence: float
     """Longest time in seconds without a message after which the venue is asked whether the book is another one."""
     transport: Any = None
+    required: bool = True
+    """Whether the bot is unhealthy without it."""
 
     @out.validator
     def _check_out(self, _: Any, out: Mailbox[BookItem]) -> None:
@@ -116,6 +120,8 @@ class Books:
 
 class _Delivery(OwnerLoop):
     """One incarnation of the owner."""
+
+    _vital: ClassVar[VitalKind] = "book"
 
     def __init__(self, books: Books, me: Me, http: Http, nursery: trio.Nursery) -> None:
         self._books = books
@@ -178,6 +184,8 @@ class _Delivery(OwnerLoop):
             if step.apply or step.broken is not None:
                 self._follow(at, step, received)
             fresh[at.name] = fresh.get(at.name, 0) + len(step.apply)
+            if step.apply and at.time:
+                self._lags[at.name] = received - at.time
             if was is None or at.sync.sequence is None or at.sync.held or at.sync.suspect is not None:
                 self._look_after(at)
         for symbol, count in fresh.items():
@@ -339,9 +347,13 @@ class _Delivery(OwnerLoop):
         return theirs.bids(SAME) != mine.bids(SAME) or theirs.asks(SAME) != mine.asks(SAME)
 
     def _refused(self, item: BookItem) -> None:
-        at = self._symbols.get(item.symbol)
-        if at is not None:
-            at.given = None
+        counts = self._counts.get(item.symbol)
+        if counts is not None:
+            counts.refused += 1
+
+    def _counted(self) -> dict[str, int]:
+        fields = [field.name for field in attrs.fields(Counts)]
+        return {name: sum(getattr(counts, name) for counts in self._counts.values()) for name in fields}
 
     def _owed(self, symbol: str) -> Sequence[BookItem]:
         at = self._symbols.get(symbol)

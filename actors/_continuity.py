@@ -12,8 +12,8 @@ from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
-from ._messages import Session
 from ._records import FeedState, Gap, Trade
+from ._session import Session
 
 Item: TypeAlias = Trade | Gap | FeedState
 
@@ -81,6 +81,10 @@ class Cursor:
     """Whether the last state that was delivered is live."""
     telling: bool | None = None
     """What `told` will be when all that is ready was delivered."""
+    reason: str = ""
+    """Of the last change of state."""
+    gaps: int = 0
+    """How many were declared."""
 
     def put(self, trades: Sequence[Trade], covered: int | None = None) -> None:
         """Add trades to what is ready."""
@@ -118,6 +122,7 @@ class Cursor:
         """Add a gap that is not at the head."""
         self.ready.append(gap)
         self.declared.append(gap)
+        self.gaps += 1
 
     def state(self, reason: str, *, live: bool, again: bool = False) -> None:
         """Add the state of the feed to what is ready, if it has changed.
@@ -128,7 +133,7 @@ class Cursor:
             again: Tell it even if nothing but the reason has changed.
         """
         if live is not self.telling or again:
-            self.telling = live
+            self.telling, self.reason = live, reason
             self.ready.append(FeedState(self.venue, self.symbol, live, reason, self.clock()))
 
     def delivered(self, count: int) -> None:

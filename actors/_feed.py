@@ -35,7 +35,6 @@ from ._messages import (
     Reconnect,
     Rejected,
     Resubscribe,
-    Session,
     Subscribed,
     Wanted,
     kept,
@@ -43,9 +42,11 @@ from ._messages import (
 from ._numbered import Numbered
 from ._owner import Lines, by_symbol, now_ms, wanted_of
 from ._records import FeedItem, SymbolChange, Trade
+from ._session import Session
 from ._silence import Action, Probe, Silence
 from ._source import TradeSource
 from ._unnumbered import Unnumbered
+from .ops._vitals import StreamVital, facts
 
 ANCHORS: Final = 20
 """Of how many symbols the newest trade is asked for before anything is subscribed. A feed of more does not wait for so
@@ -84,6 +85,8 @@ class Feed:
     transport: Any = None
     symbols: tuple[str, ...] = ()
     """Those to begin with, as `source.symbol` spells them; afterwards `wanted` has them."""
+    required: bool = True
+    """Whether the bot is unhealthy without it."""
 
     async def run(self, me: Me) -> None:
         """Deliver until cancelled. Cancellation loses nothing: the tracks say what was delivered."""
@@ -128,8 +131,30 @@ class _Run:
         self._remind_at = _FAR
         self._nap: trio.CancelScope | None = None
         self._strays = 0
+        self._lags: dict[str, float] = {}
+        """Milliseconds from the venue's stamp to our receiving, of each symbol's last trade."""
+
+    def _facts(self) -> dict[str, Any]:
+        now = trio.current_time()
+        streams = [self._sign(symbol, now) for symbol in self._lines.wanted.symbols]
+        return facts("feed", self._feed.source.venue, required=self._feed.required, streams=streams)
+
+    def _sign(self, symbol: str, now: float) -> StreamVital:
+        track = self._tracks.get(symbol)
+        age, limit, rate = self._silence.signs(symbol, now)
+        return StreamVital(
+            symbol,
+            live=track is not None and track.cursor.telling is True,
+            reason="starting" if track is None else track.cursor.reason,
+            age=age,
+            limit=limit,
+            rate=rate,
+            lag=self._lags.get(symbol),
+            gaps=0 if track is None else track.cursor.gaps,
+        )
 
     async def run(self, nursery: trio.Nursery) -> None:
+        self._me.expose(self._facts)
         for symbol in list(self._tracks.keys() - self._lines.wanted.symbols.keys()):
             del self._tracks[symbol]
         fresh = [symbol for symbol in self._lines.wanted.symbols if symbol not in self._tracks]
@@ -168,6 +193,7 @@ class _Run:
             if session is not None and self._is_news_of(session, symbol, trades[-1]):
                 self._silence.heard(session, symbol, fresh, now)
             if fresh:
+                self._lags[symbol] = trades[-1].received - trades[-1].time
                 self._mute.discard(symbol)
                 self._filler.forget(symbol)
                 if self._audits is not None and self._audits.arrived(symbol, fresh, now):
@@ -321,6 +347,7 @@ class _Run:
             for symbol in dropped:
                 self._tracks.pop(symbol, None)
                 self._silence.forget(symbol)
+                self._lags.pop(symbol, None)
                 self._filler.forget(symbol)
                 if self._audits is not None:
                     self._audits.forget(symbol)

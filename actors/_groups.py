@@ -69,6 +69,7 @@ class Wish:
     changes: Mailbox[SymbolChange] | None = None
     silence: float = 30.0
     ping_every: float | None = None
+    required: bool = True
     patience: float | None = None
     """Of trades only."""
     largest_backfill: int | None = None
@@ -88,6 +89,7 @@ class Wish:
             found += wrong_count("largest_backfill", self.largest_backfill, least=1)
         found += wrong_count("connections", self.connections, least=1)
         found += wrong_type("out", self.out, Mailbox, "a Mailbox")
+        found += wrong_type("required", self.required, bool, "True or False")
         if self.changes is not None:
             found += wrong_type("changes", self.changes, Mailbox, "a Mailbox")
         return found
@@ -126,6 +128,7 @@ def feed_group(
         changes=wish.changes,
         silence=wish.silence,
         transport=place.transport,
+        required=wish.required,
         **of_trades,
     )
     made = _made(wrong, make_owner)
@@ -195,6 +198,7 @@ def account_group(
     since: int | None,
     reconcile_every: float,
     ping_every: float,
+    required: bool,
     options: dict[str, Any],
 ) -> Supervisor:
     """Return the group of one account's orders.
@@ -219,6 +223,7 @@ def account_group(
         since=since,
         reconcile_every=reconcile_every,
         transport=place.transport,
+        required=required,
     )
     key = ListenKeeper(
         source=source,

@@ -12,7 +12,8 @@ from supervisor import Mailbox
 
 from ._errors import BadFrame, KeyTimeout
 from ._http import open_http
-from ._messages import Hold, Key, KeyRequest, Session, Wanted, kept
+from ._messages import Hold, Key, KeyRequest, Wanted, kept
+from ._session import Session
 from ._source import (
     AccountSource,
     Acknowledged,

@@ -14,8 +14,9 @@ from supervisor import MailboxClosed, Me
 
 from ._errors import ConnectFailed, KeyExpired, PongTimeout, RateLimited, Unsubscribed
 from ._message_budget import MessageBudget
-from ._messages import Batch, Hold, Lost, Opened, Rejected, Session, Subscribed
+from ._messages import Batch, Hold, Lost, Opened, Rejected, Subscribed
 from ._outflow import Outflow
+from ._session import Session
 from ._source import (
     Acknowledged,
     Closing,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 EARLY: Final = 10_000
 """Items that are kept until the connection counts as open; with more of them it does, whatever is still to come."""
+LEAST_BETWEEN_PINGS: Final = 1.0
+"""Seconds: one socket of KuCoin (UTA) was seen to end connections with more pings, 2026-09."""
 _KINDS_NOTED: Final = 20
 
 
@@ -306,11 +309,14 @@ class Link:
         """Ping when told to, and as often as the door asks for."""
         every = float("inf") if door.ping_every is None else door.ping_every
         within = self._settings.pong_within if door.pong_within is None else door.pong_within
+        last = -float("inf")
         while True:
             with trio.move_on_after(every):
                 await self._ping_due.wait()
             self._ping_due = trio.Event()
-            if self._greeted:
+            # The pinger's rhythm and the door's may fall together.
+            if self._greeted and trio.current_time() >= last + LEAST_BETWEEN_PINGS:
+                last = trio.current_time()
                 await self._ping(wire, within)
 
     async def _ping(self, wire: Wire, within: float) -> None:

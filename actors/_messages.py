@@ -11,16 +11,9 @@ import trio
 from supervisor import Mailbox
 
 from ._rest_limit import Spent
+from ._session import Session
 
 T = TypeVar("T")
-
-
-@attrs.frozen(eq=False)
-class Session:
-    """One connection, from the first attempt to its end.
-
-    Compared by identity: a late message about an earlier connection is never taken for one about the present one.
-    """
 
 
 @attrs.frozen

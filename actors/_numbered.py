@@ -16,8 +16,8 @@ from typing import Final
 import attrs
 
 from ._continuity import Cursor, Missing, Position, Question
-from ._messages import Session
 from ._records import Trade
+from ._session import Session
 
 RESTART_AFTER: Final = 60_000
 """Milliseconds. A lower id whose trade is this much younger than the last one is no repetition: the venue has started

@@ -15,8 +15,9 @@ import trio
 
 from supervisor import Mailbox
 
-from ._messages import Lost, Opened, Order, Rejected, Session, Subscribed, Wanted, WantedChanged, kept
+from ._messages import Lost, Opened, Order, Rejected, Subscribed, Wanted, WantedChanged, kept
 from ._records import FeedState, SymbolChange
+from ._session import Session
 
 Note = Callable[..., None]
 """`Me.note`."""
@@ -167,17 +168,20 @@ class States:
 
     venue: str
     said: dict[str, bool] = attrs.field(factory=dict)
+    why: dict[str, str] = attrs.field(factory=dict)
+    """The reason of the last change."""
 
     def change(self, symbol: str, reason: str, *, live: bool) -> FeedState | None:
         """Return the state to put among the data, or None when nothing has changed."""
         if self.said.get(symbol) is live:
             return None
-        self.said[symbol] = live
+        self.said[symbol], self.why[symbol] = live, reason
         return FeedState(self.venue, symbol, live, reason, now_ms())
 
     def forget(self, symbol: str) -> None:
         """Begin anew with a symbol."""
         self.said.pop(symbol, None)
+        self.why.pop(symbol, None)
 
 
 def by_symbol(items: Sequence[Any]) -> dict[str, list[Any]]:

@@ -22,11 +22,13 @@ from supervisor import Mailbox, Me
 
 from ._asking import Errands, Unavailable, UnknownSymbol, ask
 from ._http import Http
-from ._messages import Batch, Inflow, Lost, Order, Reconnect, Resubscribe, Session, Wanted
+from ._messages import Batch, Inflow, Lost, Order, Reconnect, Resubscribe, Wanted
 from ._owner import Lines, States, now_ms, wanted_of
 from ._records import FeedState, SymbolChange
+from ._session import Session
 from ._silence import FAR, Action, Probe, Silence
 from ._source import HttpRequest, PublicSource
+from .ops._vitals import StreamVital, VitalKind, facts
 
 T = TypeVar("T")
 
@@ -75,12 +77,18 @@ class Owner(Protocol):
     def silence(self) -> float:
         """Seconds."""
 
+    @property
+    def required(self) -> bool:
+        """Whether the bot is unhealthy without it."""
+
 
 class OwnerLoop(abc.ABC):
     """One incarnation of an owner."""
 
     _newest_wins: ClassVar[bool] = False
     """Whether an item makes the ones before it worthless, so that these may be pushed out by it."""
+    _vital: ClassVar[VitalKind]
+    """What it owns, for its vital signs."""
 
     def __init__(self, owner: Owner, me: Me, http: Http, nursery: trio.Nursery) -> None:
         self._owner = owner
@@ -90,6 +98,8 @@ class OwnerLoop(abc.ABC):
         self._nursery = nursery
         self._lines = Lines(owner.controls, wanted_of(owner.wanted, owner.symbols))
         self._states = States(owner.source.venue)
+        self._lags: dict[str, float] = {}
+        """Milliseconds from the venue's stamp to our receiving, of each symbol's last item."""
         self._items: list[Any] = []
         self._turn = trio.Lock()
         self._waiting = trio.CancelScope()
@@ -100,9 +110,11 @@ class OwnerLoop(abc.ABC):
         """Symbols whose reader does not have what it was to be given, because ``out`` was full."""
         self._silence = Silence(owner.silence, self._pace())
         self._probes = Errands(nursery, self._probe)
+        me.expose(self._facts)
 
     async def run(self) -> None:
         """Deliver until cancelled."""
+        self._me.expose(self._facts)
         # Of connections that ended with the earlier incarnation.
         self._owner.inflow.receive_many_nowait()
         async with self._turn:
@@ -130,6 +142,24 @@ class OwnerLoop(abc.ABC):
                     self._later = FAR
                     self._tend(now)
                 await self._deliver()
+
+    def _facts(self) -> dict[str, Any]:
+        now = trio.current_time()
+        streams = [self._sign(symbol, now) for symbol in self._lines.wanted.symbols]
+        counted = self._counted()
+        return facts(self._vital, self._source.venue, required=self._owner.required, streams=streams, **counted)
+
+    def _sign(self, symbol: str, now: float) -> StreamVital:
+        age, limit, rate = self._silence.signs(symbol, now)
+        return StreamVital(
+            symbol,
+            live=self._states.said.get(symbol, False),
+            reason=self._states.why.get(symbol, ""),
+            age=age,
+            limit=limit,
+            rate=rate,
+            lag=self._lags.get(symbol),
+        )
 
     # What an owner must say ------------------------------------------------------------------------------------
 
@@ -171,7 +201,11 @@ class OwnerLoop(abc.ABC):
 
     @abc.abstractmethod
     def _refused(self, item: Any) -> None:
-        """An item found no room in ``out``."""
+        """Count an item that found no room in ``out``; `_owed` makes it good."""
+
+    @abc.abstractmethod
+    def _counted(self) -> dict[str, int]:
+        """Return what was counted, over all symbols, for the tree's status."""
 
     @abc.abstractmethod
     def _owed(self, symbol: str) -> Sequence[Any]:
@@ -208,6 +242,7 @@ class OwnerLoop(abc.ABC):
                 added, dropped = self._lines.change(change, self._source.symbol, self._me.note)
                 for symbol in dropped:
                     self._silence.forget(symbol)
+                    self._lags.pop(symbol, None)
                     self._say(symbol, "no longer wanted", live=False)
                     self._dropped(symbol)
                     self._states.forget(symbol)

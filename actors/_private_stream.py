@@ -27,10 +27,12 @@ from supervisor import Backoff, Mailbox, Me, actor
 
 from ._errors import HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Session, kept
+from ._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, kept
 from ._reconcile import Book, OrderKey, OrderReport, differences, judge
 from ._records import AccountItem, AccountState, Fill, OrderUpdate
+from ._session import Session
 from ._source import AccountSource, HttpRequest
+from .ops._vitals import StreamVital, facts
 
 SETTLE: Final = 5.0
 """Seconds after the first reconciliation of a connection until the second."""
@@ -80,6 +82,8 @@ class PrivateStream:
     reconcile_every: float
     """Seconds between reconciliations while the connection lives."""
     transport: Any = None
+    required: bool = True
+    """Whether the bot is unhealthy without it."""
 
     async def run(self, me: Me) -> None:
         """Deliver until cancelled. Cancellation loses nothing: the book says what was delivered.
@@ -109,12 +113,19 @@ class _Delivery:
         self._clock = _Clock(0)
         self._session: Session | None = None
         self._live: bool | None = None
+        self._reason = "starting"
         self._live_from = 0
         """Since when, by the venue's clock, the stream brings what happens."""
         self._due = float("inf")
         self._held: list[OrderUpdate] = []
 
+    def _facts(self) -> dict[str, Any]:
+        # Quiet by nature, so that no age tells anything: what counts is that it is reconciled.
+        stream = StreamVital(self._source.account, live=self._live is True, reason=self._reason)
+        return facts("account", self._source.venue, required=self._settings.required, streams=[stream])
+
     async def run(self) -> None:
+        self._me.expose(self._facts)
         await self._set_clock()
         if self._book.since is None:
             # Before the connection is opened: what happens after it belongs to the history.
@@ -339,7 +350,7 @@ class _Delivery:
         if live == self._live:
             return
         await self._put(AccountState(self._source.venue, self._source.account, live, reason, _now_ms()))
-        self._live = live
+        self._live, self._reason = live, reason
 
     async def _put(self, item: AccountItem) -> None:
         """Put one item into ``out``; what follows the call runs without a checkpoint in between."""

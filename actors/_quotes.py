@@ -24,11 +24,13 @@ from supervisor import Backoff, Mailbox, Me, actor
 
 from ._asking import Errands, Unavailable, UnknownSymbol
 from ._http import Http, open_http
-from ._messages import Hold, Inflow, Order, Session, Wanted, kept
+from ._messages import Hold, Inflow, Order, Wanted, kept
 from ._owner import now_ms
 from ._owner_loop import LEAST, QUESTION, OwnerLoop
 from ._records import FeedState, Quote, QuoteItem, SymbolChange
+from ._session import Session
 from ._source import HttpRequest, QuoteSource
+from .ops._vitals import VitalKind
 
 RENUMBERED: Final = 5_000
 """Milliseconds by the venue's clock."""
@@ -82,6 +84,8 @@ class Quotes:
     silence: float
     """Longest time in seconds without a quote after which the venue is asked whether there is another one."""
     transport: Any = None
+    required: bool = True
+    """Whether the bot is unhealthy without it."""
 
     @out.validator
     def _check_out(self, _: Any, out: Mailbox[QuoteItem]) -> None:
@@ -104,6 +108,7 @@ class _Delivery(OwnerLoop):
     """One incarnation of the owner."""
 
     _newest_wins: ClassVar[bool] = True
+    _vital: ClassVar[VitalKind] = "quotes"
 
     def __init__(self, quotes: Quotes, me: Me, http: Http, nursery: trio.Nursery) -> None:
         self._quotes = quotes
@@ -166,6 +171,8 @@ class _Delivery(OwnerLoop):
                 cursor.sequence, cursor.time, cursor.at, cursor.session = quote.sequence, quote.time, now, session
                 cursor.quote = quote
                 self._items.append(quote)
+                if quote.time is not None:
+                    self._lags[symbol] = received - quote.time
                 if not self._is_live(symbol):
                     self._say(symbol, "quoted", live=True)
         for symbol, count in fresh.items():
@@ -246,6 +253,14 @@ class _Delivery(OwnerLoop):
         cursor = self._cursors.get(item.symbol)
         if cursor is not None and isinstance(item, Quote):
             cursor.refused += 1
+
+    def _counted(self) -> dict[str, int]:
+        cursors = self._cursors.values()
+        return {
+            "older": sum(cursor.older for cursor in cursors),
+            "repeated": sum(cursor.repeated for cursor in cursors),
+            "refused": sum(cursor.refused for cursor in cursors),
+        }
 
     def _owed(self, symbol: str) -> Sequence[QuoteItem]:
         live = self._is_live(symbol)

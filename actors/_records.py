@@ -180,7 +180,10 @@ BestItem: TypeAlias = Trade | Gap | Switched | Blind
 
 @attrs.frozen
 class SymbolChange:
-    """Tell a running feed which symbols it shall have besides, and which no longer."""
+    """Tell a running feed which symbols it shall have besides, and which no longer.
+
+    Quotes and books of a symbol to add that is there already are sent again.
+    """
 
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()

@@ -20,8 +20,9 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from ._messages import Reconnect, Resubscribe, Session
+from ._messages import Reconnect, Resubscribe
 from ._rhythm import Rhythm
+from ._session import Session
 
 FAR: Final = float("inf")
 GRACE: Final = (0.5, 2.0)
@@ -129,6 +130,19 @@ class Silence:
     def grace(self, symbol: str) -> float:
         """Return for how many seconds the stream may lag behind REST."""
         return _grace(self.limit(symbol))
+
+    def signs(self, symbol: str, now: float) -> tuple[float | None, float | None, float | None]:
+        """Return seconds since the last new item, the seconds that are well so far, and the items per second.
+
+        A question that finds no news makes the second larger: the symbol is quiet, and that is known. None: not known,
+        or the venue is being asked.
+        """
+        known = self._symbols.get(symbol)
+        if known is None or known.last is None or not known.ears:
+            return None, None, None
+        due = max(ear.due for ear in known.ears.values())
+        limit = None if due == FAR else due - known.last + GRACE[1]
+        return now - known.last, limit, known.rhythm.rate
 
     # What happens ----------------------------------------------------------------------------------------------
 

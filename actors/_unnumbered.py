@@ -25,8 +25,8 @@ import attrs
 from ._audit import Comparison, Place
 from ._continuity import Cursor, Question
 from ._joint import is_before, merged, number
-from ._messages import Session
 from ._records import Gap, Trade
+from ._session import Session
 
 REMEMBERED: Final = 4_000
 """How many trades are known again. More than any list of REST has."""

@@ -38,6 +38,8 @@ class FeedOptions(PolicyOptions, total=False):
     """By which the bot changes the symbols while it runs."""
     ping_every: float
     """Seconds between pings. Default: the venue's own interval."""
+    required: bool
+    """Whether health is lost with this feed. Default True."""
     source: Mapping[str, Any]
     """Options of the venue's own: on Binance spot ``{"kind": "aggTrade"}``."""
 
@@ -281,6 +283,7 @@ class Venue:
         since: int | None = None,
         reconcile_every: float = 300.0,
         ping_every: float = PING_EVERY,
+        required: bool = True,
         **options: Any,
     ) -> Supervisor:
         """Return the group that delivers every order update and fill of an account, reconciled after interruptions.
@@ -296,6 +299,7 @@ class Venue:
                 are delivered even if they happened before the bot was started. None: when it was started.
             reconcile_every: Seconds between reconciliations while nothing is interrupted.
             ping_every: Seconds between pings.
+            required: Whether health is lost with this account.
             options: Of the group as a child, see `supervisor.Policy`.
 
         Raises:
@@ -303,6 +307,7 @@ class Venue:
         """
         wrong = wrong_seconds(reconcile_every=reconcile_every, ping_every=ping_every)
         wrong += wrong_type("out", out, Mailbox, "a Mailbox")
+        wrong += wrong_type("required", required, bool, "True or False")
         wrong += wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("symbols", symbols, (list, tuple, set, frozenset), "a list of symbols")
@@ -320,5 +325,6 @@ class Venue:
             since=since,
             reconcile_every=reconcile_every,
             ping_every=ping_every,
+            required=required,
             options=options,
         )

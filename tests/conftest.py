@@ -4,11 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import actors
 import supervisor
 
 TREE = Path(__file__).resolve().parent.parent
+
+# No test depends on the machine's speed, the making of examples included.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_report_header() -> list[str]:

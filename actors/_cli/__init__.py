@@ -1,6 +1,8 @@
 """The command `unblinking`. One file a subcommand, sync functions that call `trio.run`.
 
 _check.py _run.py _watch.py _demo.py    the subcommands
+_status.py _asking.py _picture.py       status, top, explain: a running bot, asked over its health endpoint
+_failures.py                            what a ledger file knows
 _load.py _follow.py                     FILE[:NAME] -> tree; running one as a program
 _output.py _logs.py                     lines that never block the event loop; events as log lines
 _stage.py _faults.py _witness.py        the demo: what is played, what breaks, what is seen of it
@@ -11,7 +13,9 @@ import click
 
 from ._check import check
 from ._demo import demo
+from ._failures import failures
 from ._run import run
+from ._status import explain, status, top
 from ._watch import watch
 
 
@@ -21,7 +25,7 @@ def main() -> None:
     """Supervision trees for Trio trading bots: every failure has one record and one decision."""
 
 
-for command in (demo, run, check, watch):
+for command in (demo, run, check, watch, status, top, explain, failures):
     main.add_command(command)
 
 __all__ = ["main"]

@@ -3,11 +3,17 @@
 Generic over any tree whose actors expose vital signs; nothing here knows an exchange.
 
     _health             the actor behind the endpoint
-    _routes, _events_stream   what is answered to which path; events as they come
+    _routes, _events_stream, _access   what is answered to which path; events as they come; who may ask
+    _watched            the tree as watchers see it, read a few times a second at most
     _http_endpoint      a small HTTP server: everything bounded, only reading
     _metrics            the tree for Prometheus
     _ledger             the actor that writes every failure to a file
-    _ledger_file        that file: SQLite, its reader, its retention
+    _ledger_file, _ledger_reader   that file: SQLite; writing with retention, and reading
     _failure            an event as a row: cause, chain of exceptions
     _vitals             what owners of data expose, and the verdict about all of them, pure
 """
+
+from ._vitals import StreamVital as StreamVital
+from ._vitals import facts as facts
+
+__all__ = ["StreamVital", "facts"]

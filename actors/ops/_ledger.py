@@ -98,9 +98,10 @@ class LedgerWriter:
         finally:
             with me.cleanup():
                 memory.take(memory.events.receive_nowait())
-                while memory.waiting and await _write(me, memory):
+                # Cleanup is a shield with a deadline, and a thread is waited for in any case.
+                while memory.waiting and await _write(me, memory):  # noqa: ASYNC102
                     pass
-                await trio.to_thread.run_sync(memory.file.close, limiter=memory.limiter)
+                await trio.to_thread.run_sync(memory.file.close, limiter=memory.limiter)  # noqa: ASYNC102
 
     def _begin(self, tree: OpenTree) -> _Memory:
         now = time.time()

@@ -49,8 +49,8 @@ PRAGMA user_version = 1;
 COMMIT;
 """
 _INSERT: Final = (
-    "INSERT OR IGNORE INTO failures (run, seq, wall, at, path, incarnation, how, cause, error, chain, lived, decision,"
-    " reason, delay, in_row, counts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO failures (run, seq, wall, at, path, incarnation, how, cause, error, chain, lived, decision,"
+    " reason, delay, in_row, counts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, seq) DO NOTHING"
 )
 _RECOVERED: Final = "UPDATE failures SET recovered_after = ? - at WHERE run = ? AND path = ? AND recovered_after IS NULL AND at <= ? AND counts"
 

@@ -48,6 +48,9 @@ class StreamVital:
         return self.age is not None and self.limit is not None and self.age > self.limit
 
 
+_FIELDS = tuple(field.name for field in attrs.fields(StreamVital))
+
+
 @attrs.frozen
 class Vital:
     """One owner of data at one moment."""
@@ -207,10 +210,7 @@ def _vital(child: Status, told: Mapping[str, Any], by_tree: bool | None, now: fl
 
 def _streams(told: Any) -> tuple[StreamVital, ...]:
     try:
-        return tuple(
-            StreamVital(**{field.name: one[field.name] for field in attrs.fields(StreamVital) if field.name in one})
-            for one in told
-        )
+        return tuple(StreamVital(**{name: one[name] for name in _FIELDS if name in one}) for one in told)
     except Exception as error:  # noqa: BLE001 - whoever exposes nonsense is unhealthy, and takes nobody with it
         return (
             StreamVital("?", live=False, reason=f"its vital signs cannot be read: {type(error).__name__}: {error}"),

@@ -165,8 +165,10 @@ class Hub:
 
     def muted_until(self, venue: str, surface: Surface) -> float:
         """Until when a connection made now stays mute; a time in the past when it does not."""
-        mute = self.active("mute", venue, surface)
-        return mute.until if mute is not None and mute.fault.newcomers else 0.0
+        # Over HTTP a half-open connection is a mute one; over WebSocket the handshake is what it holds back.
+        kinds = ("mute", "half_open") if surface == "rest" else ("mute",)
+        found = [self.active(kind, venue, surface) for kind in kinds]
+        return max((fault.until for fault in found if fault is not None and fault.fault.newcomers), default=0.0)
 
     def refuses(self, venue: str, listener: Surface) -> bool:
         """Whether the listener is closed now."""

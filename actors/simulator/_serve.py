@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -13,8 +14,10 @@ import trio
 from ._exchange import Exchange
 from ._record import Surface
 from ._streams import MemoryStream, memory_stream_pair
+from ._tls import new_authority
 
 _BACKLOG = 128
+_LISTENERS: tuple[Surface, ...] = ("ws", "rest")
 _MOST_CONNECTIONS = 1000
 """At one time and one door; whoever comes beyond that waits in the system's backlog."""
 
@@ -24,18 +27,29 @@ class Address:
     """Where one venue is found."""
 
     ws: str
-    """`ws://HOST:PORT`, to which the venue's paths are added; on USD-M with their roots."""
+    """`ws://HOST:PORT`, or `wss://`, to which the venue's paths are added; on USD-M with their roots."""
     rest: str
-    """`http://HOST:PORT`"""
+    """`http://HOST:PORT`, or `https://`."""
+    ca: str = attrs.field(default="", repr=False)
+    """The certificate to trust, PEM, where it is served with TLS. As a file it is what `SSL_CERT_FILE` may name."""
+
+    def trust(self) -> ssl.SSLContext:
+        """A client's context that trusts this exchange and nobody else."""
+        context = ssl.create_default_context(cadata=self.ca or None)
+        context.check_hostname = True
+        return context
 
 
 class _Door:
     """One listening port that can be closed for a while without losing its number."""
 
-    def __init__(self, exchange: Exchange, venue: str, listener: Surface, host: str) -> None:
+    def __init__(
+        self, exchange: Exchange, venue: str, listener: Surface, host: str, tls: ssl.SSLContext | None
+    ) -> None:
         self._exchange = exchange
         self.venue = venue
         self.listener = listener
+        self._tls = tls
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = self._bind(host, 0)
         self.host, self.port = self._socket.getsockname()[:2]
@@ -99,14 +113,21 @@ class _Door:
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         handle = self._exchange.handle_ws if self.listener == "ws" else self._exchange.handle_http
+        served: trio.abc.Stream = stream
+        if self._tls is not None:
+            # https_compatible: like the venues, it does not wait for a TLS goodbye. The handshake is done by the
+            # first reading, and so inside the bound that every handshake has.
+            served = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
         try:
-            await handle(self.venue, stream)
+            await handle(self.venue, served)
         finally:
             self._room.release()
 
 
 @asynccontextmanager
-async def serve(exchange: Exchange, host: str = "127.0.0.1") -> AsyncIterator[Mapping[str, Address]]:
+async def serve(
+    exchange: Exchange, host: str = "127.0.0.1", *, tls: bool = False
+) -> AsyncIterator[Mapping[str, Address]]:
     """Serve the exchange over real sockets, on ports that the system chooses.
 
     Leaving the block, or cancelling it, closes listeners and connections at once. Unless the exchange has an epoch,
@@ -115,12 +136,17 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1") -> AsyncIterator[Ma
     Args:
         exchange: whose `run` is the caller's business.
         host: a numeric address of this machine.
+        tls: whether it is `wss://` and `https://`, by a certificate of an authority that is made now; see
+            `Address.trust`. Needs the extra `unblinking[tls]`.
 
     Raises:
         OSError: the address cannot be bound.
+        RuntimeError: certificates cannot be made.
     """
+    authority = new_authority(host) if tls else None
+    context = None if authority is None else authority.server
     exchange.clock.follow_wall_clock()
-    doors = [_Door(exchange, venue, listener, host) for venue in exchange.rules for listener in ("ws", "rest")]
+    doors = [_Door(exchange, venue, listener, host, context) for venue in exchange.rules for listener in _LISTENERS]
     found = {(door.venue, door.listener): f"{_shown(door.host)}:{door.port}" for door in doors}
     hooks = exchange.hub.on_refuse
     try:
@@ -129,7 +155,11 @@ async def serve(exchange: Exchange, host: str = "127.0.0.1") -> AsyncIterator[Ma
             for door in doors:
                 nursery.start_soon(door.run)
             addresses = {
-                venue: Address(f"ws://{found[venue, 'ws']}", f"http://{found[venue, 'rest']}")
+                venue: Address(
+                    f"{'wss' if tls else 'ws'}://{found[venue, 'ws']}",
+                    f"{'https' if tls else 'http'}://{found[venue, 'rest']}",
+                    "" if authority is None else authority.pem,
+                )
                 for venue in exchange.rules
             }
             for venue, floor in exchange.floors.items():

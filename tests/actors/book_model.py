@@ -7,8 +7,8 @@ import attrs
 
 from actors._book import Ladder
 from actors._book_sync import BookSync, Step
-from actors._messages import Session
 from actors._records import BookItem, BookUpdate, FeedState
+from actors._session import Session
 from actors._source import BookRule, Depth, Level
 
 SPOT = BookRule("rest", "next", 1)

@@ -27,6 +27,16 @@ from actors._source import (
     Welcome,
 )
 
+LIMITS = Limits(
+    attempts=100,
+    attempts_within=300,
+    messages=None,
+    messages_within=1.0,
+    symbols=1024,
+    lifetime=None,
+    rest=RestLimit(1000, 60),
+)
+
 
 @attrs.frozen
 class Item:
@@ -42,15 +52,7 @@ class FakeSource:
     """Most symbols in one request."""
     lists: bool = False
     text_pings: bool = False
-    limits: Limits = Limits(
-        attempts=100,
-        attempts_within=300,
-        messages=None,
-        messages_within=1.0,
-        symbols=1024,
-        lifetime=None,
-        rest=RestLimit(1000, 60),
-    )
+    limits: Limits = LIMITS
     bullet: bool = False
     """Whether the address must be asked for."""
     ping_every_by_door: float | None = None
@@ -117,8 +119,8 @@ class FakeSource:
 
 def _control(message: dict[str, Any]) -> Control:
     kinds: dict[str, Any] = {
-        "welcome": lambda: Welcome(),
-        "pong": lambda: Pong(),
+        "welcome": Welcome,
+        "pong": Pong,
         "ack": lambda: Acknowledged(message["id"], tuple(message.get("symbols", ()))),
         "refused": lambda: Refused(
             message.get("code", 1),

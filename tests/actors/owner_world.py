@@ -10,20 +10,9 @@ import trio
 import trio.testing
 
 from actors._errors import BadFrame, HttpFailure
-from actors._messages import (
-    Batch,
-    Hold,
-    Inflow,
-    Lost,
-    Opened,
-    Order,
-    Reconnect,
-    Resubscribe,
-    Session,
-    Subscribed,
-    Wanted,
-)
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Resubscribe, Subscribed, Wanted
 from actors._records import FeedState, Quote, SymbolChange
+from actors._session import Session
 from actors._source import BookRule, Depth, HttpReply, HttpRequest, Limits, RestLimit
 from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor, child
 

@@ -10,8 +10,9 @@ import trio.testing
 
 from actors._connection import Connection
 from actors._lines import PublicLine
-from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Session, Wanted
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Wanted
 from actors._pinger import Pinger
+from actors._session import Session
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 
 from .fake_source import FakeSource, Item
@@ -137,7 +138,9 @@ class Scene:
     def ended(self) -> list[str]:
         """By what the connection ended, each time."""
         return [
-            type(e.end.exception).__name__ for e in self.events if isinstance(e, Ended) and e.path.endswith("connection")
+            type(e.end.exception).__name__
+            for e in self.events
+            if isinstance(e, Ended) and e.path.endswith("connection")
         ]
 
     @property

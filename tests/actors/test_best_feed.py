@@ -13,6 +13,7 @@ from actors import Gap, Venue, binance, binance_usdm, bybit, bybit_linear, gate,
 from actors._best_feed import best_feed, explain_feed
 from actors._failover import MOMENT
 from actors._freshness import QUICKEST
+from actors._merge import Merge
 from actors._records import BestItem, Blind, Switched
 from actors.simulator import Exchange, Fault, open_network
 from supervisor import (
@@ -255,6 +256,30 @@ def test_a_selector_that_fails_goes_on_where_it_was() -> None:
             assert it.changes() == changes, "it knows whom it followed, and since when"
             assert not it.told(Gap)
             assert it.longest_silence(12, 27) < QUICKEST
+            it.check()
+
+    virtually(main)
+
+
+def test_a_selector_that_crashes_again_and_again_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready, calls = Merge.ready, 0
+
+    def sometimes(merge: Merge, now: float, received: int) -> list[BestItem]:
+        nonlocal calls
+        calls += 1
+        if calls % 30 == 0:
+            raise RuntimeError("on purpose")
+        return ready(merge, now, received)
+
+    monkeypatch.setattr(Merge, "ready", sometimes)
+
+    async def main() -> None:
+        async with scene(rate=20) as it:
+            await trio.sleep(20)
+            crashed = [event for event in it.events if isinstance(event, Ended) and event.path == "bot/btc/selector"]
+            assert len(crashed) > 3
+            assert it.changes()[:2] == [None, SPOT]
+            # What it did not hand out while it waited for its restart is a gap when it was too long; nothing else is.
             it.check()
 
     virtually(main)

@@ -11,7 +11,7 @@ import pytest
 
 from actors._book import Book
 from actors._book_sync import BookSync
-from actors._messages import Session
+from actors._session import Session
 from actors._source import BookRule, BookSource, Depth
 from actors.exchanges.binance_spot import SpotBooks
 from actors.exchanges.binance_usdm import UsdmBooks

@@ -1,80 +1,17 @@
 """The owner of books alone: what the bot's local book says is the truth, or it is not live."""
 
-from typing import Any
-
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors._book import Book, BookError, MissedUpdate
-from actors._books import FIRST, Books
-from actors._messages import Session
-from actors._records import BookItem, BookUpdate, FeedState
-from actors._source import BookRule, Depth
-from supervisor import Mailbox
+from actors._book import Book
+from actors._books import FIRST
+from actors._source import Depth
 
-from .book_model import BYBIT, OKX, RULES, SPOT, Change, Model
-from .owner_world import FakeSource, World, play
-
-UP = [Change(True, 1, 7)]
-DEEP = [Change(False, 5, 2)]
-
-
-class BookWorld(World):
-    """A world with a model exchange for each symbol, and the bot's local books.
-
-    Attributes:
-        errors: What the local books have refused.
-    """
-
-    def __init__(
-        self, rule: BookRule = SPOT, symbols: tuple[str, ...] = ("X",), out: Mailbox[BookItem] | None = None
-    ) -> None:
-        super().__init__(Books, FakeSource(rule), out, symbols)
-        self.models = {symbol: Model(rule, symbol) for symbol in symbols}
-        self.present = {symbol: lambda model=model: model.newest for symbol, model in self.models.items()}
-        self.books = {symbol: Book(symbol) for symbol in symbols}
-        self.errors: list[BookError] = []
-        self.take = self.read
-
-    @property
-    def model(self) -> Model:
-        return self.models["X"]
-
-    @property
-    def book(self) -> Book:
-        return self.books["X"]
-
-    def read(self, item: BookItem) -> None:
-        self.out.append(item)
-        if item.venue != "v":
-            return
-        book = self.books[item.symbol]
-        try:
-            book.apply(item)
-        except BookError as error:
-            self.errors.append(error)
-        if book.live:
-            assert (tuple(book.bids()), tuple(book.asks())) == self.models[item.symbol].states[book.time]
-
-    async def begin(self) -> Session:
-        """Open a connection, and bring what the venue sends first."""
-        session = await self.open()
-        if self.source.rule.base != "rest":
-            await self.bring(session, *(model.newest for model in self.models.values()))
-        await self.settle()
-        return session
-
-    @property
-    def right(self) -> bool:
-        return all(
-            book.live and (tuple(book.bids()), tuple(book.asks())) == self.models[symbol].state
-            for symbol, book in self.books.items()
-        )
-
-    def updates(self) -> list[BookUpdate]:
-        return [item for item in self.out if isinstance(item, BookUpdate)]
+from .book_model import BYBIT, OKX, RULES, SPOT, Model
+from .book_world import DEEP, UP, BookWorld
+from .owner_world import play
 
 
 @pytest.mark.parametrize("kind", sorted(RULES))
@@ -276,68 +213,6 @@ def test_a_book_that_keeps_breaking_is_begun_less_and_less_often() -> None:
     play(script, BookWorld(), silence=1000.0)
 
 
-@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "fail"])
-def test_what_found_no_room_is_made_good_with_a_snapshot(overflow: Any) -> None:
-    async def script(world: BookWorld) -> None:
-        session = await world.begin()
-        world.stop_reading()
-        for _ in range(20):
-            await world.bring(session, world.model.change(UP))
-            await world.bring(session, world.model.change(DEEP))
-        await world.settle()
-        world.reading.set()
-        await world.settle(1)
-        assert world.right
-        assert world.errors == []
-        assert world.states() == [False, True, False, True]
-        assert len(world.asked) == 1, "the owner has the book"
-
-    play(script, BookWorld(out=Mailbox("out", capacity=5, overflow=overflow)))
-
-
-def test_what_another_sender_pushed_out_is_made_good() -> None:
-    async def script(world: BookWorld) -> None:
-        session = await world.begin()
-        world.stop_reading()
-        for _ in range(4):
-            await world.bring(session, world.model.change(UP))
-        await world.settle()
-        stranger = FeedState("w", "X", True, "of another feed", 0)
-        world.running.mailbox(world.outbox).send_many_nowait([stranger] * 3)
-        world.reading.set()
-        await world.settle()
-        assert [type(error) for error in world.errors][:1] == [MissedUpdate]
-        assert not world.book.live
-        await world.bring(session, world.model.change(DEEP))
-        await world.settle(1)
-        assert world.right
-
-    play(script, BookWorld(out=Mailbox("out", capacity=5, overflow="drop_oldest")))
-
-
-def test_a_slow_reader_makes_the_connections_wait_and_loses_nothing() -> None:
-    async def script(world: BookWorld) -> None:
-        session = await world.begin()
-        world.stop_reading()
-        sent = [world.model.change(UP if n % 2 else DEEP) for n in range(10)]
-        for message in sent:
-            await world.bring(session, message)
-        await world.settle(60)
-        world.reading.set()
-        await world.settle(1)
-        assert world.right
-        assert world.states() == [False, True]
-
-    play(script, BookWorld(), silence=5.0)
-
-
-def test_a_conflating_mailbox_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be conflated"):
-        BookWorld(out=Mailbox("out", capacity=5, overflow="conflate", key=lambda item: item.symbol)).tree()
-    with pytest.raises(ValueError, match="capacity of 4"):
-        BookWorld(out=Mailbox("out", capacity=3, overflow="fail")).tree()
-
-
 def test_a_reader_who_has_lost_its_book_gets_it_again_by_adding_the_symbol() -> None:
     async def script(world: BookWorld) -> None:
         session = await world.begin()
@@ -411,6 +286,39 @@ def test_when_the_renewed_subscription_is_mute_too_the_connection_is_replaced() 
         assert [order.session for order in world.reconnects] == [session]
 
     play(script, BookWorld(), silence=20.0)
+
+
+def test_what_an_earlier_incarnations_connections_said_is_not_believed() -> None:
+    async def script(world: BookWorld) -> None:
+        await world.begin()
+        await world.running.mailbox(world.bombs).send(0)
+        await world.open()
+        await world.settle(5)
+        assert world.states() == [False, True, False]
+        await world.begin()
+        assert world.right
+
+    play(script, BookWorld())
+
+
+def test_the_status_of_the_tree_tells_what_was_counted() -> None:
+    async def script(world: BookWorld) -> None:
+        session = await world.begin()
+        change = world.model.change(UP)
+        await world.bring(session, change, change)
+        world.model.change(UP)
+        await world.bring(session, world.model.change(DEEP))
+        await world.settle(2)
+        facts = world.running.status().children[-1].facts
+        assert facts is not None
+        assert [stream["live"] for stream in facts["streams"]] == [True, True]
+        assert {name: facts[name] for name in ("duplicates", "holes", "breaks")} == {
+            "duplicates": 2,  # one of them was in the snapshot
+            "holes": 1,
+            "breaks": 1,
+        }
+
+    play(script, BookWorld(symbols=("X", "Y")))
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=6), st.sampled_from(sorted(RULES)))

@@ -118,7 +118,7 @@ class Reader:
 def play(name: str, script: FaultScript, check: Callable[[Reader], None], connections: int = 1) -> None:
     async def main() -> None:
         exchange = Exchange(
-            seed=3, symbols={name: list(VENUES[name])}, trades_per_second=5.0, book_changes_per_second=0.0
+            seed=3, symbols={name: list(VENUES[name])}, trades_per_second=5.0, book_changes_per_second=2.0
         )
         reader = Reader(exchange, name)
         out: Mailbox[BookItem] = Mailbox("books", capacity=1000)

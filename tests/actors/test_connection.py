@@ -7,9 +7,10 @@ import pytest
 import trio
 import trio.testing
 
-from actors import SecretMissing
+from actors import KeyTimeout, SecretMissing
 from actors._link import together
-from actors._messages import Batch, Lost, Opened, Ping, Reconnect, Rejected, Session
+from actors._messages import Batch, Lost, Opened, Ping, Reconnect, Rejected
+from actors._session import Session
 from supervisor import Ended, Ready
 
 from .fake_source import FakeSource
@@ -301,7 +302,7 @@ async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
 
     async def fails_otherwise() -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
-        raise SecretMissing("y")
+        raise KeyTimeout("x")
 
     with pytest.raises(SecretMissing):
         await together(trio.sleep_forever, fails, trio.sleep_forever)

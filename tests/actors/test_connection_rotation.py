@@ -132,7 +132,7 @@ def test_a_next_wire_that_ends_while_both_flow_leaves_the_present_one() -> None:
         await closing(scene)
         await trio.sleep(60)
         assert scene.ended == []
-        first, second, third = (message.session for message in scene.of(Opened))
+        first, second, _ = (message.session for message in scene.of(Opened))
         assert scene.lost == [second, first]
         nothing_lost_or_late(scene, market)
 

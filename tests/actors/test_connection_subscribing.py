@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from actors._lines import PublicLine
-from actors._messages import Lost, Opened, Rejected, Resubscribe, Session, Subscribed, WantedChanged
+from actors._messages import Lost, Opened, Rejected, Resubscribe, Subscribed, WantedChanged
+from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrades
 from supervisor import Mailbox
 
@@ -184,7 +185,8 @@ class Bullet:
         return httpx.Response(self.status, json={"token": f"t{self.asked}", "ping_every": 4, "pong_within": 2})
 
 
-def test_an_address_that_must_be_asked_for_is_asked_for_by_each_wire_and_says_how_to_ping() -> None:
+@pytest.mark.parametrize("ping_every", [9999.0, 4.0])
+def test_an_address_that_must_be_asked_for_is_asked_for_by_each_wire_and_says_how_to_ping(ping_every: float) -> None:
     market, bullet = Market(), Bullet()
 
     async def act(scene: Scene) -> None:
@@ -202,7 +204,7 @@ def test_an_address_that_must_be_asked_for_is_asked_for_by_each_wire_and_says_ho
         act,
         source=FakeSource(bullet=True, text_pings=True),
         transport=bullet.transport,
-        ping_every=9999,
+        ping_every=ping_every,
     )
 
 

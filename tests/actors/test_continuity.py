@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors._continuity import Cursor, Missing, Position
-from actors._messages import Session
 from actors._numbered import HELD, OTHER_SESSION, RESTART_AFTER, Numbered, usable
 from actors._records import Gap
+from actors._session import Session
 
 from .track_model import Model, Print, play, steps
 

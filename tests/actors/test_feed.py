@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from actors import FeedItem, FeedState, Gap, Trade
 from actors._continuity import Track
 from actors._feed import Feed
-from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Resubscribe, Session, Wanted
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Resubscribe, Wanted
+from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
 from supervisor import Backoff, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
 

@@ -25,7 +25,6 @@ from actors._messages import (
     Reconnect,
     Rejected,
     Resubscribe,
-    Session,
     Subscribed,
     Wanted,
     WantedChanged,
@@ -33,6 +32,7 @@ from actors._messages import (
 )
 from actors._numbered import HELD
 from actors._records import SymbolChange, Trade
+from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
 from supervisor import Limit, Mailbox, Note, Running, Supervisor, child
 

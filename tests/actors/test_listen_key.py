@@ -11,7 +11,8 @@ import trio.testing
 
 from actors import Secret
 from actors._listen_key import ListenKeeper
-from actors._messages import Hold, Key, KeyRequest, Order, Reconnect, Session
+from actors._messages import Hold, Key, KeyRequest, Order, Reconnect
+from actors._session import Session
 from actors.exchanges.binance_usdm import UsdmAccount
 from supervisor import Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 

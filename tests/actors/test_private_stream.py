@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import AccountItem, AccountState, OrderUpdate, Secret
-from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Session
+from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect
 from actors._private_stream import PrivateStream
 from actors._reconcile import Book
 from actors._records import CLOSED
+from actors._session import Session
 from actors.exchanges.binance_usdm import UsdmAccount
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Me, Running, Supervisor, actor, child
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors._messages import Session
 from actors._quotes import RENUMBERED, Quotes, quote_key
 from actors._records import FeedState, Quote, QuoteItem
+from actors._session import Session
 from supervisor import Mailbox
 
 from .owner_world import FakeSource, World, play

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import attrs
 import pytest
 
-from actors._messages import Reconnect, Resubscribe, Session
+from actors._messages import Reconnect, Resubscribe
 from actors._rhythm import BUSY_CAP, FLOOR, Rhythm
+from actors._session import Session
 from actors._silence import RENEWAL, Action, Probe, Silence
 
 HOUR = 3600.0

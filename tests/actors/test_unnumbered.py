@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors._continuity import Cursor
-from actors._messages import Session
 from actors._records import Gap
+from actors._session import Session
 from actors._unnumbered import HELD, OVERLAP, REMEMBERED, Unnumbered
 
 from .track_model import Model, Print, play, steps

@@ -5,16 +5,54 @@ from typing import Any
 import attrs
 import pytest
 
-from actors import AccountItem, FeedItem, Secret, binance, binance_usdm
+from actors import (
+    AccountItem,
+    BookItem,
+    FeedItem,
+    FeedSpec,
+    QuoteItem,
+    Secret,
+    SymbolChange,
+    Venue,
+    binance,
+    binance_usdm,
+    bybit,
+    bybit_linear,
+    gate,
+    kucoin,
+    okx,
+)
+from actors._connection import Connection
 from supervisor import BadTree, Mailbox, Supervisor, collecting_problems
 
 OUT: Mailbox[FeedItem] = Mailbox("out", capacity=10)
+QUOTES: Mailbox[QuoteItem] = Mailbox("quotes", capacity=1000)
+BOOKS: Mailbox[BookItem] = Mailbox("books", capacity=1000)
 ORDERS: Mailbox[AccountItem] = Mailbox("orders", capacity=10)
 KEYS: dict[str, Any] = {"key": Secret.env("K"), "secret": Secret.env("S"), "out": ORDERS}
 
 
+NAMES = {
+    binance: "BTCUSDT",
+    binance_usdm: "BTCUSDT",
+    bybit: "BTCUSDT",
+    bybit_linear: "BTCUSDT",
+    okx: "BTC-USDT",
+    kucoin: "BTC-USDT",
+    gate: "BTC_USDT",
+}
+MANY = [f"S{number}USDT" for number in range(1025)]
+
+
 def children(group: Supervisor) -> list[str]:
     return [child.name for child in group.children]
+
+
+def connection_of(group: Supervisor) -> Connection:
+    [found] = [child for child in group.children if child.name == "connection"]
+    connection = found.actor  # type: ignore[union-attr]
+    assert isinstance(connection, Connection)
+    return connection
 
 
 def test_the_groups_and_their_order() -> None:
@@ -31,6 +69,79 @@ def test_the_groups_and_their_order() -> None:
         ["orders", "key", "connection", "pinger"],
     )
     assert binance_usdm.trades("BTCUSDT", out=OUT, name="perp").name == "perp"
+
+
+@pytest.mark.parametrize("venue", NAMES, ids=lambda venue: venue.name)
+def test_every_venue_has_every_channel(venue: Venue) -> None:
+    name = NAMES[venue]
+    groups = [venue.trades(name, out=OUT), venue.quotes(name, out=QUOTES), venue.books(name, out=BOOKS)]
+    assert [children(group)[0] for group in groups] == ["feed", "quotes", "books"]
+    assert [children(group)[1:] for group in groups] == [["connection", "pinger"]] * 3
+    base = f"{venue.name}-{name}".lower()
+    assert [group.name for group in groups] == [base, f"{base}-quotes", f"{base}-book"]
+    for group, other in zip(groups, [venue.trades(name), venue.quotes(name), venue.books(name)], strict=True):
+        # Two groups of one venue and address draw from one allowance of attempts.
+        limits = connection_of(group).line.limits
+        budget = group.children[1].policy.budget
+        assert limits is not None
+        assert budget is not None
+        assert (budget.count, budget.within) == (limits.attempts, limits.attempts_within)
+        assert budget == connection_of(group).attempts
+        assert connection_of(group).lifetime == limits.lifetime
+        assert (other.name, other.venue, other.symbols) == (group.name, venue.name, (name,))
+    for out, spec in ((OUT, venue.trades(name)), (QUOTES, venue.quotes(name)), (BOOKS, venue.books(name))):
+        assert spec.into(out) in groups
+
+
+def test_a_feed_without_a_place_to_deliver_is_a_value_that_can_be_built_later() -> None:
+    spec = binance.trades(["btcusdt", "ETHUSDT"], name="pair", silence=5, connections=2)
+    assert isinstance(spec, FeedSpec)
+    assert spec == binance.trades(["btcusdt", "ETHUSDT"], name="pair", silence=5, connections=2)
+    assert (spec.name, spec.venue, spec.symbols) == ("pair", "binance", ("btcusdt", "ETHUSDT"))
+    wanted = binance.trades(["btcusdt", "ETHUSDT"], out=OUT, name="pair", silence=5, connections=2)
+    assert spec.into(OUT) == wanted
+    assert spec.into(OUT) == wanted, "building it changes nothing"
+    assert spec.into(OUT, name="other").name == "other"
+    with pytest.raises(BadTree, match="pair/feed: silence must be"):
+        binance.trades("BTCUSDT", name="pair", silence=-1).into(OUT)
+    with pytest.raises(BadTree, match=r"binance-btcusdt: unknown option 'silense'"):
+        binance.trades("BTCUSDT", silense=1).into(OUT)  # type: ignore[call-overload]
+
+
+def test_several_connections_stand_side_by_side() -> None:
+    group = binance.trades("BTCUSDT", out=OUT, connections=2)
+    assert children(group) == ["feed", "lines"]
+    owner, lines = group.children
+    assert isinstance(lines, Supervisor)
+    assert (lines.strategy, children(lines)) == ("one_for_one", ["1", "2"])
+    first, second = (line for line in lines.children if isinstance(line, Supervisor))
+    assert first.strategy == "rest_for_one"
+    assert children(first) == children(second) == ["connection", "pinger"]
+    controls = [connection_of(line).control for line in (first, second)]
+    assert controls[0] is not controls[1]
+    assert owner.actor.controls == tuple(controls)  # type: ignore[union-attr]
+    assert connection_of(first).inflow is connection_of(second).inflow
+
+
+def test_the_set_of_symbols_can_be_changed_through_a_mailbox() -> None:
+    changes: Mailbox[SymbolChange] = Mailbox("changes", capacity=10)
+    group = binance.quotes(["BTCUSDT", "ETHUSDT"], out=QUOTES, changes=changes)
+    assert group.children[0].actor.changes is changes  # type: ignore[union-attr]
+    assert group.name == "binance-btcusdt-ethusdt-quotes"
+    assert binance.quotes(MANY[:5], out=QUOTES).name == "binance-s0usdt-and-4-more-quotes"
+
+
+def test_a_proxy_and_certificates_are_for_websockets_and_rest() -> None:
+    venue = binance.through(proxy="socks5://user:HIDDEN@127.0.0.1:1080", ca="/etc/own-ca.pem")
+    group = venue.trades("BTCUSDT", out=OUT)
+    assert connection_of(group).dial is not None
+    assert connection_of(group).tls == "/etc/own-ca.pem"
+    assert group.children[0].actor.transport is not None  # type: ignore[union-attr]
+    assert group == venue.trades("BTCUSDT", out=OUT)
+    assert "HIDDEN" not in repr(venue) + repr(group)
+    assert binance.through().transport is None
+    with pytest.raises(ValueError, match="a proxy is"):
+        binance.through(proxy="ftp://127.0.0.1")
 
 
 def test_a_group_is_a_value() -> None:
@@ -69,8 +180,8 @@ def test_at_changes_addresses_and_nothing_else() -> None:
     assert moved.at(rest="http://127.0.0.1:3").ws == "ws://127.0.0.1:1"
     assert moved.at(private="ws://127.0.0.1:4").private == "ws://127.0.0.1:4"
     assert moved.at(private="ws://127.0.0.1:4").at(ws="ws://127.0.0.1:5").private is None, "not left at the old place"
-    connection = moved.at(private="ws://127.0.0.1:4").account("main", **KEYS).children[2]
-    assert connection.actor.address == "ws://127.0.0.1:4"  # type: ignore[union-attr]
+    connection = connection_of(moved.at(private="ws://127.0.0.1:4").account("main", **KEYS))
+    assert connection.line.address == "ws://127.0.0.1:4"  # type: ignore[attr-defined]
 
 
 def test_the_test_network_has_both_addresses_of_its_own() -> None:
@@ -92,7 +203,23 @@ def test_the_test_network_has_both_addresses_of_its_own() -> None:
         (lambda: binance.trades("BTCUSDT", out=OUT, largest_backfill=0), r"/feed: largest_backfill must be"),
         (lambda: binance.trades("BTCUSDT", out=OUT, ping_every=float("inf")), r"/feed: ping_every must be"),
         (lambda: binance.trades("BTCUSDT", out=print), r"/feed: out must be a Mailbox, not builtin"),
-        (lambda: binance.trades("BTC/USDT", out=OUT), r"/feed: not a symbol: 'BTC/USDT'"),
+        (lambda: binance.trades("BTC/USDT", out=OUT), r"binance-btc-usdt/feed: not a symbol: 'BTC/USDT'"),
+        (lambda: okx.trades("BTCUSDT", out=OUT), r"okx-btcusdt/feed: not a symbol like BTC-USDT: 'BTCUSDT'"),
+        (lambda: binance.trades(["BTCUSDT", "btcusdt"], out=OUT), r"/feed: symbols has 'BTCUSDT' twice"),
+        (lambda: binance.trades([], out=OUT), r"/feed: symbols must have at least one name"),
+        (lambda: binance.trades([7], out=OUT), r"/feed: a symbol must be a name, not 7"),  # type: ignore[list-item]
+        (lambda: binance.trades(MANY, out=OUT), r"/feed: symbols has 1025 names, and binance takes 1024 .* two feeds"),
+        (lambda: binance.trades("BTCUSDT", out=OUT, connections=0), r"/feed: connections must be a whole number >= 1"),
+        (lambda: binance.trades("BTCUSDT", out=OUT, changes=7), r"/feed: changes must be a Mailbox"),
+        (
+            lambda: binance.quotes("BTCUSDT", out=QUOTES, patience=7),
+            r"binance-btcusdt-quotes: unknown option 'patience'",
+        ),
+        (lambda: binance.books("BTCUSDT", out=attrs.evolve), r"/books: out must be a Mailbox"),
+        (
+            lambda: binance.books("BTCUSDT", out=Mailbox("b", capacity=1, overflow="drop_oldest")),
+            r"/books: mailbox 'b': books need a capacity",
+        ),
         (lambda: binance.trades("BTCUSDT", out=OUT, source={"kind": "kline"}), r"/feed: 'kind' must be in"),
         (lambda: binance_usdm.trades("BTCUSDT", out=OUT, source={"kind": "x"}), r"/feed: .*unexpected keyword.*kind"),
         (lambda: binance_usdm.account("main", **KEYS, symbol="X"), r"main: unknown option 'symbol'"),

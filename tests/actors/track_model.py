@@ -8,8 +8,8 @@ import attrs
 from hypothesis import strategies as st
 
 from actors._continuity import Question, Track
-from actors._messages import Session
 from actors._records import FeedState, Gap, Trade
+from actors._session import Session
 
 
 @attrs.frozen

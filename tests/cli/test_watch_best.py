@@ -11,7 +11,7 @@ TWO_VENUES = Path(__file__).with_name("two_venues.py")
 SPOT, USDM = "binance-btcusdt", "binance-usdm-btcusdt"
 NOTICED = 1.0
 """Seconds of silence after which a source of fifty trades a second is left."""
-SLOW = 1.0
+SLOW = 2.0
 """Seconds by which a busy machine may delay two processes."""
 
 
@@ -44,8 +44,19 @@ class Watching:
         """Read what comes within so long; something always does."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            self.lines.append(self._process.stdout.readline())
-            self.times.append(time.monotonic())
+            self._read_line()
+
+    def read_until(self, *words: str) -> str:
+        """Read until a line with one of these words has come, and return the word."""
+        while True:
+            self._read_line()
+            for word in words:
+                if word in self.lines[-1]:
+                    return word
+
+    def _read_line(self) -> None:
+        self.lines.append(self._process.stdout.readline())
+        self.times.append(time.monotonic())
 
     def finish(self):
         self._process.send_signal(signal.SIGTERM)
@@ -55,21 +66,20 @@ class Watching:
 @pytest.mark.slow
 def test_with_the_first_venue_mute_it_goes_on_with_the_second_and_shows_nothing_stale(unblinking) -> None:
     watching = Watching(unblinking, "--json")
-    watching.read(5)
-    watching.mute("binance", 4)
+    # The second one is the first that can be had when the machine is so busy that connecting takes seconds.
+    first = watching.read_until(f'"source":"{SPOT}"', f'"source":"{USDM}"').split('"')[3]
+    watching.read(4)
+    watching.mute(venue_of(first), 4)
     watching.read(4)
     found = watching.finish()
 
     assert found.code == 0
     lines = [json.loads(line) for line in watching.lines]
     changes = [line for line in lines if line["type"] in ("switched", "blind")]
-    assert [(line["type"], line.get("source")) for line in changes] == [
-        ("blind", None),
-        ("switched", SPOT),
-        ("switched", USDM),
-    ]
+    assert [(line["type"], line.get("source")) for line in changes[:2]] == [("blind", None), ("switched", first)]
+    assert changes[-1]["source"] == (USDM if first == SPOT else SPOT)
     assert list(changes[-1]) == ["type", "feed", "source", "previous", "reason", "received"]
-    assert changes[-1]["previous"] == SPOT and changes[-1]["reason"].startswith(f"{SPOT}: silent for ")
+    assert changes[-1]["previous"] == first and changes[-1]["reason"].startswith(f"{first}: silent for ")
     assert longest_silence(watching, lines) < NOTICED + SLOW
     source = None
     for line in lines:
@@ -85,22 +95,21 @@ def longest_silence(watching: Watching, lines: list[dict]) -> float:
     return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
 
 
+@pytest.mark.slow
 def test_people_read_who_is_followed_and_why_and_when_it_is_blind(unblinking) -> None:
     watching = Watching(unblinking)
+    first = watching.read_until(SPOT, USDM)
     watching.read(3)
     watching.mute("binance", 3)
     watching.mute("binance-usdm", 3)
-    watching.read(5)
+    watching.read_until("best is blind")
+    watching.read_until("best follows")
     found = watching.finish()
 
     assert found.code == 0
     told = [line.partition(" ")[2].rstrip() for line in watching.lines if " best " in line]
-    assert told[:2] == [
-        "best is blind: nothing is sound yet",
-        f"best follows {SPOT}: {SPOT} is sound",
-    ]
+    assert told[:2] == ["best is blind: nothing is sound yet", f"best follows {first}: {first} is sound"]
     assert any(line.startswith("best is blind: ") and "and its limit is" in line for line in told[2:])
-    assert told[-1].startswith("best follows ")
 
 
 def test_the_best_of_one_is_no_choice(unblinking) -> None:

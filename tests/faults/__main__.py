@@ -14,7 +14,19 @@ import attrs
 from .runs import Row, run
 from .troubles import cases
 
-HEAD = ("venue", "published", "delivered", "missed", "doubled", "disorder", "in gaps", "gaps", "noticed", "recovered", "attempts")
+HEAD = (
+    "venue",
+    "published",
+    "delivered",
+    "missed",
+    "doubled",
+    "disorder",
+    "in gaps",
+    "gaps",
+    "noticed",
+    "recovered",
+    "attempts",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ import pytest
 from .runs import Trouble, run
 from .troubles import cases
 
-
 QUICK = ("nothing", "reset", "mute, this connection", "stale: old data again", "notice before the close")
 
 

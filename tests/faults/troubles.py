@@ -43,7 +43,9 @@ TROUBLES = (
     Trouble("stale: old data again", one("stale", duration=MINUTE), MINUTE),
     Trouble("half-open, this connection", one("half_open", duration=MINUTE, newcomers=False), MINUTE),
     Trouble("half-open, every connection", one("half_open", duration=MINUTE), MINUTE),
-    Trouble("refused", lambda venue: [*one("refuse", duration=MINUTE)(venue), (0.1, Fault("reset", venue=venue))], MINUTE),
+    Trouble(
+        "refused", lambda venue: [*one("refuse", duration=MINUTE)(venue), (0.1, Fault("reset", venue=venue))], MINUTE
+    ),
     Trouble(
         "accept, then close, ten minutes",
         lambda venue: [*one("accept_then_close", duration=10 * MINUTE)(venue), (0.1, Fault("reset", venue=venue))],

@@ -9,13 +9,14 @@ from contextlib import aclosing, asynccontextmanager
 import attrs
 import pytest
 import trio
+from prometheus_client.parser import text_string_to_metric_families
 
 from actors import Secret
 from actors.ops._access import Access
 from actors.ops._health import health
 from actors.ops._http_endpoint import Bounds
 from actors.ops._vitals import StreamVital, facts
-from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor
+from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor, child
 
 from .clients import Answer, ask, port_of
 
@@ -380,3 +381,22 @@ def test_the_token_is_compared_whatever_bytes_come_for_it() -> None:
     assert not access.allowed({"authorization": "Bearer \xff\xfe"})
     assert not access.allowed({})
     assert "sésame" not in repr(access)
+
+
+async def test_metrics_of_a_large_tree_name_every_child_once_and_every_metric_once() -> None:
+    many = Supervisor("many", [child(f"c{number}", Quiet()) for number in range(450)])
+    async with Supervisor("bot", [health(0), many]).open() as running:
+        text = (await ask(port_of(running), "/metrics")).text
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+
+    assert len(re.findall(r"^# TYPE unblinking_child_state ", text, re.MULTILINE)) == 1
+    assert {sample.labels["path"] for sample in found["unblinking_child_state"].samples} == {
+        "bot", "bot/health", "bot/many", *(f"bot/many/c{number}" for number in range(450))
+    }  # fmt: skip
+    assert len(found["unblinking_child_restarts"].samples) == 453
+
+
+@attrs.frozen
+class Quiet:
+    async def run(self, me: Me) -> None:
+        await trio.sleep_forever()

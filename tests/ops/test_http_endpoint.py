@@ -135,10 +135,20 @@ def test_any_bytes_get_proper_answers_or_a_closed_connection_and_disturb_nobody(
         # The nursery ends by itself: every connection has an end within its bounds.
         assert server.connections == 0
         codes = answers_in(sent, received[0])
-        assert set(codes) <= {200, 400, 413, 431, 500, 501, 505}
+        assert set(codes) <= {200, 400, 405, 413, 431, 500, 501, 505}
         assert codes.count(500) == len(reported)
 
     virtually(main)
+
+
+async def test_nobody_gets_a_tunnel(autojump_clock: MockClock) -> None:
+    reported: list[str] = []
+    async with trio.open_nursery() as nursery:
+        sent = b"CONNECT /ok HTTP/1.1\r\nHost: x\r\n\r\n"
+        ours = await talk(endpoint(reported=reported), nursery, sent + CLOSE)
+        assert answers_in(sent, await everything(ours)) == [405]
+
+    assert reported == []
 
 
 async def talk(server: Endpoint, nursery: trio.Nursery, data: bytes) -> trio.abc.Stream:

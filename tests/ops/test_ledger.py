@@ -19,7 +19,7 @@ from actors import Secret
 from actors.ops._failure import Failure
 from actors.ops._ledger import LedgerWriter, ledger
 from actors.ops._ledger_file import LedgerFile, LedgerTrouble, Recovered, Run
-from actors.ops._ledger_reader import by_cause, read_failures, read_runs
+from actors.ops._ledger_reader import NoLedger, by_cause, read_failures, read_runs
 from supervisor import Backoff, Ended, GaveUp, Limit, Me, Note, Running, Subscription, Supervisor, actor
 
 AT_ONCE = Backoff(0, 0, 0)
@@ -47,8 +47,15 @@ def bot(*children: object) -> Supervisor:
 
 async def until(true: Callable[[], bool], bound: float = 10.0) -> None:
     with trio.fail_after(bound):
-        while not true():
+        while not true():  # noqa: ASYNC110 - it polls what is seen from outside only
             await trio.sleep(0.02)
+
+
+def is_begun(file: Path) -> bool:
+    try:
+        return bool(read_runs(file))
+    except NoLedger:
+        return False
 
 
 def notes(events: Subscription) -> list[Note]:
@@ -152,7 +159,7 @@ async def test_a_locked_file_is_told_once_and_written_when_it_is_free(tmp_path: 
     running = Running(bot(ledger(file), failing.child("feed", 2, 0.3)), seed=1)
     events = running.events()
     async with running.opened():
-        await until(lambda: file.exists() and bool(read_runs(file)))
+        await until(lambda: is_begun(file))
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             await until(lambda: running.status().find("bot/ledger").facts["waiting"] >= 2)  # type: ignore[index]
@@ -232,7 +239,7 @@ async def test_a_file_that_somebody_removes_is_made_again(tmp_path: Path) -> Non
         for left in tmp_path.iterdir():
             left.unlink()
         running.add_child("bot", failing.child("other", 1))
-        await until(lambda: file.exists() and bool(read_runs(file)))
+        await until(lambda: is_begun(file))
 
     assert [f.path for f in read_failures(file)] == ["bot/other"]
 
@@ -392,10 +399,9 @@ def test_a_killed_process_loses_nothing_that_is_older_than_a_second(tmp_path: Pa
     )
     assert process.stdout is not None
     told: list[tuple[float, int]] = []
-    began = time.monotonic()
     for line in process.stdout:
         told.append((time.monotonic(), int(line)))
-        if told[-1][0] - began > 4 and len(told) > 50:
+        if told[-1][0] - told[0][0] > 3:
             break
     killed = time.monotonic()
     process.send_signal(signal.SIGKILL)

@@ -81,6 +81,16 @@ def test_a_book_is_never_crossed_and_holds_what_its_trades_take(
         assert (dict(now.bids), dict(now.asks)) == (bids, asks)
 
 
+@settings(deadline=None, max_examples=20)  # shared machines stall
+@given(st.integers(), st.integers(1, 3000))
+def test_a_book_left_to_itself_is_never_crossed(seed: int, price: int) -> None:
+    book = Book(Random(seed), price, price_decimals=2, quantity_decimals=3, levels=20, first=0)
+    for n in range(300):
+        change = book.drift(float(n), n)
+        assert change.bids or change.asks
+        assert not book.bids(1) or Decimal(book.bids(1)[0][0]) < Decimal(book.asks(1)[0][0])
+
+
 def test_history_knows_every_state_that_it_has_not_forgotten() -> None:
     book = Book(Random(1), 1000, price_decimals=2, quantity_decimals=3, levels=20, first=500, holes=True)
     history = BookHistory(book.state(), limit=40, every=10)

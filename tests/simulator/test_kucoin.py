@@ -203,7 +203,9 @@ async def test_who_does_not_ping_for_a_minute_is_cut_off_though_data_streams(
         follower = await follow(client, "kucoin")
         await trio.sleep(30)
         await follower.ping()
+        await trio.sleep(20)
         await follower.ws.ping()  # which does not count
+        await follower.subscribe()  # nor does this
         with pytest.raises(EOFError, match="1000"):
             while True:
                 await follower.ids()

@@ -83,6 +83,20 @@ async def test_half_open_neither_answers_nor_ends(
 
 
 @every_venue
+async def test_half_open_rest_answers_nobody(autojump_clock: object, clients: Any, venue: str) -> None:
+    exchange = market(venue)
+    async with clients(exchange) as client:
+        http = await client.http(venue)
+        exchange.inject(Fault("half_open", venue=venue, surface="rest", duration=60))
+        for each in (http, await client.http(venue)):
+            with trio.move_on_after(20) as scope:
+                await each.request("GET", TONGUES[venue].newest)
+            assert scope.cancelled_caught
+        await trio.sleep(60)
+        assert (await client.get(venue, TONGUES[venue].newest)).status == 200
+
+
+@every_venue
 async def test_half_open_can_spare_newcomers(autojump_clock: object, clients: Any, venue: str) -> None:
     exchange = market(venue)
     async with clients(exchange) as client:

@@ -16,7 +16,7 @@ import attrs
 import trio
 import trio.testing
 
-from actors import FeedItem, FeedState, Venue
+from actors import FeedItem, Venue
 from actors.simulator import Exchange, Fault, FaultScript, open_network
 from supervisor import Mailbox, Running, Supervisor
 
@@ -29,7 +29,11 @@ FEEDS = 20
 FAULTS_A_WEEK = 200
 SILENCE = 600.0
 """Seconds. The market of the soak is a quiet one, so that a week of it can be had."""
-BASES = {"-": ("BTC-USDT", "ETH-USDT", "SOL-USDT"), "_": ("BTC_USDT", "ETH_USDT", "SOL_USDT"), "": ("BTCUSDT", "ETHUSDT", "SOLUSDT")}
+BASES = {
+    "-": ("BTC-USDT", "ETH-USDT", "SOL-USDT"),
+    "_": ("BTC_USDT", "ETH_USDT", "SOL_USDT"),
+    "": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+}
 
 
 @attrs.define
@@ -133,7 +137,7 @@ def run(days: float, seed: int, rate: float = 0.02) -> Report:
     report.faults = len(exchange.record.faults)
     report.connections = sum(1 for record in exchange.record.connections if record.surface == "ws")
     report.breaches += sorted({f"{broken.venue}: {broken.rule}" for broken in exchange.record.violations})
-    if len(report.objects) > 2 and report.objects[-1] > 1.05 * report.objects[1]:  # noqa: PLR2004 - the first day fills buffers
+    if len(report.objects) > 2 and report.objects[-1] > 1.05 * report.objects[1]:
         report.breaches.append("memory grows: more objects are alive at the end than after the second day")
     return report
 
@@ -150,7 +154,9 @@ def main() -> None:
     print(report)
     print(f"{arguments.days:g} days in {time.perf_counter() - began:.0f} s")
     if report.breaches:
-        sys.exit(f"failed; repeat with: nox -s soak -- --days {arguments.days:g} --seed {arguments.seed} --rate {arguments.rate:g}")
+        sys.exit(
+            f"failed; repeat with: nox -s soak -- --days {arguments.days:g} --seed {arguments.seed} --rate {arguments.rate:g}"
+        )
 
 
 if __name__ == "__main__":

@@ -69,5 +69,5 @@ class Witness:
         return None
 
     def _breach(self, what: str) -> None:
-        if len(self.breaches) < 10:  # noqa: PLR2004 - the first ones tell; a broken feed has thousands
+        if len(self.breaches) < 10:
             self.breaches.append(f"{self._name}: {what}")

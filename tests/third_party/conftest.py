@@ -85,8 +85,6 @@ def _installed(case: OfLibrary) -> None:
     if case.library not in versions():
         missing = pytest.fail if os.environ.get("UNBLINKING_THIRD_PARTY") == "all" else pytest.skip
         missing(f"{case.library} is not installed")
-    if case.library == "cryptofeed":
-        pytest.importorskip("trustme", reason="trustme is not installed, and cryptofeed speaks TLS only")
 
 
 RunClient = Callable[[str, Callable[[], None], Mapping[str, Any]], Awaitable[list[Any]]]

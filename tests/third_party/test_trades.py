@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -91,33 +88,15 @@ def read(row: dict[str, Any], trade: dict[str, Any]) -> dict[str, Any]:
     return row | {"price": Decimal(row["price"]), "quantity": Decimal(row["quantity"]), "time": time}
 
 
-async def serve_tls(
-    exchange: Exchange, venue: str, folder: Path, *, task_status: trio.TaskStatus[dict[str, str]]
-) -> None:
-    """Serve a venue's WebSocket over TLS, with a certificate authority of our own."""
-    import trustme
-
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    (tcp,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = tcp.socket.getsockname()[1]
-    task_status.started({"wss": f"wss://127.0.0.1:{port}", "ca": str(folder / "ca.pem")})
-    handle = functools.partial(exchange.handle_ws, venue)
-    await trio.serve_listeners(handle, [trio.SSLListener(tcp, context, https_compatible=True)])
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_a_client_of_the_real_venue_receives_the_trades_of_the_record(
-    case: Case, run_client: Callable[..., Awaitable[list[Any]]], tmp_path: Path
+    case: Case, run_client: Callable[..., Awaitable[list[Any]]]
 ) -> None:
     exchange = Exchange(seed=7, symbols={case.venue: [case.symbol]}, trades_per_second=100.0)
-    async with serve(exchange) as addresses, trio.open_nursery() as market:
+    # cryptofeed speaks TLS only.
+    async with serve(exchange, tls=case.library == "cryptofeed") as addresses, trio.open_nursery() as market:
         address = addresses[case.venue]
-        settings = case.settings | {"ws": address.ws, "rest": address.rest, "count": COUNT}
-        if case.library == "cryptofeed":
-            settings |= await market.start(serve_tls, exchange, case.venue, tmp_path)
+        settings = case.settings | {"ws": address.ws, "rest": address.rest, "ca": address.ca, "count": COUNT}
         received = await run_client(case.library, lambda: market.start_soon(exchange.run), settings)
         market.cancel_scope.cancel()
     assert len(received) == COUNT

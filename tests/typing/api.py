@@ -8,6 +8,7 @@ import trio
 from actors import (
     AccountItem,
     FeedItem,
+    FeedSpec,
     FeedState,
     Gap,
     OrderUpdate,
@@ -47,11 +48,11 @@ async def strategy(me: Me, trades: Mailbox[FeedItem], orders: Mailbox[AccountIte
     async for item in trades:
         match item:
             case Gap():
-                assert_type(item.count, int)
+                assert_type(item.count, int | None)
             case FeedState():
                 assert_type(item.live, bool)
             case _:
-                assert_type(item.id, int)
+                assert_type(item.id, int | str)
                 assert_type(f"{item.price:f}", str)
     with me.cleanup():
         await trio.sleep(1)
@@ -75,6 +76,8 @@ assert_type(strategy.child("strategy", trades, orders).with_(grace=2), Child)
 assert_type(child("recorder", Recorder(orders), ready_within=15.0), Child)
 assert_type(binance.at(ws="ws://localhost:1"), Venue)
 feed: Supervisor = binance.trades("BTCUSDT", out=trades, silence=5)
+assert_type(binance.trades(["BTCUSDT", "ETHUSDT"], connections=2), FeedSpec)
+assert_type(binance.trades("BTCUSDT").into(trades, name="btc"), Supervisor)
 account: Supervisor = binance_usdm.account(
     "main", key=Secret.env("KEY"), secret=Secret.file("/run/secrets/key"), out=orders
 )
@@ -106,4 +109,5 @@ strategy.child("strategy", trades)  # type: ignore[call-arg]  # pyright: ignore[
 strategy.child("strategy", orders, trades)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 strategy.child("strategy", trades, orders).with_(garce=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 actor(restart="always")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-binance.trades("BTCUSDT", out=orders)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+binance.trades("BTCUSDT", out=orders)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+binance.trades("BTCUSDT", silense=5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -128,7 +128,11 @@ class BybitDesk:
         ]
         return self._reply({"category": self._category, "list": rows})
 
-    def _instruments(self, _request: Request) -> Any:
+    def _instruments(self, request: Request) -> Any:
+        if request.params.get("category") != self._category:
+            raise self._error(10001, "params error: Category is invalid")
+        # Clients tell a perpetual from an option by its contract type and its settlement coin.
+        contract: dict[str, Any] = {"contractType": "LinearPerpetual", "settleCoin": "USDT", "deliveryTime": "0"}
         rows = [
             {
                 "symbol": name,
@@ -137,6 +141,7 @@ class BybitDesk:
                 "status": "Trading",
                 "priceFilter": {"tickSize": "0.01"},
             }
+            | ({} if self._spot else contract)
             for name in self._floor.tapes
         ]
         return self._reply({"category": self._category, "list": rows, "nextPageCursor": ""})

@@ -76,8 +76,11 @@ async def books(exchange, symbol):
 async def main():
     exchange = getattr(ccxt.pro, SETTINGS["exchange"])(SETTINGS.get("options", {}))
     exchange.urls["api"] = moved(exchange.urls["api"])
-    exchange.set_markets([market(SETTINGS["symbol"], SETTINGS["name"])])
     async with exchange:
+        if SETTINGS.get("asks"):
+            await exchange.load_markets()
+        else:
+            exchange.set_markets([market(SETTINGS["symbol"], SETTINGS["name"])])
         print("ready", flush=True)
         await {"trades": trades, "books": books}[SETTINGS["channel"]](exchange, SETTINGS["symbol"])
 

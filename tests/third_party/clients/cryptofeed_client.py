@@ -20,10 +20,10 @@ async def main():
     # Without this it asks REST.
     Symbols.set(feed.id, {pair: SETTINGS["name"]}, {"instrument_type": {pair: kind}, "tick_size": {pair: "0.01"}})
     # It refuses addresses without TLS, and has no other way to name a certificate authority.
-    options = {"ssl": ssl.create_default_context(cafile=SETTINGS["ca"])}
+    options = {"ssl": ssl.create_default_context(cadata=SETTINGS["ca"])}
     feed.websocket_endpoints = [
         WebsocketEndpoint(
-            re.sub(r"^wss://[^/]+", SETTINGS["wss"], endpoint.address),
+            re.sub(r"^wss://[^/]+", SETTINGS["ws"], endpoint.address),
             instrument_filter=endpoint.instrument_filter,
             channel_filter=endpoint.channel_filter,
             options=options,
