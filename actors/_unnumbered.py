@@ -18,10 +18,11 @@ Valid for Bybit linear (UUID), KuCoin ``sequence`` and Gate ``id`` (both rise, w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 
+from ._audit import Comparison, Place
 from ._continuity import Cursor, Question
 from ._joint import is_before, merged, number
 from ._records import Gap, Trade
@@ -33,9 +34,6 @@ HELD: Final = 5_000
 """Most trades of a session that wait for it to join; the oldest give way, and REST has to show them."""
 OVERLAP: Final = 1.0
 """Seconds in which a session should join another one that carries on; then REST is asked whether that one is mute."""
-
-_Place: TypeAlias = tuple[int | str | None, int | None]
-"""Id and time of a trade."""
 
 
 @attrs.define(eq=False)
@@ -72,9 +70,7 @@ class Unnumbered:
     """The newest trade from before anything was delivered."""
     _sides: dict[Session, _Side] = attrs.field(factory=dict)
     _asking: bool = False
-    _auditing: bool = False
-    _audited: int | None = None
-    """Up to which time every trade was found in a list of REST."""
+    _comparison: Comparison = attrs.field(factory=Comparison)
     _interrupted: bool = False
     """Since the last delivery there was a time without a session that had joined."""
 
@@ -94,6 +90,7 @@ class Unnumbered:
         if first or not self._joined():
             self._asking = True
         self._sides[session] = _Side(joined=first)
+        self._comparison.again()
 
     def lost(self, session: Session) -> None:
         """Take note of its end."""
@@ -108,7 +105,8 @@ class Unnumbered:
         for item in self.cursor.restarted():
             self._delivered.pop(getattr(item, "id", ""), None)
         self._sides.clear()
-        self._asking, self._auditing, self._interrupted = False, False, self.begun
+        self._comparison.put_off()
+        self._asking, self._interrupted = False, self.begun
 
     def _joined(self) -> bool:
         return any(side.joined for side in self._sides.values())
@@ -199,8 +197,8 @@ class Unnumbered:
 
     def _too_late(self, trade: Trade) -> None:
         """Declare a trade a gap that is in hand and must not be handed over: the bot has seen newer ones."""
-        behind: _Place = (None, None)
-        front: _Place = (None, None)
+        behind: Place = (None, None)
+        front: Place = (None, None)
         for known in reversed(self._delivered.items()):
             if not is_before(trade, *known):
                 front = known
@@ -211,7 +209,7 @@ class Unnumbered:
             front, behind, "one session has lost it, and another brought it too late to be delivered in order"
         )
 
-    def _late_gap(self, front: _Place, behind: _Place, reason: str) -> None:
+    def _late_gap(self, front: Place, behind: Place, reason: str) -> None:
         self.cursor.add(
             Gap(
                 venue=self.cursor.venue,
@@ -231,11 +229,12 @@ class Unnumbered:
 
     def audit(self) -> None:
         """Have the list compared with what was delivered. Nothing waits for it."""
-        self._auditing = True
+        self._comparison.wanted = True
 
     def wonder(self) -> None:
         """Ask for the list, and let live trades wait until it is there: what came before them may be missing."""
         self._asking = True
+        self._comparison.again()
         for side in self._sides.values():
             side.trusted = side.trusted or side.joined
             side.joined = False
@@ -253,16 +252,16 @@ class Unnumbered:
             return Question("recent", since=since)
         if waiting:
             return Question("recent", since=since, urgent=True, not_before=min(waiting) + OVERLAP)
-        if self._auditing:
-            return Question("recent", since=self._audited)
+        if self._comparison.wanted:
+            return Question("recent", since=self._comparison.until)
         return None
 
     def answer(self, question: Question, rows: Sequence[Trade], *, final: bool) -> bool:
         """Take the list."""
         waiting = any(side.waiting for side in self._sides.values())
-        audit, self._auditing = self._auditing, False
         if not waiting:
-            self._compare(rows, from_here=audit and question.since == self._audited)
+            for front, behind, reason in self._comparison.compare(rows, self._delivered, question.since):
+                self._late_gap(front, behind, reason)
         if not (waiting or self._asking):
             return True
         if self.cursor.head.id is None and not self._knows_a_beginning(rows, waiting=waiting):
@@ -276,8 +275,8 @@ class Unnumbered:
                 self.give_up(question, "")
                 return True
             new = list(rows) if self._is_newer(rows) else []
-            behind = new[0] if new else self._first_waiting()
-            self._gap("REST's list does not reach back to the last trade", behind)
+            first = new[0] if new else self._first_waiting()
+            self._gap("REST's list does not reach back to the last trade", first)
         live = {trade.id for side in self._sides.values() for trade in side.waiting}
         progress = bool(new)
         self.filled += sum(1 for row in new if row.id not in live)
@@ -297,27 +296,6 @@ class Unnumbered:
         self._asking = len(rows) >= self.page and progress
         self._interrupted = self._interrupted and self._asking
         return True
-
-    def _compare(self, rows: Sequence[Trade], *, from_here: bool) -> None:
-        """Declare gaps for rows between delivered ones that were not delivered.
-
-        Args:
-            rows: Of REST.
-            from_here: They reach back as far as they can to where the last comparison ended.
-        """
-        before: Trade | None = None
-        missed: list[Trade] = []
-        for row in rows:
-            if row.id not in self._delivered:
-                missed.append(row)
-                continue
-            if before is not None and missed:
-                for lost in missed:
-                    self._delivered[lost.id] = lost.time
-                self._late_gap((before.id, before.time), (row.id, row.time), "found missing in REST's list later")
-            before, missed = row, []
-        if before is not None and (from_here or self._audited is None or rows[0].time <= self._audited):
-            self._audited = before.time
 
     def _knows_a_beginning(self, rows: Sequence[Trade], *, waiting: bool) -> bool:
         """Say whether there is a trade to go on from, before the first one was delivered."""
@@ -390,7 +368,10 @@ class Unnumbered:
 
     def give_up(self, question: Question, reason: str) -> None:
         """Go on without an answer: behind a gap, where trades wait and there was an interruption."""
-        self._asking = self._auditing = False
+        head = self.cursor.head
+        doubted = any(side.trusted for side in self._sides.values())
+        self._comparison.put_off((head.id, head.time) if doubted and head.time is not None else None)
+        self._asking = False
         self._trust()
         if question.urgent and any(side.waiting for side in self._sides.values()):
             self._decree(reason)

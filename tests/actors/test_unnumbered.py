@@ -422,3 +422,65 @@ def test_a_comparison_that_finds_nothing_changes_nothing() -> None:
     assert track.answer(question, trades(0, 1, 2, 3, 4, 5), final=False)
     assert ready(track) == names(1, 2, 3, 4)
     assert track.question(0.0) is None
+
+
+def test_a_comparison_that_could_not_be_made_is_made_later() -> None:
+    track, one = unnumbered(), Session()
+    track.opened(one, 0.0)
+    track.live(one, trades(1, 2, 3), 0.0)
+    track.audit()
+    question = track.question(0.0)
+    assert question is not None
+    assert track.answer(question, trades(1, 2, 3), final=False)
+    track.live(one, trades(4, 8), 10.0)
+    track.audit()
+    question = track.question(30.0)
+    assert question is not None
+    track.give_up(question, "down")
+    assert track.question(30.0) is None
+    track.wonder()
+    question = track.question(60.0)
+    assert question is not None
+    # The list from the last trade on, of a venue that pages by time, does not reach back to what was lost.
+    assert track.answer(question, trades(8), final=False)
+    question = track.question(60.0)
+    assert question is not None
+    assert question.since == sparse(3).time
+    assert track.answer(question, trades(3, 4, 5, 6, 7, 8), final=False)
+    [gap] = [item for item in track.cursor.ready if isinstance(item, Gap)]
+    assert (gap.after_id, gap.before_id) == tuple(names(4, 8))
+    assert track.question(60.0) is None
+
+
+def test_a_silence_that_can_never_be_explained_is_a_gap() -> None:
+    track, one = unnumbered(), Session()
+    track.opened(one, 0.0)
+    track.live(one, trades(1, 2, 3), 0.0)
+    track.wonder()
+    question = track.question(30.0)
+    assert question is not None
+    track.give_up(question, "down")
+    track.live(one, trades(8, 9, 10, 11, 12), 31.0)
+    track.audit()
+    question = track.question(60.0)
+    assert question is not None
+    assert track.answer(question, trades(10, 11, 12), final=False)
+    [gap] = [item for item in track.cursor.ready if isinstance(item, Gap)]
+    assert (gap.after_id, gap.before_id) == tuple(names(3, 8))
+    assert track.question(60.0) is None
+
+
+def test_a_silence_that_is_explained_later_is_no_gap() -> None:
+    track, one = unnumbered(), Session()
+    track.opened(one, 0.0)
+    track.live(one, trades(1, 2, 3), 0.0)
+    track.wonder()
+    question = track.question(30.0)
+    assert question is not None
+    track.give_up(question, "down")
+    track.live(one, trades(4, 5), 31.0)
+    track.audit()
+    question = track.question(60.0)
+    assert question is not None
+    assert track.answer(question, trades(2, 3, 4, 5), final=False)
+    assert ready(track) == names(1, 2, 3, 4, 5)
