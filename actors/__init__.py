@@ -82,6 +82,7 @@ from ._venues import kucoin as kucoin
 from ._venues import okx as okx
 from .ops._alert_rules import AlertRules as AlertRules
 from .ops._alerter import alerts as alerts
+from .ops._apprise import apprise as apprise
 from .ops._health import health as health
 from .ops._ledger import ledger as ledger
 from .ops._telegram import telegram as telegram
@@ -139,6 +140,7 @@ __all__ = [
     "WireClosed",
     "WireError",
     "alerts",
+    "apprise",
     "best_feed",
     "binance",
     "binance_usdm",

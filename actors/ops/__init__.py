@@ -11,7 +11,7 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
     _ledger_file, _ledger_reader   that file: SQLite; writing with retention, and reading
     _alerter            the actor that tells people
     _alert_rules, _alerts    when there is something to tell; grouped into few messages; pure
-    _telegram, _webhook, _channel    what carries the messages
+    _telegram, _webhook, _apprise, _channel    what carries the messages
     _failure            an event as a row: cause, chain of exceptions
     _vitals             what owners of data expose, and the verdict about all of them, pure
 """

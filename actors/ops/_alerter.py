@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
 import trio
 
-from supervisor import Backoff, Child, Mailbox, Me, OpenTree, Subscription, actor, child
+from supervisor import Backoff, Child, Event, Mailbox, Me, OpenTree, Subscription, actor, child
 
 from .._messages import kept
 from ._alert_rules import AlertRules, Watch
@@ -57,10 +58,14 @@ class _Memory:
     lines: tuple[_Line, ...]
     known: dict[str, bool] = attrs.field(factory=dict[str, bool])
 
-    def take_events(self, now: float) -> None:
+    def take(self, events: Sequence[Event], now: float) -> None:
         """Take what has happened to the channels' desks."""
-        self.watch.take(self.events.receive_nowait())
+        self.watch.take(events)
         self._hand_out(now)
+
+    def take_rest(self, now: float) -> None:
+        """Take everything that waits."""
+        self.take(self.events.receive_nowait(), now)
 
     def look(self, tree: OpenTree, now: float) -> None:
         """Take what has happened, and then how the tree is: in this order, and with nothing in between."""
@@ -100,7 +105,7 @@ class Alerter:
                     nursery.start_soon(_serve, me, line)
         finally:
             with me.cleanup(), trio.move_on_after(_FAREWELL):
-                memory.take_events(trio.current_time())
+                memory.take_rest(trio.current_time())
                 async with trio.open_nursery() as nursery:
                     for line in memory.lines:
                         nursery.start_soon(_say_rest, me, line)
@@ -113,16 +118,16 @@ class Alerter:
         return memory
 
     async def _watch(self, me: Me, memory: _Memory) -> None:
-        look_at = trio.current_time()
         while True:
-            now = trio.current_time()
-            if now >= look_at:
-                memory.look(me.tree, now)
-                look_at = now + _TICK
-            else:
-                memory.take_events(now)
-            # In a storm its events are taken ten times a second, not one by one.
-            await trio.sleep(_TICK / 10)
+            memory.look(me.tree, trio.current_time())
+            look_at = trio.current_time() + _TICK
+            while (left := look_at - trio.current_time()) > 0:
+                events: Sequence[Event] = ()
+                with trio.move_on_after(left):
+                    events = await memory.events.receive_many()
+                memory.take(events, trio.current_time())
+                # In a storm its events are taken ten times a second, not one by one.
+                await trio.sleep(min(left, _TICK / 10))
 
 
 async def _serve(me: Me, line: _Line) -> None:
@@ -201,7 +206,7 @@ async def _say_rest(me: Me, line: _Line) -> None:
 def _last_words(me: Me, memory: _Memory) -> None:
     """Record what could not be told any more."""
     now = trio.current_time()
-    memory.take_events(now)
+    memory.take_rest(now)
     for line in memory.lines:
         _give_up(me, line, f"the tree has ended; {line.trouble or 'there was no time'}")
         line.sending = line.desk.compose(now, time.time(), at_once=True)
