@@ -22,6 +22,9 @@ _CAUSES: Final = 20
 _CLOCK_AFTER: Final = 10.0
 """Seconds for which data must come from the future."""
 
+_UNSEEN: Final = "(too fast to be told apart)"
+"""Cause of failures whose events were dropped: the tree's ledger counts them all the same."""
+
 
 @attrs.frozen(kw_only=True)
 class AlertRules:
@@ -90,6 +93,8 @@ class Watch:
         self._open: dict[str, Alert] = {}
         self._incidents: dict[str, _Incident] = {}
         self._since: dict[str, float] = {}
+        self._vital: dict[str, str] = {}
+        self._failures = 0
         self._rate = _Rate(rules.within)
         self._storm: Counter[str] = Counter()
         self._changes: list[Alert] = []
@@ -118,6 +123,7 @@ class Watch:
 
     def _ended(self, event: Ended) -> None:
         end, decision = event.end, event.decision
+        self._failures += end.failed
         cause = end.kind if end.exception is None else cause_of(end.exception)
         lines = (f"{end.summary()}", f"decision: {decision}")
         if decision.action == "escalate" and event.path.rpartition("/")[0] == self._root:
@@ -126,8 +132,12 @@ class Watch:
             self._start("escalated", self._root, event.wall, f"{self._root} has given up", cause, lines)
         elif decision.action == "park":
             self._start("parked", event.path, event.wall, f"{event.path} is parked", cause, lines)
-        elif decision.action == "restart" and end.failed and self._rules.restarts is not None:
-            self._rate.add(cause, event.at)
+        elif decision.action == "restart" and end.failed:
+            self._restarted(cause, event.at)
+
+    def _restarted(self, cause: str, at: float) -> None:
+        if self._rules.restarts is not None:
+            self._rate.add(cause, at)
             if _key("restarts", self._root) in self._open:
                 add_bounded(self._storm, cause)
 
@@ -175,7 +185,14 @@ class Watch:
 
     # The present ---------------------------------------------------------------------------------------------------
 
-    def look(self, status: Status, vitals: Sequence[Vital], now: float, wall: float) -> None:
+    def count(self, failures: int) -> int:
+        """Take note of how many failures there were so far; return how many of them were not seen as events."""
+        unseen, self._failures = max(0, failures - self._failures), failures
+        return unseen
+
+    def look(
+        self, status: Status, vitals: Sequence[Vital], now: float, wall: float, failures: int | None = None
+    ) -> None:
         """Judge the tree as it is; take all events up to this moment before.
 
         Args:
@@ -183,7 +200,10 @@ class Watch:
             vitals: Its owners of data.
             now: Seconds on Trio's clock.
             wall: Seconds since the epoch.
+            failures: How many there were so far; None: as many as there were events.
         """
+        for _ in range(0 if failures is None else self.count(failures)):
+            self._restarted(_UNSEEN, now)
         children = {child.path: child for child in status.walk()}
         self._look_at_children(children, vitals, wall)
         self._look_at_data(vitals, now, wall)
@@ -218,14 +238,18 @@ class Watch:
     def _look_at_data(self, vitals: Sequence[Vital], now: float, wall: float) -> None:
         bad: dict[str, tuple[Alert, float]] = {}
         ahead: dict[str, list[str]] = {}
+        kinds: dict[str, str] = {}
         for vital in vitals:
-            kind: AlertKind = "account" if vital.vital == "account" else "data"
+            # One that does not live tells nothing, not even what it is.
+            told = vital.vital or self._vital.get(vital.path, "")
+            kinds[vital.path] = told
+            kind: AlertKind = "account" if told == "account" else "data"
             after = self._rules.account_after if kind == "account" else self._rules.data_after
             problems = tuple(vital.problems()) if vital.required and after is not None else ()
             if problems and after is not None:
                 about = f"{vital.path} is not live" if len(problems) == 1 else f"{vital.path}: {len(problems)} troubles"
                 alert = self._alert(kind, vital.path, wall, about, f"not live for {after:g} s", problems[:5])
-                bad[alert.key] = (alert, after)
+                bad[f"live {vital.path}"] = (attrs.evolve(alert, key=f"live {vital.path}"), after)
             for stream in vital.streams:
                 if self._rules.clock is not None and stream.lag is not None and stream.lag < -1000 * self._rules.clock:
                     ahead.setdefault(vital.venue, []).append(f"{stream.name}: {-stream.lag / 1000:.1f} s ahead")
@@ -233,6 +257,7 @@ class Watch:
             title = f"data of {venue} comes from the future: the clock of this machine is off"
             alert = self._alert("clock", venue, wall, title, "", tuple(lines[:3]))
             bad[alert.key] = (alert, _CLOCK_AFTER)
+        self._vital = kinds
         self._since = {key: self._since.get(key, now) for key in bad}
         for key, (alert, after) in bad.items():
             known = self._open.get(key)

@@ -73,7 +73,7 @@ class _Memory:
         status = tree.status()
         vitals = read(status, tree.tree, known=self.known, now=now)
         self.known = {vital.path: vital.required for vital in vitals}
-        self.watch.look(status, vitals, now, time.time())
+        self.watch.look(status, vitals, now, time.time(), tree.ledger.failures)
         self._hand_out(now)
 
     def _hand_out(self, now: float) -> None:
@@ -115,6 +115,7 @@ class Alerter:
         lines = tuple(_Line(channel, Desk(root, every=self.every)) for channel in self.channels)
         memory = _Memory(tree.events(_EVENTS), Watch(root, self.rules), lines)
         memory.watch.take(tree.ledger.recent)  # Of children that failed before this one was started.
+        memory.watch.count(tree.ledger.failures)
         return memory
 
     async def _watch(self, me: Me, memory: _Memory) -> None:

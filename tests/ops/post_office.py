@@ -75,6 +75,6 @@ async def post_office() -> AsyncIterator[PostOffice]:
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         office.port = listeners[0].socket.getsockname()[1]
-        nursery.start_soon(trio.serve_listeners, office.serve, listeners)
+        await nursery.start(trio.serve_listeners, office.serve, listeners)
         yield office
         nursery.cancel_scope.cancel()

@@ -111,6 +111,17 @@ def test_required_data_that_is_not_live_for_its_time_is_an_alert(vital: str, aft
     assert told(scene.look(2 * after + 2, good)) == [(opened.key, False)]
 
 
+def test_an_account_whose_owner_dies_is_not_resolved_by_that() -> None:
+    scene = Scene()
+    dead = Vital("bot/a", "", "", required=True, alive=False, condition="waiting, next try in 3.0 s")
+    scene.look(0.0, owner("bot/a", "account", live=False))
+
+    assert told(scene.look(30.0, dead)) == [("live bot/a", True)]
+    assert told(scene.look(31.0, owner("bot/a", "account", live=False))) == []
+    assert told(scene.look(32.0, dead)) == []
+    assert told(scene.look(33.0, owner("bot/a", "account", live=True))) == [("live bot/a", False)]
+
+
 def test_data_that_is_not_required_is_nobodys_alert() -> None:
     scene = Scene()
 

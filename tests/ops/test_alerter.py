@@ -100,15 +100,13 @@ async def test_ten_thousand_failures_are_one_message_and_one_that_resolves_it_wi
     running = Running(bot(alerts(basket), failing.child("feed", 10_000)), seed=1)
     async with running.opened():
         await trio.sleep(300)
-        told = running.status().find("bot/alerts").facts
         assert running.ledger.failures == 10_000
 
     assert basket.titles == [
         "bot: more than 20 restarts within 60 s", "bot: resolved: more than 20 restarts within 60 s",
     ]  # fmt: skip
-    assert told is not None
-    lost = told["events_dropped"]
-    assert basket.got[1][1].resolved[0].lines[0] == f"{10_000 - lost} restarts since it began" or lost
+    # Faster than its events can be taken, and yet each is counted.
+    assert basket.got[1][1].resolved[0].lines[0] == "10000 restarts since it began"
 
 
 async def test_there_are_never_more_messages_than_one_in_so_many_seconds(autojump_clock: MockClock) -> None:
