@@ -2,7 +2,7 @@
 
 Layout, from the top of the import order down:
 
-    ops/                watching a tree from outside: vital signs, health endpoint, ledger file
+    ops/                watching a tree from outside: vital signs, health endpoint, ledger file, alerts
     _venues, _venue, _groups            what a bot names, `binance.trades(...)`, and the groups of actors behind it
     _best_feed          one feed over several venues; pure: _failover, _freshness, _merge
     _feed, _filling     the owner of trades; pure: _continuity, _numbered, _unnumbered, _audit
@@ -80,13 +80,19 @@ from ._venues import bybit_linear as bybit_linear
 from ._venues import gate as gate
 from ._venues import kucoin as kucoin
 from ._venues import okx as okx
+from .ops._alert_rules import AlertRules as AlertRules
+from .ops._alerter import alerts as alerts
+from .ops._apprise import apprise as apprise
 from .ops._health import health as health
 from .ops._ledger import ledger as ledger
+from .ops._telegram import telegram as telegram
+from .ops._webhook import webhook as webhook
 
 __all__ = [
     "AccountItem",
     "AccountState",
     "ActorError",
+    "AlertRules",
     "BadFrame",
     "BestItem",
     "Blind",
@@ -133,6 +139,8 @@ __all__ = [
     "Venue",
     "WireClosed",
     "WireError",
+    "alerts",
+    "apprise",
     "best_feed",
     "binance",
     "binance_usdm",
@@ -145,4 +153,6 @@ __all__ = [
     "ledger",
     "okx",
     "quote_key",
+    "telegram",
+    "webhook",
 ]

@@ -6,6 +6,7 @@ proxies from the environment, which the WebSocket side would not. What is used i
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -34,6 +35,17 @@ Judge: TypeAlias = Callable[[HttpRequest, HttpReply], HttpFailure | None]
 """Says what error a reply means; the venue's part of the knowledge, see `actors._source.Source.failure`."""
 Transport: TypeAlias = Callable[[], httpx.AsyncBaseTransport]
 """Makes what carries the requests. Tests inject one that stays inside the process."""
+
+
+def _without_headers(record: logging.LogRecord) -> bool:
+    """Take the headers of an answer out of httpcore's own debug log: cookies, and redirects that repeat a secret path."""
+    head, found, _ = record.getMessage().partition("receive_response_headers.complete")
+    if found:
+        record.msg, record.args = head + found, ()
+    return True
+
+
+logging.getLogger("httpcore.http11").addFilter(_without_headers)
 
 
 class _Network(httpx.AsyncHTTPTransport):
@@ -165,7 +177,7 @@ class Http:
         headers = {"Accept-Encoding": "identity", **dict(request.headers)}
         # The whole request is bounded above; one bound on each step below it would only add ways to fail.
         extensions = {"timeout": httpx.Timeout(self._timeout).as_dict()}
-        sent = httpx.Request(request.method, url, headers=headers, content=b"", extensions=extensions)
+        sent = httpx.Request(request.method, url, headers=headers, content=request.content, extensions=extensions)
         try:
             response = await self._transport.handle_async_request(sent)
             try:
@@ -198,7 +210,9 @@ class Http:
 
 def _raw_path(base: httpx.URL, request: HttpRequest) -> bytes:
     # As it is: what was signed must not be encoded a second time.
-    path = base.path.rstrip("/") + request.path
+    path = base.raw_path.partition(b"?")[0].decode("ascii")
+    if request.path:
+        path = path.rstrip("/") + request.path
     return (f"{path}?{request.query}" if request.query else path).encode("ascii")
 
 

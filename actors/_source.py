@@ -32,14 +32,17 @@ class HttpRequest:
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
+    """Below the base address; empty: that address itself, which is never told."""
     query: str = attrs.field(default="", repr=False)
     """Percent-encoded already, in the order in which it was signed."""
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     weight: int = 1
     """What it costs of the venue's allowance, in the venue's own units; see `RestLimit`."""
+    content: bytes = attrs.field(default=b"", repr=False)
+    """The body."""
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.path}".rstrip()
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""Watching a tree from outside: vital signs, health endpoint, ledger file.
+"""Watching a tree from outside: vital signs, health endpoint, ledger file, alerts.
 
 Generic over any tree whose actors expose vital signs; nothing here knows an exchange.
 
@@ -9,11 +9,18 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
     _metrics            the tree for Prometheus
     _ledger             the actor that writes every failure to a file
     _ledger_file, _ledger_reader   that file: SQLite; writing with retention, and reading
+    _alerter            the actor that tells people
+    _alert_rules, _alerts    when there is something to tell; grouped into few messages; pure
+    _telegram, _webhook, _apprise, _channel    what carries the messages
     _failure            an event as a row: cause, chain of exceptions
     _vitals             what owners of data expose, and the verdict about all of them, pure
 """
 
+from ._alerts import Alert as Alert
+from ._alerts import AlertMessage as AlertMessage
+from ._channel import AlertChannel as AlertChannel
+from ._channel import Undelivered as Undelivered
 from ._vitals import StreamVital as StreamVital
 from ._vitals import facts as facts
 
-__all__ = ["StreamVital", "facts"]
+__all__ = ["Alert", "AlertChannel", "AlertMessage", "StreamVital", "Undelivered", "facts"]
