@@ -2,7 +2,7 @@
 
 Layout, from the top of the import order down:
 
-    ops/                watching a tree from outside: vital signs, health endpoint, ledger file
+    ops/                watching a tree from outside: vital signs, health endpoint, ledger file, dead man's switch
     _venues, _venue, _groups            what a bot names, `binance.trades(...)`, and the groups of actors behind it
     _best_feed          one feed over several venues; pure: _failover, _freshness, _merge
     _feed, _filling     the owner of trades; pure: _continuity, _numbered, _unnumbered, _audit
@@ -80,6 +80,7 @@ from ._venues import bybit_linear as bybit_linear
 from ._venues import gate as gate
 from ._venues import kucoin as kucoin
 from ._venues import okx as okx
+from .ops._dead_mans_switch import dead_mans_switch as dead_mans_switch
 from .ops._health import health as health
 from .ops._ledger import ledger as ledger
 
@@ -138,6 +139,7 @@ __all__ = [
     "binance_usdm",
     "bybit",
     "bybit_linear",
+    "dead_mans_switch",
     "explain_feed",
     "gate",
     "health",

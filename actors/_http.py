@@ -165,7 +165,7 @@ class Http:
         headers = {"Accept-Encoding": "identity", **dict(request.headers)}
         # The whole request is bounded above; one bound on each step below it would only add ways to fail.
         extensions = {"timeout": httpx.Timeout(self._timeout).as_dict()}
-        sent = httpx.Request(request.method, url, headers=headers, content=b"", extensions=extensions)
+        sent = httpx.Request(request.method, url, headers=headers, content=request.content, extensions=extensions)
         try:
             response = await self._transport.handle_async_request(sent)
             try:

@@ -28,7 +28,7 @@ Frame: TypeAlias = bytes
 
 @attrs.frozen
 class HttpRequest:
-    """One REST request. Query and headers stay out of its repr: keys and signatures stand in them."""
+    """One REST request. Query, headers and content stay out of its repr: keys and signatures stand in them."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
@@ -37,6 +37,8 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     weight: int = 1
     """What it costs of the venue's allowance, in the venue's own units; see `RestLimit`."""
+    content: bytes = attrs.field(default=b"", repr=False)
+    """The body."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

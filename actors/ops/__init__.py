@@ -1,4 +1,4 @@
-"""Watching a tree from outside: vital signs, health endpoint, ledger file.
+"""Watching a tree from outside: vital signs, health endpoint, ledger file, dead man's switch.
 
 Generic over any tree whose actors expose vital signs; nothing here knows an exchange.
 
@@ -10,6 +10,8 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
     _ledger             the actor that writes every failure to a file
     _ledger_file, _ledger_reader   that file: SQLite; writing with retention, and reading
     _failure            an event as a row: cause, chain of exceptions
+    _dead_mans_switch   the actor that tells somebody outside that all is well; pure: _beats
+    _posting            sending to addresses that are secrets themselves
     _vitals             what owners of data expose, and the verdict about all of them, pure
 """
 
