@@ -2,7 +2,7 @@
 
 Layout, from the top of the import order down:
 
-    ops/                watching a tree from outside: vital signs, health endpoint, ledger file, dead man's switch
+    ops/                watching a tree from outside: vital signs, health endpoint, ledger file, dead man's switch, watchdog, systemd
     _venues, _venue, _groups            what a bot names, `binance.trades(...)`, and the groups of actors behind it
     _best_feed          one feed over several venues; pure: _failover, _freshness, _merge
     _feed, _filling     the owner of trades; pure: _continuity, _numbered, _unnumbered, _audit
@@ -83,6 +83,7 @@ from ._venues import okx as okx
 from .ops._dead_mans_switch import dead_mans_switch as dead_mans_switch
 from .ops._health import health as health
 from .ops._ledger import ledger as ledger
+from .ops._sd_notify import systemd as systemd
 
 __all__ = [
     "AccountItem",
@@ -147,4 +148,5 @@ __all__ = [
     "ledger",
     "okx",
     "quote_key",
+    "systemd",
 ]
