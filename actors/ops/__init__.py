@@ -1,4 +1,4 @@
-"""Watching a tree from outside: vital signs, health endpoint, ledger file, dead man's switch.
+"""Watching a tree from outside: vital signs, health endpoint, ledger file, dead man's switch, watchdog, systemd.
 
 Generic over any tree whose actors expose vital signs; nothing here knows an exchange.
 
@@ -11,6 +11,9 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
     _ledger_file, _ledger_reader   that file: SQLite; writing with retention, and reading
     _failure            an event as a row: cause, chain of exceptions
     _dead_mans_switch   the actor that tells somebody outside that all is well; pure: _beats
+    _watchdog           the tree that looks at a bot from outside; pure: _alarm
+    _sd_notify          the actor that tells systemd
+    _tell               telling people, over Telegram and webhooks
     _posting            sending to addresses that are secrets themselves
     _vitals             what owners of data expose, and the verdict about all of them, pure
 """

@@ -75,7 +75,7 @@ class Posting:
         except RateLimited as error:
             raise Undelivered(self._hide(error.reason), retry_after=error.retry_after) from None
         except HttpFailure as error:
-            final = error.status is not None and 400 <= error.status < 500 and error.status != 408
+            final = error.status is not None and 300 <= error.status < 500 and error.status != 408
             raise Undelivered(self._hide(error.reason), final=final) from None
 
     def _hide(self, text: str) -> str:

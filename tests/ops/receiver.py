@@ -73,6 +73,6 @@ async def receiving(port: int = 0) -> AsyncGenerator[Receiver]:
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
         receiver = Receiver(listeners[0].socket.getsockname()[1])
-        nursery.start_soon(trio.serve_listeners, receiver.serve, listeners)
+        await nursery.start(trio.serve_listeners, receiver.serve, listeners)
         yield receiver
         nursery.cancel_scope.cancel()
