@@ -18,7 +18,9 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
     _vitals             what owners of data expose, and the verdict about all of them, pure
 """
 
+from ._dead_mans_switch import dead_mans_switch as dead_mans_switch
+from ._sd_notify import systemd as systemd
 from ._vitals import StreamVital as StreamVital
 from ._vitals import facts as facts
 
-__all__ = ["StreamVital", "facts"]
+__all__ = ["StreamVital", "dead_mans_switch", "facts", "systemd"]
