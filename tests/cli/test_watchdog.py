@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Command
+from .conftest import BOUND, Command
 
 TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 BOT = """
@@ -57,7 +57,18 @@ def start_stand_in(unblinking: Command) -> tuple[subprocess.Popen[str], int]:
 
 def next_told(stand_in: subprocess.Popen[str]) -> dict[str, str]:
     assert stand_in.stdout is not None
-    return dict(json.loads(stand_in.stdout.readline()))
+    bound = threading.Timer(BOUND, stand_in.kill)
+    bound.start()
+    line = stand_in.stdout.readline()
+    bound.cancel()
+    return dict(json.loads(line))
+
+
+def wait_for(log: list[str], word: str) -> None:
+    end = time.monotonic() + BOUND
+    while word not in "".join(log):
+        assert time.monotonic() < end, log
+        time.sleep(0.05)
 
 
 def start_watchdog(unblinking: Command, *arguments: str) -> tuple[subprocess.Popen[str], list[str]]:
@@ -87,8 +98,7 @@ def test_kill_9_of_the_bot_is_told_after_three_probes_and_its_return_as_well(unb
     bot = start_bot(unblinking, health, beats)
     options = ("--every", "1", "--telegram", "42", "--telegram-api", f"http://127.0.0.1:{telegram}")
     watchdog, log = start_watchdog(unblinking, f"127.0.0.1:{health}", *options)
-    while "first_well" not in "".join(log):
-        time.sleep(0.05)
+    wait_for(log, "first_well")
     bot.send_signal(signal.SIGKILL)
     down = next_told(stand_in)
     start_bot(unblinking, health, beats)
@@ -111,8 +121,7 @@ def test_heartbeats_that_stop_with_the_bot_are_told(unblinking: Command) -> None
     unblinking.environment["UNBLINKING_HEARTBEAT_KEY"] = "k3y-capability"
     _, log = start_watchdog(unblinking, "--heartbeat", str(beats), "--silence", "3", "--name", "my bot")
     bot = start_bot(unblinking, health, beats)
-    while "first_heartbeat" not in "".join(log):
-        time.sleep(0.05)
+    wait_for(log, "first_heartbeat")
     bot.send_signal(signal.SIGKILL)
     down = next_told(stand_in)
     while "no heartbeat for" not in down["text"]:  # A bot that took long to start was missed at first.
