@@ -2,7 +2,7 @@
 
 Layout, from the top of the import order down:
 
-    ops/                watching a tree from outside: vital signs, health endpoint, ledger file, alerts
+    ops/                watching a tree from outside: vital signs, health endpoint, ledger file, alerts, dead man's switch
     _venues, _venue, _groups            what a bot names, `binance.trades(...)`, and the groups of actors behind it
     _best_feed          one feed over several venues; pure: _failover, _freshness, _merge
     _feed, _filling     the owner of trades; pure: _continuity, _numbered, _unnumbered, _audit
@@ -83,8 +83,10 @@ from ._venues import okx as okx
 from .ops._alert_rules import AlertRules as AlertRules
 from .ops._alerter import alerts as alerts
 from .ops._apprise import apprise as apprise
+from .ops._dead_mans_switch import dead_mans_switch as dead_mans_switch
 from .ops._health import health as health
 from .ops._ledger import ledger as ledger
+from .ops._sd_notify import systemd as systemd
 from .ops._telegram import telegram as telegram
 from .ops._webhook import webhook as webhook
 
@@ -146,6 +148,7 @@ __all__ = [
     "binance_usdm",
     "bybit",
     "bybit_linear",
+    "dead_mans_switch",
     "explain_feed",
     "gate",
     "health",
@@ -153,6 +156,7 @@ __all__ = [
     "ledger",
     "okx",
     "quote_key",
+    "systemd",
     "telegram",
     "webhook",
 ]

@@ -28,7 +28,7 @@ Frame: TypeAlias = bytes
 
 @attrs.frozen
 class HttpRequest:
-    """One REST request. Query and headers stay out of its repr: keys and signatures stand in them."""
+    """One REST request. Query, headers and content stay out of its repr: keys and signatures stand in them."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str

@@ -1,4 +1,4 @@
-"""Watching a tree from outside: vital signs, health endpoint, ledger file, alerts.
+"""Watching a tree from outside: vital signs, health endpoint, ledger file, alerts, dead man's switch, watchdog, systemd.
 
 Generic over any tree whose actors expose vital signs; nothing here knows an exchange.
 
@@ -13,6 +13,11 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
     _alert_rules, _alerts    when there is something to tell; grouped into few messages; pure
     _telegram, _webhook, _apprise, _channel    what carries the messages
     _failure            an event as a row: cause, chain of exceptions
+    _dead_mans_switch   the actor that tells somebody outside that all is well; pure: _beats
+    _watchdog           the tree that looks at a bot from outside; pure: _alarm
+    _sd_notify          the actor that tells systemd
+    _tell               telling people, over Telegram and webhooks
+    _posting            sending to addresses that are secrets themselves
     _vitals             what owners of data expose, and the verdict about all of them, pure
 """
 
@@ -20,7 +25,18 @@ from ._alerts import Alert as Alert
 from ._alerts import AlertMessage as AlertMessage
 from ._channel import AlertChannel as AlertChannel
 from ._channel import Undelivered as Undelivered
+from ._dead_mans_switch import dead_mans_switch as dead_mans_switch
+from ._sd_notify import systemd as systemd
 from ._vitals import StreamVital as StreamVital
 from ._vitals import facts as facts
 
-__all__ = ["Alert", "AlertChannel", "AlertMessage", "StreamVital", "Undelivered", "facts"]
+__all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertMessage",
+    "StreamVital",
+    "Undelivered",
+    "dead_mans_switch",
+    "facts",
+    "systemd",
+]

@@ -251,3 +251,18 @@ async def test_a_cancelled_request_leaves_the_next_one_unharmed() -> None:
         assert scope.cancelled_caught
         reply: HttpReply = await http.request(GET)
         assert reply.body == b"{}"
+
+
+async def test_a_body_is_sent_as_it_is_and_does_not_show() -> None:
+    seen: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        return httpx.Response(200)
+
+    request = HttpRequest("POST", "/hook", content=b"\x00body")
+    async with answered_by(answer) as http:
+        await http.request(request)
+
+    assert seen == [b"\x00body"]
+    assert "body" not in repr(request) + str(request)
