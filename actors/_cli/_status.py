@@ -1,5 +1,6 @@
 """`unblinking status`, `top` and `explain`: a running bot, asked over its health endpoint."""
 
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 import trio
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -60,11 +61,20 @@ def top(url: str, token_file: Path | None, every: float) -> None:
     """
     console = _console()
     with suppress(KeyboardInterrupt):
-        trio.run(_top, Bot(url, token_file), every, console)
+        trio.run(_until_signal, Bot(url, token_file), every, console)
 
 
-async def _top(bot: Bot, every: float, console: Console) -> None:
-    last = picture(await bot.picture())
+async def _until_signal(bot: Bot, every: float, console: Console) -> None:
+    """Show until a signal comes. Received like this none can get lost in code that cannot be interrupted."""
+    first = picture(await bot.picture())
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_top, bot, every, console, first)
+            async for _ in signals:
+                nursery.cancel_scope.cancel("a signal")
+
+
+async def _top(bot: Bot, every: float, console: Console, last: RenderableType) -> None:
     lost_at: float | None = None
     with Live(last, console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:

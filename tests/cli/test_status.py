@@ -150,7 +150,7 @@ def test_top_shows_the_bot_and_says_when_it_has_lost_it(unblinking: Command) -> 
     bot.kill()
     time.sleep(3)
     watching.send_signal(signal.SIGINT)
-    output, errors = watching.communicate(timeout=10)
+    output, errors = watching.communicate(timeout=60)
 
     assert (watching.returncode, errors) == (0, "")
     assert "BOT LOST" in output
@@ -163,7 +163,7 @@ def test_top_without_a_bot_exits_with_2(unblinking: Command) -> None:
 def test_failures_lists_what_the_ledger_has_and_sums_it_up_by_cause(unblinking: Command) -> None:
     bot, _ = start(unblinking)
     bot.send_signal(signal.SIGTERM)
-    bot.communicate(timeout=10)
+    bot.communicate(timeout=60)
     found = unblinking.run("failures")
     none = unblinking.run("failures", "--path", "bot/feed")
     as_json = json.loads(unblinking.run("failures", "--json", "--path", "bot/strategy", "--since", "1h").output)

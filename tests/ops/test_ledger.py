@@ -405,7 +405,7 @@ def test_a_killed_process_loses_nothing_that_is_older_than_a_second(tmp_path: Pa
             break
     killed = time.monotonic()
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     written = {f.incarnation for f in read_failures(file)}
     due = {number for at, number in told if at < killed - 1.0}
 
