@@ -26,6 +26,8 @@ from .witness import Witness
 
 DAY = 86_400.0
 FEEDS = 20
+RECORD = 1000
+"""Entries of each log of the exchange's own record, which fills up and must not be taken for a leak."""
 FAULTS_A_WEEK = 200
 SILENCE = 600.0
 """Seconds. The market of the soak is a quiet one, so that a week of it can be had."""
@@ -48,17 +50,22 @@ class Report:
     connections: int = 0
     failures: int = 0
     objects: list[int] = attrs.Factory(list)
-    """Objects alive at the end of each day."""
+    """Objects alive at the end of each tenth of the run, without those of the exchange."""
     breaches: list[str] = attrs.Factory(list)
 
     def __str__(self) -> str:
         lines = [
             f"{self.delivered} trades delivered, {self.in_gaps} in {self.gaps} gaps, {self.dark} times not live",
             f"{self.connections} connections, {self.faults} faults, {self.failures} failures recorded",
-            f"objects alive at the end of each day: {', '.join(map(str, self.objects))}",
+            f"objects alive at the end of each tenth: {', '.join(map(str, self.objects))}",
             *self.breaches,
         ]
         return "\n".join(lines)
+
+
+def is_of_the_exchange(found: object) -> bool:
+    """Say whether an object is the simulated exchange's, whose record of the books is long and must not pass for a leak."""
+    return type(found).__module__.startswith("actors.simulator")
 
 
 def feeds() -> list[tuple[str, Venue, str]]:
@@ -90,7 +97,9 @@ def run(days: float, seed: int, rate: float = 0.02) -> Report:
     symbols: dict[str, list[str]] = {}
     for name, _, symbol in lines:
         symbols.setdefault(name, []).append(symbol)
-    exchange = Exchange(seed=seed, symbols=symbols, trades_per_second=rate, record_limit=20_000)
+    exchange = Exchange(
+        seed=seed, symbols=symbols, trades_per_second=rate, book_changes_per_second=0.0, record_limit=RECORD
+    )
     script = faults(seed, days)
 
     async def main() -> None:
@@ -109,9 +118,9 @@ def run(days: float, seed: int, rate: float = 0.02) -> Report:
 
             async def count_objects() -> None:
                 while True:
-                    await trio.sleep(DAY)
+                    await trio.sleep(days * DAY / 10)
                     gc.collect()
-                    report.objects.append(len(gc.get_objects()))
+                    report.objects.append(sum(1 for found in gc.get_objects() if not is_of_the_exchange(found)))
 
             async with running.opened():
                 for out, witness in witnesses:
@@ -137,8 +146,8 @@ def run(days: float, seed: int, rate: float = 0.02) -> Report:
     report.faults = len(exchange.record.faults)
     report.connections = sum(1 for record in exchange.record.connections if record.surface == "ws")
     report.breaches += sorted({f"{broken.venue}: {broken.rule}" for broken in exchange.record.violations})
-    if len(report.objects) > 2 and report.objects[-1] > 1.05 * report.objects[1]:
-        report.breaches.append("memory grows: more objects are alive at the end than after the second day")
+    if len(report.objects) >= 10 and report.objects[9] > 1.05 * report.objects[4]:
+        report.breaches.append("memory grows: more objects are alive at the end than in the middle of the run")
     return report
 
 
