@@ -11,8 +11,8 @@ from pathlib import Path
 
 import attrs
 
-from .runs import Row, run
-from .troubles import cases
+from .runs import Row
+from .troubles import cases, run_case
 
 HEAD = (
     "venue",
@@ -44,13 +44,6 @@ def cells(row: Row) -> tuple[str, ...]:
     times = ("-" if at is None else f"{at:.1f} s" for at in (verdict.noticed_after, verdict.recovered_after))
     broken = ("", *row.violations, *row.crashes)
     return (row.venue, *map(str, counts), *times, str(row.attempts), " ".join(broken).strip())
-
-
-def run_case(chosen: tuple[int, int]) -> Row:
-    """Run one case, in whichever process: its place in the table, and the seed."""
-    place, seed = chosen
-    venue, trouble = cases()[place]
-    return run(venue, trouble, seed=seed)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.simulator import Fault
 
-from .runs import VENUES, Trouble
+from .runs import VENUES, Row, Trouble, run
 
 SPOT, OKX, KUCOIN, GATE = "binance", "okx", "kucoin", "gate"
 MINUTE = 60.0
@@ -106,3 +106,10 @@ TROUBLES = (
 def cases() -> list[tuple[str, Trouble]]:
     """Return every venue with every trouble that it can have."""
     return [(venue, trouble) for trouble in TROUBLES for venue in VENUES if venue in trouble.venues]
+
+
+def run_case(chosen: tuple[int, int]) -> Row:
+    """Run one case, in whichever process: its place in the table, and the seed."""
+    place, seed = chosen
+    venue, trouble = cases()[place]
+    return run(venue, trouble, seed=seed)
