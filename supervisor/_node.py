@@ -11,6 +11,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from random import Random
 
@@ -28,27 +29,34 @@ from ._spec import ActorObject, Child, Supervisor
 from ._state import Slot
 from ._timers import Order, Timer
 
+_AT_ONCE = 16
+"""Most children that are started in one turn of the event loop."""
 _FRAMES = 12
 """Innermost frames of a stuck actor that are reported."""
 
 
-class Life:
-    """What the Trio side keeps about a living incarnation."""
+class Life(Me):
+    """What the Trio side keeps about a living actor, which knows it as `Me`: one object fewer to make at each start."""
 
-    __slots__ = ("actor", "me", "node", "scope", "spec", "task")
+    __slots__ = ("actor", "scope", "spec", "task")
 
-    def __init__(self, spec: Child | Supervisor, me: Me | None, node: Node | None, actor: ActorObject | None) -> None:
+    def __init__(self, slot: Slot, spec: Child, actor: ActorObject | None, machine: Machine, runtime: Runtime) -> None:
+        super().__init__(slot, machine, runtime)
         self.spec = spec
         self.actor = actor
         """The actor with its open mailboxes, once there is one."""
         self.scope = trio.CancelScope(shield=True)
-        self.me = me
-        self.node = node
         self.task: trio.lowlevel.Task | None = None
 
 
 class Node:
-    """One incarnation of a supervisor. Implements `_machine.Port`."""
+    """One incarnation of a supervisor. Implements `_machine.Port`.
+
+    Attributes:
+        machine: What decides.
+        scope: Around its task. The root has none: it runs in its caller's.
+        task: That task, once it runs.
+    """
 
     def __init__(
         self,
@@ -62,10 +70,16 @@ class Node:
         before: Machine | None = None,
         on_started: Callable[[], None],
     ) -> None:
+        self.scope = trio.CancelScope(shield=True)
+        self.task: trio.lowlevel.Task | None = None
         self._runtime = runtime
         self._on_started = on_started
         self._finished = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._to_live: deque[tuple[Slot, Life | Node]] = deque()
+        """What was started and has no task yet, in order."""
+        self._free_tasks = 0
+        """Tasks that will run in this turn of the event loop, and take the first of these."""
         self._spreader = spreader if spec.spread is None else Spreader(spec.spread)
         rng = runtime.random_for(f"{path}#{generation}:jitter")
         self.machine = Machine(spec, path, order, self, rng, before)
@@ -99,9 +113,10 @@ class Node:
     def start(self, slot: Slot) -> None:
         """Start the slot's next incarnation in a task of its own."""
         assert self._nursery is not None, "the machine starts children only while the nursery is open"
-        spec = slot.spec
+        spec, before = slot.spec, slot.shell
+        life: Life | Node
         if isinstance(spec, Supervisor):
-            node = Node(
+            life = Node(
                 spec,
                 slot.path,
                 slot.order,
@@ -111,14 +126,19 @@ class Node:
                 before=machine_below(slot),
                 on_started=lambda: self._ready(slot),
             )
-            life = Life(spec, None, node, None)
         else:
-            before = slot.shell
             # What the incarnation before ran is what this one runs, unless the definition has changed meanwhile.
             actor = before.actor if isinstance(before, Life) and before.spec is spec else None
-            life = Life(spec, Me(slot, self.machine, self._runtime), None, actor)
+            life = Life(slot, spec, actor, self.machine, self._runtime)
         slot.shell = life
-        self._nursery.start_soon(self._live, slot, life, name=slot.path)
+        self._to_live.append((slot, life))
+        if len(self._to_live) > self._free_tasks:
+            # Trio runs the tasks of a turn in any order: whichever comes first lives the first life. Those that follow
+            # at once get their tasks now; a turn of the event loop for each would cost a third of a start.
+            more = 0 if slot.group is None else slot.group.ready_at_once(_AT_ONCE - 1)
+            self._free_tasks += 1 + more
+            for _ in range(1 + more):
+                self._nursery.start_soon(self._live, name=slot.path)
 
     def cancel(self, slot: Slot, reason: str) -> None:
         """Cancel the slot's incarnation."""
@@ -127,10 +147,10 @@ class Node:
     def cut_cleanup(self, slot: Slot) -> None:
         """Cut the shielded cleanup of the slot's incarnation."""
         life = _life(slot)
-        if life.node is not None:
-            life.node.machine.hurry(trio.current_time())
-        elif life.me is not None:
-            life.me._cut_cleanups(f"the grace of {slot.path} is over")
+        if isinstance(life, Node):
+            life.machine.hurry(trio.current_time())
+        else:
+            life._cut_cleanups(f"the grace of {slot.path} is over")
 
     def stack(self, slot: Slot) -> tuple[str, ...]:
         """Return where the slot's incarnation is waiting, outermost frame first."""
@@ -186,20 +206,24 @@ class Node:
 
     # Lives -----------------------------------------------------------------------------------------------------
 
-    async def _live(self, slot: Slot, life: Life) -> None:
+    async def _live(self) -> None:
+        self._free_tasks -= 1
+        if not self._to_live:
+            return  # The child before it was not ready at once after all.
+        slot, life = self._to_live.popleft()
         error: BaseException | None = None
         life.task = trio.lowlevel.current_task()
+        life.task.name = slot.path
         with life.scope:
             try:
-                if life.node is not None:
-                    await life.node.run()
+                if isinstance(life, Node):
+                    await life.run()
                 else:
-                    assert isinstance(life.spec, Child) and life.me is not None, "a child that is no supervisor"
                     if slot.policy.ready_within is None:
                         self.machine.ready(slot, trio.current_time())
                     if life.actor is None:
                         life.actor = self._runtime.with_open_mailboxes(life.spec.actor)
-                    await life.actor.run(life.me)
+                    await life.actor.run(life)
             except GeneratorExit:
                 raise  # The event loop is gone; there is nobody to report to.
             except BaseException as caught:  # noqa: ASYNC103, BLE001 - this is the place where every end is recorded
@@ -223,18 +247,18 @@ class Node:
         self.machine.result = error
         self.machine.phase = "finished"
         for slot in self.machine.slots.values():
-            if isinstance(slot.shell, Life):
+            if isinstance(slot.shell, Life | Node):
                 slot.shell.scope.cancel("bug in the supervisor")
         self._finished.set()
 
 
 def machine_below(slot: Slot) -> Machine | None:
     """Return the machine of a child that is a supervisor, if it was ever started."""
-    return slot.shell.node.machine if isinstance(slot.shell, Life) and slot.shell.node is not None else None
+    return slot.shell.machine if isinstance(slot.shell, Node) else None
 
 
-def _life(slot: Slot) -> Life:
-    assert isinstance(slot.shell, Life), f"{slot.path} has never been started"
+def _life(slot: Slot) -> Life | Node:
+    assert isinstance(slot.shell, Life | Node), f"{slot.path} has never been started"
     return slot.shell
 
 

@@ -297,9 +297,8 @@ class Running:
 
     def _status_of(self, slot: Slot, now: float) -> Status:
         spec, state, last = slot.spec, slot.state, slot.last
-        life = slot.shell if isinstance(slot.shell, Life) else None
-        below = None if life is None else life.node
-        me = None if life is None or state not in LIVING else life.me
+        below = slot.shell if isinstance(slot.shell, Node) else None
+        life = slot.shell if isinstance(slot.shell, Life) and state in LIVING else None
         # By position: there can be many thousands.
         return Status(
             slot.path,
@@ -314,7 +313,7 @@ class Running:
             None if last is None else last.end,
             None if last is None else last.decision,
             () if below is None else self._statuses(below),
-            None if me is None else me._exposed(),
+            None if life is None else life._exposed(),
         )
 
     def _on_started(self) -> None:

@@ -207,8 +207,6 @@ class Runtime:
         """
         kind: Any = type(value)
         if kind is tuple:
-            if _PLAIN.issuperset(map(type, value)):
-                return value
             items = tuple([self.with_open_mailboxes(item) for item in value])
             return value if all(map(is_, items, value)) else items
         if isinstance(value, Mailbox):
@@ -216,7 +214,8 @@ class Runtime:
         changed = {}
         for name, argument in _fields_of(kind):
             before = getattr(value, name)
-            if type(before) not in _PLAIN:
+            kind = type(before)
+            if kind not in _PLAIN and not (kind is tuple and _PLAIN.issuperset(map(type, before))):
                 after = self.with_open_mailboxes(before)
                 if after is not before:
                     changed[argument] = after

@@ -169,6 +169,16 @@ class Group:
         for slot in self.members:
             slot.group = self
 
+    def ready_at_once(self, most: int) -> int:
+        """Return how many members, up to ``most``, follow the one being started that are ready as soon as they run."""
+        count = 0
+        for slot in self.members[self.next_start + 1 : self.next_start + 1 + most]:
+            policy = slot.policy
+            if slot.state != "waiting" or slot.is_supervisor or policy.ready_within is not None or policy.budget:
+                break
+            count += 1
+        return count
+
     def take_in(self, new: Slot) -> None:
         """Add a member that waits to be started, at its place."""
         others = [slot for slot in self.members if slot is not new]
