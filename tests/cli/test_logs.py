@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 
 import actors
 from actors._cli._logs import LEVELS, NOTES, configure, level_of, log
@@ -30,6 +31,7 @@ AT = {"seq": 1, "at": 0.0, "wall": 0.0, "path": "bot/a", "generation": 3}
 @actor(restart="transient")
 async def planned(me: Me) -> None:
     if me.generation == 1:
+        await trio.sleep(86_400)
         raise PlannedEnd("24 h")
 
 
@@ -58,6 +60,7 @@ async def test_planned_ends_are_no_news_restarts_are_warnings_and_what_is_parked
     events = running.events()
     async with running.opened():
         await running.wait_state("bot/failing", "parked")
+        await running.wait_state("bot/planned", "down")
     levels = {
         (event.path, event.generation, event.decision.action): level_of(event)
         for event in events.receive_nowait()
