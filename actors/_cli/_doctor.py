@@ -11,8 +11,8 @@ from supervisor import Supervisor
 
 from .._doctor import examine
 from .._doctor._finding import Finding, Level, worst
-from ._load import load_tree
 from ._asking import printable
+from ._load import load_tree
 
 EXIT_CODES: Final[dict[Level, int]] = {"ok": 0, "warning": 3, "failed": 1}
 """2 is for a file that defines no tree, as everywhere."""

@@ -192,9 +192,7 @@ def _advice(error: Exception | None, text: str) -> str:
     if status is not None and status >= 500:
         return "the venue has trouble: see its status page"
     if "certificate" in text:
-        return (
-            "is this machine's clock right? Does a proxy open the encryption? Then trust its authority: .through(ca=FILE)"
-        )
+        return "is this machine's clock right? Does a proxy open the encryption? Then trust its authority: .through(ca=FILE)"
     if "TLS" in text:
         return "does something between here and there speak another protocol? Is the port right?"
     if "proxy" in text:

@@ -10,7 +10,6 @@ import stat
 import sys
 import tempfile
 from importlib.metadata import distributions
-from pathlib import Path
 from typing import Final
 
 import trio

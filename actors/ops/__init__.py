@@ -7,6 +7,7 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
     _watched            the tree as watchers see it, read a few times a second at most
     _http_endpoint      a small HTTP server: everything bounded, only reading
     _metrics            the tree for Prometheus
+    _otel               the same for OpenTelemetry, and a span for each incarnation
     _ledger             the actor that writes every failure to a file
     _ledger_file, _ledger_reader   that file: SQLite; writing with retention, and reading
     _alerter            the actor that tells people
