@@ -23,10 +23,10 @@ from ._addresses import addresses
 from ._clocks import clocks
 from ._finding import Check, Finding
 from ._limits import limits
-from ._machine import disk, packages, ports, secrets
+from ._machine import disk, packages, ports, secrets, stopping
 from ._needs import Needs
 
-CHECKS: Final[tuple[Check, ...]] = (packages, secrets, disk, ports, addresses, clocks, limits)
+CHECKS: Final[tuple[Check, ...]] = (packages, secrets, disk, ports, stopping, addresses, clocks, limits)
 """In the order in which they are told: what costs nothing first."""
 WITHIN: Final = 60.0
 """Seconds for one check."""

@@ -113,3 +113,15 @@ def _port(path: str, health: Health) -> Finding:
         }.get(error.errno or 0, "choose another host or port")
         return Finding("failed", "ports", path, f"{at} cannot be listened at: {error.strerror}", advice)
     return Finding("ok", "ports", path, f"{at} is free")
+
+
+async def stopping(needs: Needs) -> list[Finding]:
+    """Add up how long an orderly stop takes at most, for whoever would kill the process after a time of its own."""
+    await trio.lowlevel.checkpoint()
+    # One after the other, each with what it may take.
+    most = sum(child.policy.grace + child.policy.bound for _, child in needs.children)
+    text = (
+        f"an orderly stop takes {most:.0f} s at most; give TimeoutStopSec, --stop-timeout or "
+        "terminationGracePeriodSeconds more"
+    )
+    return [Finding("ok", "stopping", needs.tree.name, text)]

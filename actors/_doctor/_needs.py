@@ -65,8 +65,13 @@ class Needs:
         return [(path, value) for path, value in self._values if all(hasattr(value, name) for name in names)]
 
     @cached_property
+    def children(self) -> list[tuple[str, Child]]:
+        """Every child that is no supervisor, with its path."""
+        return list(_children(self.tree, ""))
+
+    @cached_property
     def _values(self) -> list[tuple[str, Any]]:
-        return [(path, value) for path, child in _children(self.tree, "") for value in _inside(child.actor, set())]
+        return [(path, value) for path, child in self.children for value in _inside(child.actor, set())]
 
     @cached_property
     def streams(self) -> list[Stream]:

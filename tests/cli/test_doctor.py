@@ -241,7 +241,7 @@ def test_each_line_says_ok_or_what_to_do_and_the_worst_is_the_exit_code(unblinki
     assert all(line.startswith("ok ") for line in lines[:-2]) and lines[-1].endswith(" ok, 0 warning, 0 failed")
     assert as_json["worst"] == "ok"
     assert {finding["check"] for finding in as_json["findings"]} >= {
-        "packages", "disk", "ports", "dns", "tcp", "rest", "websocket", "clock", "limits",
+        "packages", "disk", "ports", "stopping", "dns", "tcp", "rest", "websocket", "clock", "limits",
     }  # fmt: skip
     assert bad.code == EXIT_CODES["failed"] == 1
     assert any(line.startswith("failed   tcp        127.0.0.1:1: ") for line in bad.output.splitlines())
