@@ -60,10 +60,11 @@ async def test_three_failed_probes_raise_the_alarm_and_a_good_one_ends_it() -> N
         await heard.until(2)
 
     down, well = heard.messages
-    assert heard.texts == ["bot: DOWN: it answers 503", "bot: resolved: it is well again after 0 s"]
+    assert heard.texts[0] == "bot: DOWN: it answers 503"
+    assert heard.texts[1].startswith("bot: resolved: it is well again after ")
     assert (down.severity, well.severity) == ("critical", "resolved")
     assert down.opened[0].lines[:2] == ("not healthy", "bot/feed is [31mparked")
-    assert down.opened[0].lines[2].startswith("3 probes in a row failed; it was last well 0 s ago")
+    assert down.opened[0].lines[2].startswith("3 probes in a row failed; it was last well ")
     assert down.opened[0].key == well.resolved[0].key
     assert set(bot.targets) == {"/healthz"}
 
@@ -103,7 +104,7 @@ async def test_heartbeats_that_stop_raise_the_alarm_and_the_next_one_ends_it() -
         await ask(port, "/")
         await heard.until(2)
 
-    assert heard.texts[0].startswith("bot: DOWN: no heartbeat for 0 s")
+    assert heard.texts[0].startswith("bot: DOWN: no heartbeat for ")
     assert heard.texts[1].startswith("bot: resolved: heartbeats come again after")
 
 
