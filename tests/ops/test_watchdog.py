@@ -50,7 +50,7 @@ async def watching(heard: Heard, **options: object) -> AsyncGenerator[tuple[Runn
 
 async def test_three_failed_probes_raise_the_alarm_and_a_good_one_ends_it() -> None:
     heard = Heard()
-    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.1):
+    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=1.0):
         await bot.until(2)
         bot.answer = lambda taken: (503, b"not healthy\nbot/feed is \x1b[31mparked\n")
         failing = len(bot.taken)
@@ -152,7 +152,7 @@ async def test_a_message_that_nobody_takes_is_told_later(autojump_clock: trio.te
 
 async def test_what_an_alarm_knows_outlives_the_actor() -> None:
     heard = Heard()
-    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.1) as (running, _):
+    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=1.0) as (running, _):
         bot.answer = lambda taken: (503, b"")
         await heard.until(1)
         running.restart_child("watchdog/prober")
@@ -166,7 +166,7 @@ async def test_what_an_alarm_knows_outlives_the_actor() -> None:
 async def test_a_token_that_is_missing_does_not_end_the_watch() -> None:
     heard = Heard()
     missing = Secret.env("NO_SUCH_TOKEN")
-    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.05, token=missing):
+    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.5, token=missing):
         await bot.until(3)
 
 
