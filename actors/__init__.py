@@ -86,6 +86,7 @@ from .ops._apprise import apprise as apprise
 from .ops._dead_mans_switch import dead_mans_switch as dead_mans_switch
 from .ops._health import health as health
 from .ops._ledger import ledger as ledger
+from .ops._otel import opentelemetry as opentelemetry
 from .ops._sd_notify import systemd as systemd
 from .ops._telegram import telegram as telegram
 from .ops._webhook import webhook as webhook
@@ -155,6 +156,7 @@ __all__ = [
     "kucoin",
     "ledger",
     "okx",
+    "opentelemetry",
     "quote_key",
     "systemd",
     "telegram",

@@ -54,6 +54,11 @@ class Secret:
         """Return the secret that is the given text. For tests and simulators: source code is no place for keys."""
         return cls("literal", value)
 
+    @property
+    def path(self) -> Path | None:
+        """Where it lies, of one in a file; None of the others."""
+        return self._source if isinstance(self._source, Path) else None
+
     def reveal(self) -> str:
         """Return the value itself, without surrounding white space.
 

@@ -1,6 +1,7 @@
 """The command `unblinking`. One file a subcommand, sync functions that call `trio.run`.
 
 _check.py _run.py _watch.py _demo.py    the subcommands
+_doctor.py                              what a bot needs before it goes live
 _status.py _asking.py _picture.py       status, top, explain: a running bot, asked over its health endpoint
 _failures.py                            what a ledger file knows
 _watchdog.py                            a process of its own that looks at a bot from outside
@@ -14,6 +15,7 @@ import click
 
 from ._check import check
 from ._demo import demo
+from ._doctor import doctor
 from ._failures import failures
 from ._run import run
 from ._status import explain, status, top
@@ -27,7 +29,7 @@ def main() -> None:
     """Supervision trees for Trio trading bots: every failure has one record and one decision."""
 
 
-for command in (demo, run, check, watch, status, top, explain, failures, watchdog):
+for command in (demo, run, check, doctor, watch, status, top, explain, failures, watchdog):
     main.add_command(command)
 
 __all__ = ["main"]

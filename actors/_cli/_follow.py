@@ -21,6 +21,7 @@ async def follow(
     say: Callable[[str], None],
     *,
     seconds: float | None = None,
+    watch_blocking: float | None = None,
 ) -> GaveUp | None:
     """Run a tree until SIGTERM, SIGINT or the end of its time; return its error if the root gave up.
 
@@ -30,6 +31,7 @@ async def follow(
         on_event: Called for every event, in order. What it raises stops the tree in order and comes out.
         say: Called at the end with what is missing in the diagnostics, and with the reason when the root gave up.
         seconds: How long to run at most.
+        watch_blocking: As in `Supervisor.open`.
 
     Cancellation stops the tree in order first.
     """
@@ -53,7 +55,7 @@ async def follow(
         if seconds is not None:
             nursery.start_soon(stop_later, seconds)
         try:
-            async with running.opened(signals=True):
+            async with running.opened(signals=True, watch_blocking=watch_blocking):
                 await running.wait_stopped()
         except GaveUp as error:
             gave_up = error

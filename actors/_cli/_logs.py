@@ -1,16 +1,63 @@
 """A tree's events as log lines: one line an event, with path and incarnation."""
 
 import datetime
-from typing import Any, Literal
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import structlog
 
 from actors.simulator import AppliedFault
-from supervisor import Blocked, DeadLettered, Ended, Event, Unstoppable
+from supervisor import Blocked, DeadLettered, Ended, Event, Note, Unstoppable
 
 from ._output import Lines
 
 LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+LEVELS: Final[Mapping[LogLevel, int]] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+NOTES: Final[Mapping[str, LogLevel]] = {
+    # Signs of life: for whoever looks for something.
+    "pong": "debug",
+    "key_extended": "debug",
+    # The bot deals with it, or it costs data that is named.
+    "bad_symbol": "warning",
+    "book_broken": "warning",
+    "cleanup_cut_off": "warning",
+    "endpoint_failed": "warning",
+    "gap": "warning",
+    "heartbeat_failed": "warning",
+    "held_back": "warning",
+    "inconsistent": "warning",
+    "key_lost": "warning",
+    "key_not_extended": "warning",
+    "ledger_moved_aside": "warning",
+    "loss_seen": "warning",
+    "mute": "warning",
+    "open_to_the_network": "warning",
+    "prices_disagree": "warning",
+    "probe_failed": "warning",
+    "rate_limited": "warning",
+    "receiver_failed": "warning",
+    "refused": "warning",
+    "rejected": "warning",
+    "systemd_not_told": "warning",
+    "token_missing": "warning",
+    "unknown_symbol": "warning",
+    # Somebody must do something, or would not learn that somebody must.
+    "alert_channel_trouble": "error",
+    "alert_lost": "error",
+    "alert_undelivered": "error",
+    "blind": "error",
+    "last_words_failed": "error",
+    "ledger_trouble": "error",
+}
+"""What a note means to whoever reads the log; of those that are not here: info."""
 
 
 class _LineLogger:
@@ -25,13 +72,14 @@ class _LineLogger:
     debug = info = warning = error = critical = exception = msg
 
 
-def configure(lines: Lines, log_format: LogFormat, *, colors: bool) -> None:
+def configure(lines: Lines, log_format: LogFormat, *, colors: bool, level: LogLevel = "info") -> None:
     """Send everything that is logged with structlog, by us and by the user's actors, to these lines.
 
     Args:
         lines: Where to; a slow reader costs lines, never the tree's time.
         log_format: Aligned text for people, or one JSON object a line.
         colors: Whether text may be coloured: on a terminal.
+        level: The least that is written.
     """
     if log_format == "json":
         render: list[Any] = [structlog.processors.JSONRenderer(default=str)]
@@ -45,6 +93,7 @@ def configure(lines: Lines, log_format: LogFormat, *, colors: bool) -> None:
             _stamp,
             *render,
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *_: _LineLogger(lines),
         cache_logger_on_first_use=False,
     )
@@ -65,7 +114,7 @@ def log(event: Event) -> None:
         "timestamp": _iso(told.pop("wall")),
         **told,
     }
-    structlog.get_logger().log(_level(event), kind, **fields)
+    structlog.get_logger().log(LEVELS[level_of(event)], kind, **fields)
 
 
 def log_fault(fault: AppliedFault) -> None:
@@ -77,18 +126,28 @@ def _drop(*_: Any) -> structlog.typing.EventDict:
     raise structlog.DropEvent
 
 
-def _level(event: Event) -> int:
-    """Errors are what somebody must look at; warnings are failures that the tree deals with."""
-    if isinstance(event, Unstoppable | DeadLettered):
-        return 40
+def level_of(event: Event) -> LogLevel:
+    """Say how loud an event is at three in the morning.
+
+    ``critical``: the bot, or a group of it, is given up, or something cannot be stopped. ``error``: a person must do
+    something. ``warning``: the tree deals with it. ``info``: what is planned, and what is well. ``debug``: signs of life.
+    """
+    if isinstance(event, Unstoppable):
+        return "critical"
+    if isinstance(event, DeadLettered):
+        return "error"
     if isinstance(event, Blocked):
-        return 30
+        return "warning"
+    if isinstance(event, Note):
+        return NOTES.get(event.what, "info")
     if isinstance(event, Ended):
-        if event.decision.action in ("park", "escalate"):
-            return 40
+        if event.decision.action == "escalate":
+            return "critical"
+        if event.decision.action == "park":
+            return "error"
         if event.end.failed or event.end.masked:
-            return 30
-    return 20
+            return "warning"
+    return "info"
 
 
 def _stamp(_: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:

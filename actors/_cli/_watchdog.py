@@ -13,9 +13,13 @@ from supervisor import Event, Supervisor
 
 from .._errors import SecretMissing
 from .._secret import Secret
+from ..ops._apprise import apprise as apprise_channel
+from ..ops._channel import AlertChannel
 from ..ops._posting import parse
-from ..ops._tell import TELEGRAM, TelegramTell, Tell, WebhookTell
+from ..ops._telegram import TELEGRAM
+from ..ops._telegram import telegram as telegram_channel
 from ..ops._watchdog import watchdog as watchdog_tree
+from ..ops._webhook import webhook as webhook_channel
 from ._asking import TOKEN
 from ._follow import follow
 from ._load import BadInput
@@ -24,6 +28,7 @@ from ._output import Lines
 
 TELEGRAM_TOKEN: Final = "UNBLINKING_TELEGRAM_TOKEN"  # noqa: S105 - the name of a variable
 WEBHOOK: Final = "UNBLINKING_WEBHOOK"
+APPRISE: Final = "UNBLINKING_APPRISE"
 HEARTBEAT_KEY: Final = "UNBLINKING_HEARTBEAT_KEY"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SECONDS = click.FloatRange(min=0, min_open=True, max=7 * 24 * 3600)
@@ -38,8 +43,10 @@ _SECONDS = click.FloatRange(min=0, min_open=True, max=7 * 24 * 3600)
 )
 @click.option("--telegram-token-file", type=_FILE, help="file with the token of the Telegram bot")
 @click.option("--telegram-api", metavar="URL", default=TELEGRAM, show_default=True, help="a server of your own")
-@click.option("--webhook", metavar="URL", help=f'post {{"text": ...}} there; others can see it: better in {WEBHOOK}')
+@click.option("--webhook", metavar="URL", help=f"post JSON there; others can see it: better in {WEBHOOK}")
 @click.option("--webhook-file", type=_FILE, help="file with the address of the webhook")
+@click.option("--apprise", metavar="URL", help=f"slack://, mailto://, ...; others can see it: better in {APPRISE}")
+@click.option("--apprise-file", type=_FILE, help="file with an address of apprise")
 @click.option("--heartbeat", metavar="PORT", type=click.IntRange(0, 65535), help="take heartbeats at this port")
 @click.option("--heartbeat-host", metavar="HOST", default="127.0.0.1", show_default=True, help="address of that port")
 @click.option("--heartbeat-key-file", type=_FILE, help=f"heartbeats must come to /KEY; otherwise {HEARTBEAT_KEY}")
@@ -56,6 +63,8 @@ def watchdog(
     telegram_api: str,
     webhook: str | None,
     webhook_file: Path | None,
+    apprise: str | None,
+    apprise_file: Path | None,
     heartbeat: int | None,
     heartbeat_host: str,
     heartbeat_key_file: Path | None,
@@ -69,7 +78,7 @@ def watchdog(
     URL is that of the health endpoint; without one there must be --heartbeat.
     Exit code 0 after an orderly stop, 2 when it cannot begin.
     """
-    channels: list[Tell] = []
+    channels: list[AlertChannel] = []
     if telegram is not None:
         token = _secret(telegram_token_file, TELEGRAM_TOKEN)
         if token is None:
@@ -77,14 +86,19 @@ def watchdog(
         _readable(token)
         if parse(telegram_api) is None:
             raise BadInput("--telegram-api is not an http:// or https:// address")
-        channels.append(TelegramTell(token, telegram, telegram_api))
+        channels.append(telegram_channel(token, telegram, base=telegram_api))
     address = Secret.literal(webhook) if webhook is not None else _secret(webhook_file, WEBHOOK)
     if address is not None:
         if parse(_readable(address)) is None:
             raise BadInput("the address of the webhook is not an http:// or https:// address")
-        channels.append(WebhookTell(address))
+        channels.append(webhook_channel(address))
+    service = Secret.literal(apprise) if apprise is not None else _secret(apprise_file, APPRISE)
+    if service is not None:
+        channels.append(_service(service))
     if not channels:
-        raise BadInput(f"nobody would be told: give --telegram CHAT, or --webhook URL, or set {WEBHOOK}")
+        raise BadInput(
+            f"nobody would be told: give --telegram CHAT, --webhook URL or --apprise URL, or set {WEBHOOK} or {APPRISE}"
+        )
     key = _secret(heartbeat_key_file, HEARTBEAT_KEY)
     if key is not None and not set(_readable(key)) <= _PLAIN:
         raise BadInput("the key of heartbeats may have letters, digits, '-' and '_' only")
@@ -116,6 +130,18 @@ def _secret(file: Path | None, variable: str) -> Secret | None:
     if file is not None:
         return Secret.file(file)
     return Secret.env(variable) if os.environ.get(variable, "").strip() else None
+
+
+def _service(address: Secret) -> AlertChannel:
+    """Return what tells people through apprise, if that is there and knows the address."""
+    _readable(address)
+    try:
+        channel = apprise_channel(address)
+    except ImportError as missing:
+        raise BadInput(str(missing)) from None
+    if channel.unknown():
+        raise BadInput("apprise does not know the address that it is given, or something is missing in it")
+    return channel
 
 
 def _readable(secret: Secret) -> str:

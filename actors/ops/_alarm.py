@@ -8,6 +8,19 @@ from __future__ import annotations
 import attrs
 
 
+@attrs.frozen
+class News:
+    """What is to be told."""
+
+    down: bool
+    """Whether a trouble begins; False: it is over."""
+    text: str
+    since: float
+    """When the trouble began."""
+    lines: tuple[str, ...] = ()
+    """More about it."""
+
+
 @attrs.define
 class ProbeAlarm:
     """Judges answers to probes: some failures in a row are a trouble, one success ends it. Times are in seconds."""
@@ -23,12 +36,13 @@ class ProbeAlarm:
     alarmed: bool = False
     """Whether the alarm was raised and not ended."""
 
-    def probed(self, now: float, trouble: str | None) -> str | None:
+    def probed(self, now: float, trouble: str | None, reasons: tuple[str, ...] = ()) -> News | None:
         """Take note of an answer.
 
         Args:
             now: The time.
             trouble: What is wrong; None: nothing.
+            reasons: What the bot says about it.
 
         Returns:
             What is to be told; None: nothing.
@@ -39,7 +53,8 @@ class ProbeAlarm:
             if not self.alarmed:
                 return None
             self.alarmed = False
-            return f"RESOLVED: it is well again after {lasting(now - (since if since is not None else now))}"
+            began = now if since is None else since
+            return News(False, f"it is well again after {lasting(now - began)}", began)
         self.failed += 1
         self.since = now if self.since is None else self.since
         if self.alarmed or self.failed < self.after:
@@ -50,7 +65,8 @@ class ProbeAlarm:
             if self.well_at is None
             else f"it was last well {lasting(now - self.well_at)} ago"
         )
-        return f"DOWN: {trouble} ({self.failed} probes in a row failed; {last})"
+        row = f"{self.failed} probes in a row failed" if self.failed > 1 else "a probe failed"
+        return News(True, trouble, self.since, (*reasons, f"{row}; {last}"))
 
 
 @attrs.define
@@ -66,26 +82,26 @@ class SilenceAlarm:
     since: float | None = None
     """When the present trouble began; None: there is none."""
 
-    def beat(self, now: float) -> str | None:
+    def beat(self, now: float) -> News | None:
         """Take note of a heartbeat; return what is to be told."""
         since, self.since = self.since, None
         self.last, self.heard = now, True
-        return None if since is None else f"RESOLVED: heartbeats come again after {lasting(now - since)}"
+        return None if since is None else News(False, f"heartbeats come again after {lasting(now - since)}", since)
 
-    def fail(self, now: float) -> str | None:
+    def fail(self, now: float) -> News | None:
         """Take note of a heartbeat that says that the sender is not well; return what is to be told."""
         if self.since is not None:
             return None
         self.since = now
-        return "DOWN: it says itself that it is not well"
+        return News(True, "it says itself that it is not well", now)
 
-    def look(self, now: float) -> str | None:
+    def look(self, now: float) -> News | None:
         """Return what is to be told as time has passed."""
         if self.since is not None or now - self.last < self.silence:
             return None
         self.since = self.last
         none = "no heartbeat" if self.heard else "no heartbeat since this watchdog started,"
-        return f"DOWN: {none} for {lasting(now - self.last)}"
+        return News(True, f"{none} for {lasting(now - self.last)}", self.last)
 
 
 def lasting(seconds: float) -> str:

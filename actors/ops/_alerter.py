@@ -14,7 +14,8 @@ from supervisor import Backoff, Child, Event, Mailbox, Me, OpenTree, Subscriptio
 from .._messages import kept
 from ._alert_rules import AlertRules, Watch
 from ._alerts import AlertMessage, Desk
-from ._channel import WITHIN, AlertChannel, Undelivered
+from ._channel import WITHIN, AlertChannel
+from ._posting import Undelivered
 from ._vitals import read
 
 _EVENTS: Final = 10_000

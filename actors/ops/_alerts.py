@@ -21,6 +21,7 @@ AlertKind: TypeAlias = Literal[
     "ledger",
     "unstoppable",
     "dead_letter",
+    "down",
 ]
 Severity: TypeAlias = Literal["warning", "critical"]
 

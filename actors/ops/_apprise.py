@@ -13,7 +13,8 @@ import trio
 from .._errors import SecretMissing
 from .._secret import Secret
 from ._alerts import AlertMessage
-from ._channel import WITHIN, Undelivered
+from ._channel import WITHIN
+from ._posting import Undelivered
 
 _KINDS: Final = {"critical": "failure", "warning": "warning", "resolved": "success"}
 
@@ -26,6 +27,14 @@ class Apprise:
     name: str
     limiter: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1), repr=False, eq=False)
     """One thread at a time: one that hangs keeps the others from being made, and nobody else's waiting."""
+
+    def unknown(self) -> list[int]:
+        """Return which of the addresses, counted from 1, apprise does not know. It sends nothing.
+
+        Raises:
+            SecretMissing: One of them is not there.
+        """
+        return _add(_library().Apprise(), [url.reveal() for url in self.urls])
 
     async def send(self, message: AlertMessage) -> None:
         """Deliver one message; see `AlertChannel.send`. A thread that hangs is left behind."""
@@ -44,13 +53,10 @@ class Apprise:
 
 def _notify(urls: list[str], message: AlertMessage) -> str | None:
     """Send in a thread; return what went wrong."""
-    library: Any = importlib.import_module("apprise")
-    # It logs addresses, in which keys stand.
-    logging.getLogger("apprise").disabled = True
+    library = _library()
     try:
         sender = library.Apprise()
-        # One that cannot be read is not named: it is a secret.
-        unknown = [number for number, url in enumerate(urls, 1) if not sender.add(url)]
+        unknown = _add(sender, urls)
         body = message.text(20_000)
         sent = bool(
             sender.notify(body=body, title=message.title, notify_type=_KINDS[message.severity], body_format="text")
@@ -61,6 +67,18 @@ def _notify(urls: list[str], message: AlertMessage) -> str | None:
         places = ", ".join(f"number {number}" for number in unknown)
         return f"apprise does not know the address {places} of {len(urls)}"
     return None if sent else "apprise could not deliver it everywhere"
+
+
+def _library() -> Any:
+    library = importlib.import_module("apprise")
+    # It logs addresses, in which keys stand.
+    logging.getLogger("apprise").disabled = True
+    return library
+
+
+def _add(sender: Any, urls: list[str]) -> list[int]:
+    """Give addresses to apprise; return which it does not know. Those are not named: they are secrets."""
+    return [number for number, url in enumerate(urls, 1) if not sender.add(url)]
 
 
 def apprise(*urls: Secret | str, name: str = "apprise") -> Apprise:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
-from urllib.parse import SplitResult, urlsplit
 
 from .._dial import Dial, Tls
 from .._errors import HttpFailure, RateLimited
 from .._http import open_http
 from .._source import HttpReply, HttpRequest
 from ._alerts import AlertMessage
+from ._posting import Undelivered, parse
 
 WITHIN: Final = 15.0
 """Seconds for one delivery."""
@@ -19,21 +19,6 @@ _ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read."""
 _REFUSED: Final = frozenset({400, 413, 415, 422})
 """Statuses that mean this very message."""
-
-
-class Undelivered(Exception):
-    """A message was not delivered. The text tells no secret.
-
-    Args:
-        reason: Why, in words.
-        retry_after: Seconds that the other side asked to wait; None: it did not.
-        final: Trying again with the same message does not help.
-    """
-
-    def __init__(self, reason: str, *, retry_after: float | None = None, final: bool = False) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-        self.final = final
 
 
 class AlertChannel(Protocol):
@@ -53,22 +38,17 @@ class AlertChannel(Protocol):
         """
 
 
-def split(address: str) -> SplitResult:
-    """Return the parts of an address; it may be a secret, and stands in no error.
+def parts_of(address: str) -> tuple[str, str]:
+    """Return an address without its query, and the query. Both may be secrets, and stand in no error.
 
     Raises:
         Undelivered: It is none.
     """
-    parts, good = urlsplit(""), False
-    try:
-        parts = urlsplit(address)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        pass  # Told below, without the text of this error: it quotes the address.
-    good = good and address.isascii() and address.isprintable() and " " not in address and "@" not in parts.netloc
-    if not good:
+    parts = parse(address)
+    if parts is None:
         raise Undelivered("its address is no http:// or https:// address")
-    return parts
+    origin, path, query = parts
+    return origin + path, query
 
 
 async def post(

@@ -43,6 +43,16 @@ class Metrics:
 
 
 def families(watched: Watched, status: Status, vitals: Sequence[Vital], verdict: Verdict) -> Iterator[Metric]:
+    """Yield every metric about a tree and its endpoint, one after the other."""
+    yield from tree_families(watched, status, vitals, verdict)
+    mine = watched.counters()
+    yield _gauge("endpoint_connections", "Open connections to the endpoint.", (), [((), mine["connections"])])
+    yield _counter("endpoint_requests", "Requests to the endpoint.", (), [((), mine["requests"])])
+    yield _counter("endpoint_evicted", "Connections that gave way to newer ones.", (), [((), mine["evicted"])])
+    yield _counter("endpoint_refused", "Connections for which there was no room.", (), [((), mine["refused"])])
+
+
+def tree_families(watched: Watched, status: Status, vitals: Sequence[Vital], verdict: Verdict) -> Iterator[Metric]:
     """Yield every metric about a tree, one after the other."""
     yield _gauge("healthy", "1 while everything that the bot needs is live and fresh.", (), [((), verdict.healthy)])
     yield from _of_ledger(watched)
@@ -50,11 +60,6 @@ def families(watched: Watched, status: Status, vitals: Sequence[Vital], verdict:
     yield from _of_streams(vitals)
     yield from _of_mailboxes(watched)
     yield from _of_budgets(watched)
-    mine = watched.counters()
-    yield _gauge("endpoint_connections", "Open connections to the endpoint.", (), [((), mine["connections"])])
-    yield _counter("endpoint_requests", "Requests to the endpoint.", (), [((), mine["requests"])])
-    yield _counter("endpoint_evicted", "Connections that gave way to newer ones.", (), [((), mine["evicted"])])
-    yield _counter("endpoint_refused", "Connections for which there was no room.", (), [((), mine["refused"])])
 
 
 Rows = Iterable[tuple[Sequence[str], float]]

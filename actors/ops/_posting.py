@@ -1,5 +1,8 @@
 """Sending to addresses that are secrets themselves: whoever knows the address of a webhook or of a check can use it.
 
+`parse` and `Undelivered` are for everything that is sent out; `open_posting` is the way of heartbeats, which have no body
+worth the name. Messages for people go by `actors.ops._channel.post`.
+
 What goes wrong is told without the address, whoever words it: nothing of path, query or credentials comes out of here.
 """
 
@@ -7,11 +10,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from math import inf
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
-
-import msgspec
 
 from .._errors import ActorError, HttpFailure, RateLimited, SecretMissing
 from .._http import Http, open_http
@@ -30,12 +30,12 @@ _DEFAULT_WAIT: Final = 30.0
 
 
 class Undelivered(ActorError):
-    """Something was not taken. The message does not hold the address.
+    """A message was not delivered. The text tells no secret.
 
     Args:
-        reason: In words.
-        retry_after: Seconds until it makes sense to try again, where the other side has said so.
-        final: Whether trying the same again is useless: the other side has understood, and refuses.
+        reason: Why, in words.
+        retry_after: Seconds that the other side asked to wait; None: it did not.
+        final: Trying again with the same message does not help.
     """
 
     def __init__(self, reason: str, *, retry_after: float | None = None, final: bool = False) -> None:
@@ -53,21 +53,18 @@ class Posting:
         self._query = query
         self._secrets = secrets
 
-    async def post(
-        self, content: bytes = b"", *, below: str = "", query: str = "", content_type: str = "text/plain; charset=utf-8"
-    ) -> None:
+    async def post(self, content: bytes = b"", *, below: str = "", query: str = "") -> None:
         """Send one request, once. Cancellation gives it up.
 
         Args:
-            content: The body.
+            content: The body: plain text.
             below: Added to the address's path: ``/fail``.
             query: Added to the address's query, encoded already.
-            content_type: Of the body.
 
         Raises:
             Undelivered: There was no answer, or not one of success.
         """
-        headers = (("Content-Type", content_type),)
+        headers = (("Content-Type", "text/plain; charset=utf-8"),)
         both = "&".join(part for part in (self._query, query) if part)
         request = HttpRequest("POST", self._path.rstrip("/") + below or "/", both, headers, content=content)
         try:
@@ -85,13 +82,11 @@ class Posting:
 
 
 @asynccontextmanager
-async def open_posting(address: Secret, *, below: str = "", timeout: float = TIMEOUT) -> AsyncGenerator[Posting]:
+async def open_posting(address: Secret) -> AsyncGenerator[Posting]:
     """Open the way to a secret address; nothing is connected before the first request.
 
     Args:
         address: ``https://...``; read now.
-        below: Added to its path: what is no secret of it.
-        timeout: Seconds for one request.
 
     Raises:
         SecretMissing: It is not there, or is no address. The message does not hold it.
@@ -106,8 +101,8 @@ async def open_posting(address: Secret, *, below: str = "", timeout: float = TIM
     known |= {pair.partition("=")[2] for pair in query.split("&")}
     known |= {unquote(part) for part in known}
     secrets = tuple(sorted((part for part in known if len(part) > _SHORT), key=len, reverse=True))
-    async with open_http(base, _judge, timeout=timeout, max_body=_ANSWER) as http:
-        yield Posting(http, path.rstrip("/") + below, query, secrets)
+    async with open_http(base, _judge, timeout=TIMEOUT, max_body=_ANSWER) as http:
+        yield Posting(http, path.rstrip("/"), query, secrets)
 
 
 def parse(address: str) -> tuple[str, str, str] | None:
@@ -130,23 +125,8 @@ def _judge(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
     if 200 <= reply.status < 300:
         return None
     if reply.status == 429:
-        wait = _asked_to_wait(reply)
+        asked = number(reply.headers, "retry-after")
+        wait = _DEFAULT_WAIT if asked is None else float(asked)
         return RateLimited("POST", "answered with 429", retry_after=wait, status=reply.status)
     # A redirection is an answer like another: the secret goes nowhere else.
     return HttpFailure("POST", f"answered with {reply.status}", status=reply.status)
-
-
-def _asked_to_wait(reply: HttpReply) -> float:
-    """Return the seconds that the answer names: Telegram and Discord say it in the body, others in a header."""
-    try:
-        told: Any = msgspec.json.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        told = None
-    if isinstance(told, dict):
-        parameters = told.get("parameters")
-        for place in (parameters if isinstance(parameters, dict) else {}, told):
-            wait = place.get("retry_after")
-            if isinstance(wait, int | float) and not isinstance(wait, bool) and 0 <= wait < inf:
-                return float(wait)
-    asked = number(reply.headers, "retry-after")
-    return _DEFAULT_WAIT if asked is None else float(asked)

@@ -12,8 +12,10 @@ from .._errors import SecretMissing
 from .._secret import Secret
 from .._source import HttpReply
 from ._alerts import AlertMessage
-from ._channel import Undelivered, post, split
+from ._channel import parts_of, post
+from ._posting import Undelivered
 
+TELEGRAM: Final = "https://api.telegram.org"
 _LIMIT: Final = 4096
 """Characters of one message, counted in UTF-16 as Telegram does."""
 
@@ -41,7 +43,7 @@ class Telegram:
             raise Undelivered(str(missing)) from None
         # The token is a part of the address: it goes where errors do not look.
         base = f"{self.base.rstrip('/')}/bot{token}"
-        split(base)
+        parts_of(base)
 
         def reason(reply: HttpReply) -> tuple[str, float | None]:
             words, wait = _refusal(reply.body)
@@ -61,7 +63,7 @@ def telegram(
     token: Secret,
     chat: str | int,
     *,
-    base: str = "https://api.telegram.org",
+    base: str = TELEGRAM,
     tls: Tls = None,
     dial: Dial | None = None,
 ) -> Telegram:

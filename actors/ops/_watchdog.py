@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import attrs
@@ -19,30 +18,33 @@ from .._messages import kept
 from .._secret import Secret
 from .._source import HttpReply, HttpRequest
 from ._access import Access, is_loopback
-from ._alarm import ProbeAlarm, SilenceAlarm
+from ._alarm import News, ProbeAlarm, SilenceAlarm
+from ._alerts import Alert, AlertMessage
+from ._channel import WITHIN, AlertChannel
 from ._http_endpoint import Bounds, Endpoint, Reply, Request
 from ._posting import Undelivered, parse
 from ._sd_notify import systemd
-from ._tell import Tell
 
+_FIRST_PAUSE: Final = 1.0
+"""Seconds until a message that was not taken is tried again; doubled each time."""
 _LATER: Final = 30.0
-"""Seconds until a message that nobody took is tried again."""
+"""Seconds between two tries, at most, unless the channel asks for more."""
 _PATIENCE: Final = 24 * 3600.0
 """Seconds after which such a message is given up."""
 _WAITING: Final = 100
 """Messages that wait to be told; of more, the oldest are dropped and counted."""
 _LOOK: Final = 1.0
 """Seconds between two looks at the time of the last heartbeat."""
-_REASON: Final = 500
-"""Characters of an answer that are told on."""
+_REASONS: Final = 10
+"""Lines of an answer that are told on, of which each is cut like any line of a message."""
 _AGAIN: Final = Backoff(floor=0.5, base=0.5, cap=30.0)
 
 
 @attrs.frozen
-class Alert:
-    """One message for people."""
+class Telling:
+    """One message for people, and since when it waits."""
 
-    text: str
+    message: AlertMessage
     at: float
     """Seconds on Trio's clock."""
 
@@ -52,34 +54,38 @@ class Alert:
 class Teller:
     """Tells people over one channel what comes, in order, until it is taken."""
 
-    channel: Tell
-    alerts: Mailbox[Alert]
+    channel: AlertChannel
+    tellings: Mailbox[Telling]
 
     async def run(self, me: Me) -> None:
         """Tell until cancelled. What was being told is told again after a crash."""
         me.ready()
         while True:
-            async with self.alerts.take() as alert:
-                await self._tell(me, alert)
+            async with self.tellings.take() as telling:
+                await self._tell(me, telling)
 
-    async def _tell(self, me: Me, alert: Alert) -> None:
+    async def _tell(self, me: Me, telling: Telling) -> None:
+        channel, title = self.channel.name, telling.message.title
         tries = 0
         while True:
             tries += 1
             try:
-                await self.channel.tell(alert.text)
-            except (Undelivered, SecretMissing) as error:
-                # A secret may come back, too; to give up would be the wrong answer to anything here.
-                late = trio.current_time() - alert.at
+                with trio.fail_after(WITHIN + 5.0):
+                    await self.channel.send(telling.message)
+            except (Undelivered, trio.TooSlowError) as error:
+                # Refused for good is no reason to give up either: a token that was revoked may come back, and there is
+                # nobody else who would tell.
+                reason = str(error) or "it took too long"
+                late = trio.current_time() - telling.at
                 if late > _PATIENCE:
-                    me.note("alert_lost", text=alert.text, error=str(error), tries=tries)
+                    me.note("alert_lost", channel=channel, title=title, reason=reason, tries=tries)
                     return
                 if tries == 1:
-                    me.note("alert_undelivered", text=alert.text, error=str(error))
+                    me.note("alert_undelivered", channel=channel, title=title, reason=reason)
                 asked = error.retry_after if isinstance(error, Undelivered) else None
-                await trio.sleep(max(_LATER, asked or 0.0))
+                await trio.sleep(max(min(_LATER, _FIRST_PAUSE * 2.0 ** min(tries - 1, 10)), asked or 0.0))
             else:
-                me.note("alert_told", text=alert.text, tries=tries)
+                me.note("alert_told", channel=channel, title=title, tries=tries)
                 return
 
 
@@ -93,7 +99,7 @@ class Prober:
     after: int
     token: Secret | None
     name: str
-    alerts: tuple[Mailbox[Alert], ...]
+    tellings: tuple[Mailbox[Telling], ...]
     memory: Mailbox[ProbeAlarm]
 
     async def run(self, me: Me) -> None:
@@ -103,20 +109,19 @@ class Prober:
         me.ready()
         due = trio.current_time()
         while True:
-            trouble = await self._probe(me)
+            trouble, reasons = await self._probe(me)
             if trouble is None and alarm.well_at is None:
                 me.note("first_well")
-            told = alarm.probed(trio.current_time(), trouble)
+            news = alarm.probed(trio.current_time(), trouble, reasons)
             if trouble is not None:
-                me.note("probe_failed", trouble=trouble, in_a_row=alarm.failed)
-            if told is not None:
-                raise_alert(self.alerts, self.name, told)
+                me.note("probe_failed", trouble=trouble, reasons=list(reasons), in_a_row=alarm.failed)
+            tell(self.tellings, self.name, me.path, news)
             # Late is late: no two probes follow each other at once.
             due = max(due + self.every, trio.current_time())
             await trio.sleep_until(due)
 
-    async def _probe(self, me: Me) -> str | None:
-        """Return what is wrong; None: nothing."""
+    async def _probe(self, me: Me) -> tuple[str | None, tuple[str, ...]]:
+        """Return what is wrong, None: nothing; and what the bot says about it."""
         parts = parse(self.url)
         assert parts is not None, "it was checked when the tree was written"
         base, path, query = parts
@@ -127,13 +132,13 @@ class Prober:
             async with open_http(base, _take_any, timeout=min(10.0, self.every), max_body=1024 * 1024) as http:
                 reply = await http.request(request)
         except HttpFailure as error:
-            return f"it does not answer: {error.reason}"
+            return f"it does not answer: {error.reason}", ()
         if reply.status == 200:
-            return None
+            return None, ()
         text = reply.body.decode("utf-8", "replace")
-        words = "; ".join("".join(filter(str.isprintable, line)) for line in text.splitlines() if line.strip())
-        cut = words if len(words) <= _REASON else f"{words[: _REASON - 1]}…"
-        return f"answers {reply.status}" + (f": {cut}" if cut else "")
+        said = ["".join(filter(str.isprintable, line)) for line in text.splitlines() if line.strip()]
+        more = [f"and {len(said) - _REASONS} lines more"] if len(said) > _REASONS else []
+        return f"it answers {reply.status}", (*said[:_REASONS], *more)
 
     def _authorization(self, me: Me) -> tuple[tuple[str, str], ...]:
         if self.token is None:
@@ -155,7 +160,7 @@ class HeartbeatReceiver:
     silence: float
     key: Secret | None
     name: str
-    alerts: tuple[Mailbox[Alert], ...]
+    tellings: tuple[Mailbox[Telling], ...]
     memory: Mailbox[SilenceAlarm]
 
     async def run(self, me: Me) -> None:
@@ -175,11 +180,11 @@ class HeartbeatReceiver:
             if path not in (prefix, f"{prefix}/start", f"{prefix}/fail"):
                 return Reply(404, b"no heartbeat\n")
             if path == f"{prefix}/fail":
-                self._tell(alarm.fail(trio.current_time()))
+                tell(self.tellings, self.name, me.path, alarm.fail(trio.current_time()))
             elif path == prefix:
                 if not alarm.heard:
                     me.note("first_heartbeat")
-                self._tell(alarm.beat(trio.current_time()))
+                tell(self.tellings, self.name, me.path, alarm.beat(trio.current_time()))
             return Reply(200, b"OK\n")
 
         def report(request: Request, error: Exception) -> None:
@@ -187,7 +192,7 @@ class HeartbeatReceiver:
 
         endpoint = Endpoint(respond, Bounds(connections=64), report)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._look, alarm)
+            nursery.start_soon(self._look, me, alarm)
             prefix = "" if self.key is None else f"/{self.key.reveal()}"
             listeners = await trio.open_tcp_listeners(self.port, host=self.host)
             addresses = [f"{self.host}:{listener.socket.getsockname()[1]}" for listener in listeners]
@@ -196,20 +201,16 @@ class HeartbeatReceiver:
             me.note("listening", at=addresses)
             await trio.serve_listeners(endpoint.serve, listeners)
 
-    async def _look(self, alarm: SilenceAlarm) -> None:
+    async def _look(self, me: Me, alarm: SilenceAlarm) -> None:
         # Each incarnation looks, before it can fail over a taken port: nobody can feed it then, and that is silence.
         while True:
-            self._tell(alarm.look(trio.current_time()))
+            tell(self.tellings, self.name, me.path, alarm.look(trio.current_time()))
             await trio.sleep(min(_LOOK, self.silence / 4))
-
-    def _tell(self, text: str | None) -> None:
-        if text is not None:
-            raise_alert(self.alerts, self.name, text)
 
 
 def watchdog(
     url: str | None,
-    channels: Sequence[Tell],
+    channels: Sequence[AlertChannel],
     *,
     every: float = 60.0,
     after: int = 3,
@@ -224,7 +225,7 @@ def watchdog(
 
     Args:
         url: Of the bot's health endpoint; without a path ``/healthz`` is asked. None: it only takes heartbeats.
-        channels: How people are told; each gets everything.
+        channels: How people are told: those of `alerts`. Each gets everything.
         every: Seconds between two probes.
         after: Failures in a row that raise the alarm.
         token: Of the endpoint, so that its answer holds the reasons.
@@ -248,31 +249,44 @@ def watchdog(
     full = None if url is None else (url if "://" in url else f"http://{url}")
     if full is not None and parse(full) is None:
         raise ValueError("the address of the health endpoint is none, such as http://127.0.0.1:8080")
-    alerts = tuple(
-        Mailbox[Alert](f"alerts {number}", capacity=_WAITING, overflow="drop_oldest")
+    tellings = tuple(
+        Mailbox[Telling](f"tellings {number}", capacity=_WAITING, overflow="drop_oldest")
         for number in range(1, len(channels) + 1)
     )
     watchers: list[Child] = []
     if full is not None:
         memory = Mailbox[ProbeAlarm]("prober.memory", capacity=1)
-        watchers.append(child("prober", Prober(full, every, after, token, name, alerts, memory)))
+        watchers.append(child("prober", Prober(full, every, after, token, name, tellings, memory)))
     if heartbeat is not None:
         remembered = Mailbox[SilenceAlarm]("heartbeats.memory", capacity=1)
-        receiver = HeartbeatReceiver(heartbeat, heartbeat_host, silence, heartbeat_key, name, alerts, remembered)
+        receiver = HeartbeatReceiver(heartbeat, heartbeat_host, silence, heartbeat_key, name, tellings, remembered)
         watchers.append(child("heartbeats", receiver))
     tellers = [
         child(f"teller-{number}", Teller(channel, mailbox))
-        for number, (channel, mailbox) in enumerate(zip(channels, alerts, strict=True), start=1)
+        for number, (channel, mailbox) in enumerate(zip(channels, tellings, strict=True), start=1)
     ]
     # Whoever watches does not give up: there is nobody behind it.
     return Supervisor("watchdog", [systemd(), *tellers, *watchers], limit=Limit(1_000_000, within=60.0))
 
 
-def raise_alert(alerts: Sequence[Mailbox[Alert]], name: str, text: str) -> None:
-    """Hand a message to all channels; never waits."""
-    at = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    for mailbox in alerts:
-        mailbox.send_nowait(Alert(f"[{name}] {text}, {at}", trio.current_time()))
+def tell(tellings: Sequence[Mailbox[Telling]], name: str, path: str, news: News | None) -> None:
+    """Hand news to all channels, if there are any; never waits."""
+    if news is None:
+        return
+    now, wall = trio.current_time(), time.time()
+    alert = Alert(
+        key=f"down {path}",
+        kind="down",
+        severity="critical",
+        path=path,
+        title=f"DOWN: {news.text}" if news.down else news.text,
+        lines=news.lines,
+        opened=wall - (now - news.since),
+        over=None if news.down else wall,
+    )
+    message = AlertMessage(name, wall, opened=(alert,)) if news.down else AlertMessage(name, wall, resolved=(alert,))
+    for mailbox in tellings:
+        mailbox.send_nowait(Telling(message, now))
 
 
 def _is_time(seconds: float) -> bool:

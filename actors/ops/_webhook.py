@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlunsplit
 
 import attrs
 
@@ -12,7 +11,8 @@ from .._errors import SecretMissing
 from .._secret import Secret
 from .._source import HttpReply
 from ._alerts import AlertMessage
-from ._channel import Undelivered, post, split
+from ._channel import parts_of, post
+from ._posting import Undelivered
 
 
 @attrs.frozen
@@ -28,16 +28,13 @@ class Webhook:
     async def send(self, message: AlertMessage) -> None:
         """Deliver one message; see `AlertChannel.send`."""
         try:
-            parts = split(self.url.reveal())
+            base, query = parts_of(self.url.reveal())
             headers = {header: value.reveal() for header, value in self.headers}
         except SecretMissing as missing:
             raise Undelivered(str(missing)) from None
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise Undelivered("a header's value is not printable ASCII")
-        base = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-        await post(
-            base, message.to_dict(), query=parts.query, headers=headers, reason=_reason, tls=self.tls, dial=self.dial
-        )
+        await post(base, message.to_dict(), query=query, headers=headers, reason=_reason, tls=self.tls, dial=self.dial)
 
 
 def webhook(

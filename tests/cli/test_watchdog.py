@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,17 +16,18 @@ from .conftest import BOUND, Command
 TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 BOT = """
 import trio
-from actors import dead_mans_switch, health
+from actors import dead_mans_switch, health, ledger
 from supervisor import Supervisor, actor
 
 @actor()
 async def strategy(me):
     await trio.sleep(BLOCKS_AFTER)
     import time
-    time.sleep(60)
+    time.sleep(BLOCKS_FOR)
+    await trio.sleep_forever()
 
 tree = Supervisor("bot", [
-    health(HEALTH), strategy.child("strategy"), dead_mans_switch("http://127.0.0.1:BEATS/k3y-capability", every=0.3),
+    ledger("failures.sqlite"), health(HEALTH), strategy.child("strategy"), dead_mans_switch("http://127.0.0.1:BEATS/k3y-capability", every=0.3),
 ])
 """
 
@@ -36,8 +38,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_bot(unblinking: Command, health: int, beats: int, *, blocks_after: float = 1e6) -> subprocess.Popen[str]:
-    text = BOT.replace("HEALTH", str(health)).replace("BEATS", str(beats)).replace("BLOCKS_AFTER", str(blocks_after))
+def start_bot(
+    unblinking: Command, health: int, beats: int, *, blocks_after: float = 1e6, blocks_for: float = 0.0
+) -> subprocess.Popen[str]:
+    values = {"HEALTH": health, "BEATS": beats, "BLOCKS_AFTER": blocks_after, "BLOCKS_FOR": blocks_for}
+    text = BOT
+    for name, value in values.items():
+        text = text.replace(name, str(value))
     (unblinking.folder / "bot.py").write_text(text)
     process = unblinking.start("run", "bot.py", "--log-format", "json")
     assert process.stderr is not None
@@ -55,7 +62,7 @@ def start_stand_in(unblinking: Command) -> tuple[subprocess.Popen[str], int]:
     return process, int(process.stdout.readline())
 
 
-def next_told(stand_in: subprocess.Popen[str]) -> dict[str, str]:
+def next_told(stand_in: subprocess.Popen[str]) -> dict[str, Any]:
     assert stand_in.stdout is not None
     bound = threading.Timer(BOUND, stand_in.kill)
     bound.start()
@@ -107,9 +114,9 @@ def test_kill_9_of_the_bot_is_told_after_three_probes_and_its_return_as_well(unb
 
     assert watchdog.wait(30) == 0
     assert (down["path"], down["chat_id"]) == (f"/bot{TOKEN}/sendMessage", "42")
-    assert down["text"].startswith(f"[127.0.0.1:{health}] DOWN: it does not answer: ")
-    assert "(3 probes in a row failed; it was last well" in down["text"]
-    assert well["text"].startswith(f"[127.0.0.1:{health}] RESOLVED: ")
+    assert down["text"].startswith(f"127.0.0.1:{health}: DOWN: it does not answer: ")
+    assert "3 probes in a row failed; it was last well" in down["text"]
+    assert well["text"].startswith(f"127.0.0.1:{health}: resolved: it is well again after ")
     assert log and TOKEN not in "".join(log) and "AAHdqTcv" not in "".join(log)
 
 
@@ -130,25 +137,60 @@ def test_heartbeats_that_stop_with_the_bot_are_told(unblinking: Command) -> None
     well = next_told(stand_in)
 
     assert down["path"] == "/T0/s3cr3t"
-    assert down["text"].startswith("[my bot] DOWN: no heartbeat for ")
-    assert well["text"].startswith("[my bot] RESOLVED: heartbeats come again after ")
+    assert down["text"].startswith("my bot: DOWN: no heartbeat for ")
+    assert well["text"].startswith("my bot: resolved: heartbeats come again after ")
+    assert (down["severity"], well["severity"]) == ("critical", "resolved")
     assert "s3cr3t" not in "".join(log) and "k3y-capability" not in "".join(log)
 
 
 @pytest.mark.slow
-def test_an_event_loop_that_is_blocked_is_told_by_both(unblinking: Command) -> None:
+def test_an_event_loop_that_is_blocked_is_told_by_both_and_the_ledger_names_the_actor(unblinking: Command) -> None:
     stand_in, webhook = start_stand_in(unblinking)
     health, beats = free_port(), free_port()
     unblinking.environment["UNBLINKING_WEBHOOK"] = f"http://127.0.0.1:{webhook}/"
     unblinking.environment["UNBLINKING_HEARTBEAT_KEY"] = "k3y-capability"
     arguments = (f"127.0.0.1:{health}", "--every", "0.3", "--heartbeat", str(beats), "--silence", "3")
     start_watchdog(unblinking, *arguments)
-    start_bot(unblinking, health, beats, blocks_after=1.5)
-    told: list[str] = []
-    while not (
-        any("does not answer: no answer within" in text for text in told) and any("no heart" in t for t in told)
-    ):
-        told.append(next_told(stand_in)["text"])
+    bot = start_bot(unblinking, health, beats, blocks_after=1.5, blocks_for=8)
+    told = [""]
+
+    def until(*endings: str) -> None:
+        # What was late to start was missed at first: only what comes last counts.
+        while not all(any(ending in text for text in told) for ending in endings):
+            told.append(next_told(stand_in)["text"])
+
+    until("does not answer: no answer within", "no heartbeat for")
+    told[:] = [""]
+    until("well again after", "heartbeats come again after")
+    bot.send_signal(signal.SIGTERM)
+    assert bot.wait(30) == 0
+    found = unblinking.run("failures", "--json")
+    blocked = [row for row in json.loads(found.output)["failures"] if row["how"] == "blocked"]
+
+    assert [row["path"] for row in blocked] == ["bot/strategy"], found
+    assert "kept the event loop for 8." in blocked[0]["error"]
+
+
+@pytest.mark.slow
+def test_what_apprise_knows_is_told_as_well(unblinking: Command) -> None:
+    pytest.importorskip("apprise")
+    stand_in, port = start_stand_in(unblinking)
+    unblinking.environment["UNBLINKING_APPRISE"] = f"json://127.0.0.1:{port}/s3cr3t"
+    process = unblinking.start(
+        "watchdog", f"127.0.0.1:{free_port()}", "--every", "0.2", "--after", "2", "--name", "bot"
+    )
+
+    assert next_told(stand_in)["title"].startswith("bot: DOWN: it does not answer: ")
+    process.send_signal(signal.SIGTERM)
+    assert "s3cr3t" not in unblinking.finish(process).errors
+
+
+def test_an_address_that_apprise_does_not_know_is_refused_at_once(unblinking: Command) -> None:
+    pytest.importorskip("apprise")
+    found = unblinking.run("watchdog", "localhost:1", "--apprise", "nonsense://s3cr3t")
+
+    assert (found.code, found.output) == (2, "")
+    assert "apprise does not know the address" in found.errors and "s3cr3t" not in found.errors
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from actors import Secret, dead_mans_switch
-from actors.ops._posting import Undelivered
+from actors.ops import AlertMessage, Undelivered
 from actors.ops._watchdog import watchdog
 from supervisor import Running, Supervisor
 
@@ -20,15 +20,20 @@ from .receiver import receiving
 class Heard:
     """A channel that keeps what it is told."""
 
-    texts: list[str] = attrs.field(factory=list)
+    name: str = "ear"
+    messages: list[AlertMessage] = attrs.field(factory=list)
     broken: int = 0
 
-    async def tell(self, text: str) -> None:
+    @property
+    def texts(self) -> list[str]:
+        return [message.title for message in self.messages]
+
+    async def send(self, message: AlertMessage) -> None:
         await trio.lowlevel.checkpoint()
         if self.broken:
             self.broken -= 1
             raise Undelivered("answered with 500")
-        self.texts.append(text)
+        self.messages.append(message)
 
     async def until(self, count: int) -> None:
         with trio.fail_after(10):
@@ -45,7 +50,7 @@ async def watching(heard: Heard, **options: object) -> AsyncGenerator[tuple[Runn
 
 async def test_three_failed_probes_raise_the_alarm_and_a_good_one_ends_it() -> None:
     heard = Heard()
-    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.1):
+    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=1.0):
         await bot.until(2)
         bot.answer = lambda taken: (503, b"not healthy\nbot/feed is \x1b[31mparked\n")
         failing = len(bot.taken)
@@ -54,8 +59,13 @@ async def test_three_failed_probes_raise_the_alarm_and_a_good_one_ends_it() -> N
         bot.answer = lambda taken: (200, b"ok\n")
         await heard.until(2)
 
-    assert heard.texts[0].startswith("[bot] DOWN: answers 503: not healthy; bot/feed is [31mparked (3 probes in a row")
-    assert heard.texts[1].startswith("[bot] RESOLVED: it is well again after")
+    down, well = heard.messages
+    assert heard.texts[0] == "bot: DOWN: it answers 503"
+    assert heard.texts[1].startswith("bot: resolved: it is well again after ")
+    assert (down.severity, well.severity) == ("critical", "resolved")
+    assert down.opened[0].lines[:2] == ("not healthy", "bot/feed is [31mparked")
+    assert down.opened[0].lines[2].startswith("3 probes in a row failed; it was last well ")
+    assert down.opened[0].key == well.resolved[0].key
     assert set(bot.targets) == {"/healthz"}
 
 
@@ -67,7 +77,7 @@ async def test_a_bot_that_is_gone_does_not_answer() -> None:
         await heard.until(1)
 
     assert "DOWN: it does not answer: not connected" in heard.texts[0]
-    assert "it has not been well since this watchdog started" in heard.texts[0]
+    assert "it has not been well since this watchdog started" in heard.messages[0].text()
 
 
 async def test_a_bot_that_hangs_does_not_answer() -> None:
@@ -94,8 +104,8 @@ async def test_heartbeats_that_stop_raise_the_alarm_and_the_next_one_ends_it() -
         await ask(port, "/")
         await heard.until(2)
 
-    assert heard.texts[0].startswith("[bot] DOWN: no heartbeat for 0 s, ")
-    assert heard.texts[1].startswith("[bot] RESOLVED: heartbeats come again after")
+    assert heard.texts[0].startswith("bot: DOWN: no heartbeat for ")
+    assert heard.texts[1].startswith("bot: resolved: heartbeats come again after")
 
 
 async def test_the_dead_mans_switch_feeds_the_watchdog() -> None:
@@ -118,7 +128,7 @@ async def test_a_heartbeat_that_says_that_it_is_not_well_raises_the_alarm_at_onc
         await ask(port, "/fail", method="POST")
         await heard.until(1)
 
-    assert heard.texts[0].startswith("[bot] DOWN: it says itself that it is not well, ")
+    assert heard.texts == ["bot: DOWN: it says itself that it is not well"]
 
 
 async def test_pages_of_other_sites_cannot_feed_it() -> None:
@@ -142,7 +152,7 @@ async def test_a_message_that_nobody_takes_is_told_later(autojump_clock: trio.te
 
 async def test_what_an_alarm_knows_outlives_the_actor() -> None:
     heard = Heard()
-    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.1) as (running, _):
+    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=1.0) as (running, _):
         bot.answer = lambda taken: (503, b"")
         await heard.until(1)
         running.restart_child("watchdog/prober")
@@ -150,13 +160,13 @@ async def test_what_an_alarm_knows_outlives_the_actor() -> None:
         bot.answer = lambda taken: (200, b"")
         await heard.until(2)
 
-    assert [text.split()[1] for text in heard.texts] == ["DOWN:", "RESOLVED:"]
+    assert [text.split()[1] for text in heard.texts] == ["DOWN:", "resolved:"]
 
 
 async def test_a_token_that_is_missing_does_not_end_the_watch() -> None:
     heard = Heard()
     missing = Secret.env("NO_SUCH_TOKEN")
-    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.05, token=missing):
+    async with receiving() as bot, watching(heard, url=f"127.0.0.1:{bot.port}", every=0.5, token=missing):
         await bot.until(3)
 
 
