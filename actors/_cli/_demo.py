@@ -163,7 +163,7 @@ async def _attend(stage: Stage, events: Subscription, witness: Witness, say: Cal
             told += 1
         log(event)
         if isinstance(event, Note) and event.what == "listening":
-            say(f"dashboard: http://{event.fields['at'][0]}/")
+            say(f"dashboard: http://{event.fields['addresses'][0]}/")
 
 
 async def _stop_at_signal(scope: trio.CancelScope, trouble: list[str]) -> None:
