@@ -79,7 +79,11 @@ class Routes:
         if request.method not in ("GET", "HEAD"):
             return attrs.evolve(_text(405, "this can only be read"), headers=(("Allow", "GET, HEAD"),))
         reply = await answer(request)
-        return reply if allowed or request.path == _PAGE else _text(reply.status, "ok" if reply.status == 200 else "not ok")
+        return (
+            reply
+            if allowed or request.path == _PAGE
+            else _text(reply.status, "ok" if reply.status == 200 else "not ok")
+        )
 
     async def _livez(self, request: Request) -> Reply:
         return _text(200, "ok")

@@ -73,7 +73,11 @@ class Browser:
 
     def text(self, selector: str) -> str:
         """Return what a reader sees of the first such element; nothing where it is not there, or hidden."""
-        return str(self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
+        found = self.run(
+            "const one = document.querySelector(arguments[0]); return one?.checkVisibility() ? one.innerText : ''",
+            selector,
+        )
+        return str(found)
 
     def row(self, section: str, *words: str) -> list[str]:
         """Return the cells of the first row of a section that has all these words in it."""
@@ -94,7 +98,9 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """Return what the browser has complained about since the last call, but for answers that did not come."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if "Failed to load" not in entry["message"]]
+        return [
+            entry["message"] for entry in self.driver.get_log("browser") if "Failed to load" not in entry["message"]
+        ]
 
 
 @pytest.fixture(scope="session")
