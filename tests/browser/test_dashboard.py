@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_a_bot_that_hangs_is_lost_too_and_found_again(browser: Browser, processe
 def test_no_text_of_the_bots_becomes_markup_and_nothing_but_the_page_itself_may_run(
     browser: Browser, processes: Processes
 ) -> None:
-    scene = Scene(processes)
+    scene = Scene(processes, EVIL="1")
     browser.open(scene.url)
     browser.until(lambda: browser.row("failures", "RuntimeError"), "the failure")
 
@@ -123,7 +124,7 @@ def test_no_text_of_the_bots_becomes_markup_and_nothing_but_the_page_itself_may_
 
 
 def test_a_name_is_explained(browser: Browser, processes: Processes) -> None:
-    scene = Scene(processes)
+    scene = Scene(processes, EVIL="1")
     browser.open(scene.url)
     browser.until(lambda: browser.row("tree", "evil", "parked"), "parked")
     browser.run("[...document.querySelectorAll('#tree button')].find(one => one.innerText.includes('evil')).click()")
@@ -133,7 +134,7 @@ def test_a_name_is_explained(browser: Browser, processes: Processes) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_every_text_is_readable(browser: Browser, processes: Processes, scheme: str) -> None:
-    scene = Scene(processes)
+    scene = Scene(processes, EVIL="1")
     browser.resize(360, 740, mobile=True)
     browser.colours(scheme)
     browser.open(scene.url)
@@ -197,10 +198,12 @@ def test_the_demo_serves_it_and_shows_its_failures(browser: Browser, processes: 
 def test_the_picture_for_the_documentation(browser: Browser, processes: Processes) -> None:
     """Written to the file that UNBLINKING_PICTURE names, see `nox -s browser -- picture`; tried out where none is."""
     scene = Scene(processes)
-    browser.resize(1100, 940)
+    browser.resize(1100, 1020)
     browser.colours("light")
     browser.open(scene.url)
     browser.until(lambda: browser.text("#verdict") == "bot: ✔ healthy", "healthy")
+    browser.until(lambda: browser.run("return document.querySelectorAll('#streams polyline').length") == 2, "the lines")
+    time.sleep(10)  # for lines that are longer than a second
     scene.inject("refuse 9", "reset 0")
     browser.until(lambda: browser.text("#verdict") == "bot: ✘ NOT HEALTHY", "not healthy", within=10)
     browser.until(lambda: "▲ waiting, next try" in connection(browser)[1], "waiting")
