@@ -30,6 +30,14 @@ async def sick(me: Me) -> None:
     await trio.sleep_forever()
 
 
+@actor()
+async def raving(me: Me) -> None:
+    """Expose numbers that are none."""
+    streams = [{"name": 5, "live": "yes", "age": "old", "gaps": None}]
+    me.expose(lambda: {"vital": "feed", "venue": "x", "required": True, "streams": streams})
+    await trio.sleep_forever()
+
+
 @actor(first_start="retry", backoff=Backoff(1, 1, 1))
 async def failing(me: Me) -> None:
     raise RuntimeError("\ud800 <b>\x00")
@@ -41,7 +49,7 @@ async def parked(me: Me) -> None:
 
 
 TREE = Supervisor(
-    "bot", [sick.child("sick"), failing.child("ü"), parked.child("parked")], limit=Limit(10**6)
+    "bot", [sick.child("sick"), raving.child("raving"), failing.child("ü"), parked.child("parked")], limit=Limit(10**6)
 )
 
 letters = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=40)
