@@ -57,7 +57,9 @@ RECOVERY = 20.0
 """Seconds after the last fault, in which everything must be whole and told to be so."""
 
 public = st.sampled_from(["reset", "close", "garbage", "truncated", "lost_subscription"])
-lasting = st.sampled_from(["mute", "refuse", "stale", "half_open", "accept_then_close", "lost_ack", "duplicate", "reorder"])
+lasting = st.sampled_from(
+    ["mute", "refuse", "stale", "half_open", "accept_then_close", "lost_ack", "duplicate", "reorder"]
+)
 private = st.sampled_from(["reset", "close", "garbage", "truncated", "mute", "half_open", "accept_then_close"])
 seconds = st.integers(1, 12).map(float)
 
@@ -151,7 +153,9 @@ async def watch(script: list[tuple[float, Fault]]) -> list[Look]:
                 reader.child("read trades", trades, world),
                 reader.child("read orders", orders, world),
                 quick(spot.trades("BTCUSDT", out=trades, silence=SILENCE)),
-                quick(usdm.account("main", key=key, secret=secret, symbols=["BTCUSDT"], out=orders, ping_every=SILENCE)),
+                quick(
+                    usdm.account("main", key=key, secret=secret, symbols=["BTCUSDT"], out=orders, ping_every=SILENCE)
+                ),
             ],
         )
         running = Running(tree, 7)
@@ -165,7 +169,7 @@ async def watch(script: list[tuple[float, Fault]]) -> list[Look]:
         async with running.opened():
             with trio.fail_after(20):
                 nursery.start_soon(exchange.run)
-                while not (await healthz())[0]:
+                while not (await healthz())[0]:  # noqa: ASYNC110 - seen from outside only
                     await trio.sleep(EVERY)
             await trio.sleep(5)
             world.began = len(exchange.record.trades[TRADES]), len(exchange.record.orders[ORDERS])

@@ -71,7 +71,8 @@ async def test_ten_thousand_failures_in_a_minute_are_one_message_and_exact_count
                 alerts(basket),
                 through(binance, network).trades("BTCUSDT", out=trades, silence=3.0),
                 reader.child("reader"),
-                Supervisor("storm", [failing.child(f"a{number}") for number in range(ACTORS)], limit=Limit(10**6)),
+                # One each: where many of one supervisor fail alike, it spreads their restarts itself.
+                *(Supervisor(f"s{number}", [failing.child("a")], limit=Limit(10**6)) for number in range(ACTORS)),
             ],
         )
         running = Running(tree, seed=3)
@@ -79,15 +80,16 @@ async def test_ten_thousand_failures_in_a_minute_are_one_message_and_exact_count
                         Access(), EventsStream(running, 1, lambda: 0))  # fmt: skip
         async with running.opened():
             nursery.start_soon(exchange.run)
-            sizes = []
+            sizes, began = [], trio.current_time()
             tracemalloc.start()
-            for until in (0.3, 0.6, 1.0):
+            for until in (0.3, 1.0):
                 with trio.fail_after(300):
-                    while running.ledger.failures < until * ACTORS * EACH:
+                    while running.ledger.failures < until * ACTORS * EACH:  # noqa: ASYNC110 - seen from outside only
                         await trio.sleep(0.5)
                 gc.collect()
                 sizes.append(tracemalloc.get_traced_memory()[0])
             tracemalloc.stop()
+            assert trio.current_time() - began < 75.0
             text = (await routes(Request("GET", "/metrics", {}, {}))).body.decode()
             document = (await routes(Request("GET", "/failures.json", {}, {}))).body
             in_storm = list(basket.got)
@@ -102,7 +104,9 @@ async def test_ten_thousand_failures_in_a_minute_are_one_message_and_exact_count
     assert f'unblinking_failures_total{{error="ConnectionError"}} {ACTORS * EACH}.0' in text
     assert len(document) < 500_000
     assert len(read_failures(file)) == ACTORS * EACH
-    assert [count for _, count in [(cause.cause, cause.count) for cause in by_cause(read_failures(file))]] == [ACTORS * EACH]
+    assert [count for _, count in [(cause.cause, cause.count) for cause in by_cause(read_failures(file))]] == [
+        ACTORS * EACH
+    ]
     assert read_runs(file)
     # What grows from a third of it on is the market's own record, and the items that this test keeps.
     assert sizes[-1] - sizes[0] < 6_000_000, sizes

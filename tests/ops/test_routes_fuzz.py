@@ -57,7 +57,9 @@ targets = st.builds(
     lambda path, query: path + query,
     st.sampled_from(PATHS) | letters.map(lambda text: f"/{text}"),
     st.just("")
-    | st.sampled_from(["bot", "bot/sick", "bot/%C3%BC", "bot/%ff", "%00", "bot/nobody", "bot//", "/"]).map("?path={}".format)
+    | st.sampled_from(["bot", "bot/sick", "bot/%C3%BC", "bot/%ff", "%00", "bot/nobody", "bot//", "/"]).map(
+        "?path={}".format
+    )
     | letters.map(lambda text: f"?{text}")
     | letters.map(lambda text: f"?format=json&path={text}"),
 )
