@@ -92,19 +92,20 @@ async def test_ten_thousand_failures_in_a_minute_are_one_message_and_exact_count
             document = (await routes(Request("GET", "/failures.json", {}, {}))).body
             in_storm = list(basket.got)
             await trio.sleep(150)
+            seen = [str(event) for event in running.ledger.recent if "storm" not in event.path]
             nursery.cancel_scope.cancel("it is over")
             with trio.CancelScope(shield=True):
                 await trio.sleep(2)
 
     assert [message.title for message in in_storm] == ["bot: more than 20 restarts within 60 s"]
     assert [message.title for message in basket.got[1:]] == ["bot: resolved: more than 20 restarts within 60 s"]
-    assert running.ledger.failures == ACTORS * EACH
-    assert [f'unblinking_failures_total{{error="{kind.__name__}"}} {EACH}.0' in text for kind in KINDS] == [
-        True
-    ] * ACTORS
+    assert running.ledger.by_error == {kind.__name__: EACH for kind in KINDS}, seen
+    assert all(f'unblinking_failures_total{{error="{kind.__name__}"}} {EACH}.0' in text for kind in KINDS)
     assert len(document) < 500_000
-    assert len(read_failures(file)) == ACTORS * EACH
-    assert [cause.count for cause in by_cause(read_failures(file))] == [EACH] * ACTORS
+    # The virtual clock does not wait for the ledger's thread, which then is told to be late at the end: no failure.
+    found = [failure for failure in read_failures(file) if failure.counts]
+    assert len(found) == ACTORS * EACH
+    assert [cause.count for cause in by_cause(found)] == [EACH] * ACTORS
     assert read_runs(file)
     # What grows from a third of it on is the market's own record, and the items that this test keeps.
     assert sizes[-1] - sizes[0] < 30_000, sizes
