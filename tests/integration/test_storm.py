@@ -26,7 +26,7 @@ from ..actors.in_memory import through
 
 ACTORS, EACH, PAUSE = 20, 500, 0.12
 """They fail once in so many seconds: all of it takes a minute."""
-KINDS = [type(f"Trouble{number}", (ConnectionError,), {}) for number in range(ACTORS)]
+KINDS = [type(f"Trouble{chr(65 + number)}", (ConnectionError,), {}) for number in range(ACTORS)]
 """Of each its own: where many fail alike, the tree spreads their restarts, and there is no storm."""
 
 
