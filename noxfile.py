@@ -62,6 +62,19 @@ def third_party(session: nox.Session) -> None:
     session.run("pytest", "tests/third_party", *session.posargs, env=INSTALLED_ONLY | {"UNBLINKING_THIRD_PARTY": "all"})
 
 
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Look at the dashboard in a headless Chromium; `-- picture` takes the documentation's, other ARGS go to pytest."""
+    install(session, "tests", "browser")
+    # Here a browser that is missing is a failure; in `tests` it is a reason to skip.
+    wanted = INSTALLED_ONLY | {"UNBLINKING_BROWSER": "1"}
+    arguments = session.posargs
+    if arguments == ["picture"]:
+        wanted["UNBLINKING_PICTURE"] = str(Path("docs/images/dashboard.png").absolute())
+        arguments = ["-k", "picture"]
+    session.run("pytest", "tests/browser", *arguments, env=wanted)
+
+
 @nox.session(name="tests-3.12", python="3.12")
 def tests_312(session: nox.Session) -> None:
     """Run the tests on Python 3.12, where that is installed."""

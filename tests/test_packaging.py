@@ -21,7 +21,14 @@ SUPERVISORD = {"__init__.py": "", "supervisord.py": "", "events.py": "def clear(
 
 @installed
 @pytest.mark.parametrize(
-    "file", ["supervisor/py.typed", "actors/py.typed", "actors/simulator/__init__.py", "actors/_examples/bot.py"]
+    "file",
+    [
+        "supervisor/py.typed",
+        "actors/py.typed",
+        "actors/simulator/__init__.py",
+        "actors/_examples/bot.py",
+        "actors/ops/dashboard.html",
+    ],
 )
 def test_the_wheel_holds_both_typed_packages_and_the_example(file: str) -> None:
     assert file in {str(path) for path in metadata.files("unblinking") or ()}

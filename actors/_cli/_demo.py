@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,10 +13,11 @@ import trio
 from rich.console import Console
 
 import actors
-from actors import Secret, binance, binance_usdm
+from actors import Secret, binance, binance_usdm, health
 from actors.simulator import Address, serve
-from supervisor import GaveUp, Running, Subscription, Supervisor
+from supervisor import GaveUp, Note, Running, Subscription, Supervisor
 
+from .._trees import with_children
 from . import _stage
 from ._live import show_live
 from ._load import load_file
@@ -30,13 +32,24 @@ UP_WITHIN = 15.0
 """Seconds until all feeds and the account must be live; on real sockets of one machine it takes about one."""
 CATCH_UP = 15.0
 """Seconds that the bot gets, after the exchange has fallen silent, to recover what the last faults took."""
+WATCHED = 120.0
+"""Seconds that the exchange publishes where somebody is to look at it in a browser: ten seconds between two faults."""
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(min=1), help="How long the exchange publishes.  [default: 20]")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    help="How long the exchange publishes.  [default: 20, with --port 120]",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Repeat the market and the faults of an earlier run.")
 @click.option("--replay", type=click.Path(path_type=Path), help="Publish a recording of Binance traffic.")
-def demo(seconds: float | None, seed: int | None, replay: Path | None) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Serve the dashboard on this port of this machine; 0: one that the system chooses.",
+)
+def demo(seconds: float | None, seed: int | None, replay: Path | None, port: int | None) -> None:
     """Run a small bot against an exchange that breaks on a script, over real sockets, and report.
 
     Exit code 0: everything that was published reached the bot, once and in order, and every failure has its record.
@@ -44,15 +57,21 @@ def demo(seconds: float | None, seed: int | None, replay: Path | None) -> None:
     """
     if seed is None:
         seed = random.SystemRandom().randrange(1_000_000)
+    if seconds is None and port is not None and replay is None:
+        seconds = WATCHED
     stage = _stage.invented(seed, seconds) if replay is None else _stage.recorded(seed, seconds, replay)
     again = ["unblinking", "demo", "--seed", str(seed)]
     again += [] if seconds is None else ["--seconds", f"{seconds:g}"]
     again += [] if replay is None else ["--replay", str(replay)]
-    sys.exit(trio.run(_demo, stage, seed, " ".join(again)))
+    again += [] if port is None else ["--port", str(port)]
+    sys.exit(trio.run(_demo, stage, seed, port, " ".join(again)))
 
 
-def example_bot(stage: Stage, addresses: dict[str, Address], witness: Witness) -> Supervisor:
-    """Build the tree of docs/examples/bot.py for the embedded exchange, with a witness in it."""
+def example_bot(stage: Stage, addresses: dict[str, Address], witness: Witness, port: int | None = None) -> Supervisor:
+    """Build the tree of docs/examples/bot.py for the embedded exchange, with a witness in it.
+
+    With a port it has a health endpoint, too.
+    """
     # Installed, the example lies in the package; in a working tree, where the documentation has it.
     package = Path(str(actors.__file__)).parent
     installed = package / "_examples" / "bot.py"
@@ -67,10 +86,12 @@ def example_bot(stage: Stage, addresses: dict[str, Address], witness: Witness) -
         secret=Secret.literal(_stage.API_SECRET),
         journal=witness.handled,
     )
+    if port is not None:
+        tree = with_children(tree, [health(port, needs=[f"{tree.name}/strategy"]), *tree.children])
     return witness.watching(tree)
 
 
-async def _demo(stage: Stage, seed: int, again: str) -> int:
+async def _demo(stage: Stage, seed: int, port: int | None, again: str) -> int:
     """Play one performance and print its report; return the exit code."""
     witness, output = Witness(), Lines(sys.stdout.fileno())
     console = Console() if sys.stdout.isatty() else None
@@ -83,7 +104,7 @@ async def _demo(stage: Stage, seed: int, again: str) -> int:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(output.write_out)
         try:
-            await _play(stage, seed, witness, console, trouble)
+            await _play(stage, seed, port, witness, console, trouble)
         except GaveUp as gave_up:
             trouble.append(f"{gave_up.path} gave up: {gave_up.reason}")
         nursery.cancel_scope.cancel("the performance is over")
@@ -93,13 +114,16 @@ async def _demo(stage: Stage, seed: int, again: str) -> int:
     return 1 if trouble or report.problems() else 0
 
 
-async def _play(stage: Stage, seed: int, witness: Witness, console: Console | None, trouble: list[str]) -> None:
+async def _play(
+    stage: Stage, seed: int, port: int | None, witness: Witness, console: Console | None, trouble: list[str]
+) -> None:
     """Run the bot through the performance, and wait until it has caught up."""
     async with serve(stage.exchange) as addresses, trio.open_nursery() as nursery:
         stage.begin()
-        tree = example_bot(stage, dict(addresses), witness)
+        tree = example_bot(stage, dict(addresses), witness, port)
         running = Running(tree, seed)
-        nursery.start_soon(_attend, stage, running.events(EVENTS), witness)
+        say = click.echo if console is None else console.print
+        nursery.start_soon(_attend, stage, running.events(EVENTS), witness, say)
         if console is not None:
             nursery.start_soon(show_live, running, stage, witness, console)
         async with trio.open_nursery() as performance:
@@ -128,8 +152,8 @@ async def _perform(stage: Stage, witness: Witness, trouble: list[str]) -> None:
         await witness.wait_until(caught_up)
 
 
-async def _attend(stage: Stage, events: Subscription, witness: Witness) -> None:
-    """Write down the tree's events, and log them with the faults between them."""
+async def _attend(stage: Stage, events: Subscription, witness: Witness, say: Callable[[str], None]) -> None:
+    """Write down the tree's events, and log them with the faults between them; say where the dashboard is."""
     faults = stage.exchange.record.faults
     told = 0
     async for event in events:
@@ -138,6 +162,8 @@ async def _attend(stage: Stage, events: Subscription, witness: Witness) -> None:
             log_fault(faults[told])
             told += 1
         log(event)
+        if isinstance(event, Note) and event.what == "listening":
+            say(f"dashboard: http://{event.fields['addresses'][0]}/")
 
 
 async def _stop_at_signal(scope: trio.CancelScope, trouble: list[str]) -> None:

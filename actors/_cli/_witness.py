@@ -101,6 +101,11 @@ class _Door:
     child: Child
     raised: set[Life]
 
+    @property
+    def required(self) -> bool | None:
+        """Whether the bot needs it, if its actor says so: who watches the tree asks for it here."""
+        return getattr(self.child.actor, "required", None)
+
     async def run(self, me: Me, /) -> None:
         try:
             await self.child.actor.run(me)

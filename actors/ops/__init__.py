@@ -4,6 +4,7 @@ Generic over any tree whose actors expose vital signs; nothing here knows an exc
 
     _health             the actor behind the endpoint
     _routes, _events_stream, _access   what is answered to which path; events as they come; who may ask
+    _dashboard, dashboard.html   the page for people
     _watched            the tree as watchers see it, read a few times a second at most
     _http_endpoint      a small HTTP server: everything bounded, only reading
     _metrics            the tree for Prometheus

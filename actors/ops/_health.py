@@ -55,7 +55,7 @@ class Health:
         addresses = [_address(listener.socket.getsockname()) for listener in listeners]
         me.expose(lambda: {"listening": addresses, **_counters(endpoint)})
         me.ready()
-        me.note("listening", at=addresses)
+        me.note("listening", addresses=addresses)
         await trio.serve_listeners(endpoint.serve, listeners)
 
 

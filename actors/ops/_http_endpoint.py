@@ -174,7 +174,9 @@ class _Connection:
         except h11.RemoteProtocolError as error:
             if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 self.waiting = False
-                await self._send(Reply(error.error_status_hint, f"{error}\n".encode()), close=True)
+                # Its fault, whatever the hint: a 5xx here always means that something is wrong with the bot.
+                status = error.error_status_hint if error.error_status_hint < 500 else 400
+                await self._send(Reply(status, f"{error}\n".encode()), close=True)
                 await self._linger()
             return False
         if request is None:

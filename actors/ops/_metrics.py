@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from supervisor import Status
 
+from ._plain import printable
 from ._vitals import Verdict, Vital
 from ._watched import Watched
 
@@ -68,14 +69,14 @@ Rows = Iterable[tuple[Sequence[str], float]]
 def _gauge(name: str, what: str, labels: Sequence[str], rows: Rows) -> Metric:
     family = GaugeMetricFamily(f"unblinking_{name}", what, labels=labels)
     for values, value in rows:
-        family.add_metric(values, value)
+        family.add_metric([printable(one) for one in values], value)
     return family
 
 
 def _counter(name: str, what: str, labels: Sequence[str], rows: Rows) -> Metric:
     family = CounterMetricFamily(f"unblinking_{name}", what, labels=labels)
     for values, value in rows:
-        family.add_metric(values, value)
+        family.add_metric([printable(one) for one in values], value)
     return family
 
 

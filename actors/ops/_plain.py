@@ -15,3 +15,8 @@ def encode(value: Any) -> bytes:
     except (TypeError, ValueError):
         # Keys that are no text, or text that is no UTF-8.
         return json.dumps(value, default=str, skipkeys=True).encode("ascii")
+
+
+def printable(text: object) -> str:
+    """Return text that UTF-8 can hold; what it cannot is told by its number."""
+    return str(text).encode("utf-8", "backslashreplace").decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from importlib import resources
 from math import inf
 from typing import Final
 
@@ -13,6 +12,7 @@ import trio
 from supervisor import NoSuchChild
 
 from ._access import Access
+from ._dashboard import load_page
 from ._events_stream import EventsStream
 from ._http_endpoint import Reply, Request
 from ._metrics import CONTENT_TYPE, Metrics
@@ -29,13 +29,10 @@ _EVERYWHERE: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
-# The page brings all it needs along, and nobody may frame it.
-_POLICY: Final = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 PROBES: Final = frozenset({"/livez", "/readyz", "/healthz"})
 """Answered without a token, too, but then in one word."""
+_PAGE: Final = "/"
+"""Answered without a token, too: it is the same for every bot, and asks for the token itself."""
 
 
 class Routes:
@@ -45,12 +42,13 @@ class Routes:
         self._watched = watched
         self._access = access
         self._events = events
+        self._dashboard = load_page()
         self._metrics = Metrics()
         self._documents: dict[str, tuple[float, bytes]] = {}
         self._scrape: tuple[float, bytes] | None = None
         self._scraping = trio.Lock()
         self._answers: dict[str, Callable[[Request], Awaitable[Reply]]] = {
-            "/": self._page,
+            _PAGE: self._page,
             "/events": self._stream,
             "/explain": self._explain,
             "/failures.json": self._failures,
@@ -72,7 +70,7 @@ class Routes:
             return _text(403, foreign)
         answer = self._answers.get(request.path)
         allowed = self._access.allowed(request.headers)
-        if not allowed and request.path not in PROBES:
+        if not allowed and request.path not in PROBES and request.path != _PAGE:
             # For browsers Basic, with any name and the token as the password.
             challenge = ("WWW-Authenticate", 'Bearer realm="unblinking", Basic realm="unblinking"')
             return attrs.evolve(_text(401, "this needs the token"), headers=(challenge,))
@@ -81,7 +79,11 @@ class Routes:
         if request.method not in ("GET", "HEAD"):
             return attrs.evolve(_text(405, "this can only be read"), headers=(("Allow", "GET, HEAD"),))
         reply = await answer(request)
-        return reply if allowed else _text(reply.status, "ok" if reply.status == 200 else "not ok")
+        return (
+            reply
+            if allowed or request.path == _PAGE
+            else _text(reply.status, "ok" if reply.status == 200 else "not ok")
+        )
 
     async def _livez(self, request: Request) -> Reply:
         return _text(200, "ok")
@@ -136,12 +138,8 @@ class Routes:
         return Reply(200, content_type="text/event-stream; charset=utf-8", stream=self._events.write)
 
     async def _page(self, request: Request) -> Reply:
-        page = resources.files(__package__).joinpath("dashboard.html")
-        if not page.is_file():
-            return _text(200, f"paths: {', '.join(sorted(self._answers))}")
-        return Reply(
-            200, page.read_bytes(), "text/html; charset=utf-8", headers=(("Content-Security-Policy", _POLICY),)
-        )
+        policy = ("Content-Security-Policy", self._dashboard.policy)
+        return Reply(200, self._dashboard.body, "text/html; charset=utf-8", headers=(policy,))
 
 
 def _text(status: int, text: str) -> Reply:

@@ -49,6 +49,7 @@ class StreamVital:
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(StreamVital))
+_NUMBERS = ("age", "limit", "rate", "lag")
 
 
 @attrs.frozen
@@ -210,8 +211,19 @@ def _vital(child: Status, told: Mapping[str, Any], by_tree: bool | None, now: fl
 
 def _streams(told: Any) -> tuple[StreamVital, ...]:
     try:
-        return tuple(StreamVital(**{name: one[name] for name in _FIELDS if name in one}) for one in told)
+        return tuple(_stream(one) for one in told)
     except Exception as error:  # noqa: BLE001 - whoever exposes nonsense is unhealthy, and takes nobody with it
         return (
             StreamVital("?", live=False, reason=f"its vital signs cannot be read: {type(error).__name__}: {error}"),
         )
+
+
+def _stream(told: Mapping[str, Any]) -> StreamVital:
+    stream = StreamVital(**{name: told[name] for name in _FIELDS if name in told})
+    for name in _NUMBERS:
+        number = getattr(stream, name)
+        if number is not None and not isinstance(number, int | float):
+            raise TypeError(f"{name} is no number: {number!r:.50}")
+    if not isinstance(stream.gaps, int):
+        raise TypeError(f"gaps is no count: {stream.gaps!r:.50}")
+    return stream

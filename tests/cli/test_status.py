@@ -54,7 +54,7 @@ def start(unblinking: Command, *, live: bool = True, secret: bool = False) -> tu
     for line in process.stderr:
         told = json.loads(line)
         if told.get("what") == "listening":
-            address = f"http://{told['at'][0]}"
+            address = f"http://{told['addresses'][0]}"
         ready = ready or (told["event"], told["path"], told["incarnation"]) == ("ready", "bot/strategy", 3)
         if address and ready:
             return process, address
