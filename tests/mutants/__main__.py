@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -58,7 +59,8 @@ def plant(bug: Bug, root: Path) -> None:
 
 def prove(proof: Sequence[str], root: Path) -> tuple[int, str]:
     """Run tests on the code below a root; return pytest's exit code and the end of what it said."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["-o", "addopts=--import-mode=importlib", "-o", "faulthandler_timeout=0"]
     try:
         done = subprocess.run(
             [*command, *proof],
@@ -74,15 +76,22 @@ def prove(proof: Sequence[str], root: Path) -> tuple[int, str]:
     return done.returncode, done.stdout[-1500:]
 
 
-def judge(bug: Bug) -> Result:
-    """Plant one bug in a copy, and run what must find it."""
-    began = time.monotonic()
+@contextmanager
+def copied() -> Iterator[Path]:
+    """Give a copy of the code."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder)
         for name in _PACKAGES:
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(ROOT / name, copy)
+        yield copy
+
+
+def judge(bug: Bug) -> Result:
+    """Plant one bug in a copy, and run what must find it."""
+    began = time.monotonic()
+    with copied() as copy:
         plant(bug, copy)
         code, told = prove(bug.proof, copy)
     verdict = {0: "survived", 1: "killed"}.get(code, f"pytest ended with code {code}")
@@ -95,9 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("words", nargs="*", help="only bugs with one of these in their name or file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
     chosen = parser.parse_args(arguments)
-    bugs = [
-        bug for bug in ALL if not chosen.words or any(word in f"{bug.name} {bug.file}" for word in chosen.words)
-    ]
+    bugs = [bug for bug in ALL if not chosen.words or any(word in f"{bug.name} {bug.file}" for word in chosen.words)]
+    with copied() as copy:
+        # Whatever fails without a bug would count as having found one.
+        code, told = prove(sorted({test for bug in bugs for test in bug.proof}), copy)
+    if code != 0:
+        print(f"{told}\nthe tests fail on the code as it is, with code {code}")
+        return 1
     with ThreadPoolExecutor(chosen.jobs) as pool:
         results = []
         for result in pool.map(judge, bugs):
@@ -109,7 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"{'':19}it survives because {result.bug.survives}", flush=True)
     bad = [result for result in results if not result.well]
     killed = sum(result.verdict == "killed" for result in results)
-    print(f"\n{len(results)} bugs planted, {killed} killed, {len(results) - killed - len(bad)} survive as declared", end="")
+    print(
+        f"\n{len(results)} bugs planted, {killed} killed, {len(results) - killed - len(bad)} survive as declared",
+        end="",
+    )
     print(f", {len(bad)} NOT FOUND" if bad else "")
     return 1 if bad else 0
 
