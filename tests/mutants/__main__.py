@@ -1,0 +1,134 @@
+"""`nox -s mutants`: plant one bug after the other, and see that what must find it does.
+
+``-- TEXT ...`` chooses bugs by their name or file; ``--jobs N`` runs so many at a time. The exit code is that of a test:
+0 when every bug was found, or is declared to survive; 1 when one was not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from tests.mutants import ALL
+from tests.mutants.bug import Bug
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 600.0
+"""Seconds for one bug; one that makes the tests hang was found."""
+_PACKAGES = ("supervisor", "actors", "tests", "docs")
+
+
+@attrs.frozen
+class Result:
+    """What became of one bug."""
+
+    bug: Bug
+    verdict: str
+    seconds: float
+    told: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether it is as it must be."""
+        return self.verdict == "killed" or (self.verdict == "survived" and bool(self.bug.survives))
+
+
+def plant(bug: Bug, root: Path) -> None:
+    """Break one place of the code below a root.
+
+    Raises:
+        ValueError: The place is not there, or not the only one.
+    """
+    file = root / bug.file
+    source = file.read_text(encoding="utf-8")
+    if (count := source.count(bug.line)) != 1:
+        raise ValueError(f"{bug.file} has {count} places like {bug.line.strip()!r}: the bug no longer fits the code")
+    file.write_text(source.replace(bug.line, bug.broken), encoding="utf-8")
+
+
+def prove(proof: Sequence[str], root: Path) -> tuple[int, str]:
+    """Run tests on the code below a root; return pytest's exit code and the end of what it said."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["-o", "addopts=--import-mode=importlib", "-o", "faulthandler_timeout=0"]
+    try:
+        done = subprocess.run(
+            [*command, *proof],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, f"nothing came of it within {LONGEST:g} s"
+    return done.returncode, done.stdout[-1500:]
+
+
+@contextmanager
+def copied() -> Iterator[Path]:
+    """Give a copy of the code."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder)
+        for name in _PACKAGES:
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(ROOT / name, copy)
+        yield copy
+
+
+def judge(bug: Bug) -> Result:
+    """Plant one bug in a copy, and run what must find it."""
+    began = time.monotonic()
+    with copied() as copy:
+        plant(bug, copy)
+        code, told = prove(bug.proof, copy)
+    verdict = {0: "survived", 1: "killed"}.get(code, f"pytest ended with code {code}")
+    return Result(bug, verdict, time.monotonic() - began, told)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plant what is asked for, and print what became of it."""
+    parser = argparse.ArgumentParser(prog="nox -s mutants --", description=__doc__)
+    parser.add_argument("words", nargs="*", help="only bugs with one of these in their name or file")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
+    chosen = parser.parse_args(arguments)
+    bugs = [bug for bug in ALL if not chosen.words or any(word in f"{bug.name} {bug.file}" for word in chosen.words)]
+    with copied() as copy:
+        # Whatever fails without a bug would count as having found one.
+        code, told = prove(sorted({test for bug in bugs for test in bug.proof}), copy)
+    if code != 0:
+        print(f"{told}\nthe tests fail on the code as it is, with code {code}")
+        return 1
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        results = []
+        for result in pool.map(judge, bugs):
+            results.append(result)
+            print(f"{result.verdict:9} {result.seconds:6.1f} s  {result.bug.file}: {result.bug.name}", flush=True)
+            if not result.well:
+                print(result.told, flush=True)
+            elif result.bug.survives:
+                print(f"{'':19}it survives because {result.bug.survives}", flush=True)
+    bad = [result for result in results if not result.well]
+    killed = sum(result.verdict == "killed" for result in results)
+    print(
+        f"\n{len(results)} bugs planted, {killed} killed, {len(results) - killed - len(bad)} survive as declared",
+        end="",
+    )
+    print(f", {len(bad)} NOT FOUND" if bad else "")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

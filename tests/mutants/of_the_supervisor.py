@@ -1,0 +1,122 @@
+"""Bugs of the runtime. Ten more are in `tests.properties.test_planted_bugs`, where the properties must find them."""
+
+from __future__ import annotations
+
+from .bug import Bug
+
+_T = "tests/supervisor/"
+
+BUGS = (
+    Bug(
+        "the jitter is lost at the cap: all clients line up again",
+        "clamped backoff in reconnecting clients; AWS's backoff simulator (facts: supervision, 2)",
+        "supervisor/_policy.py",
+        "return low if low == high else rng.uniform(low, high)",
+        "return high if high == self.cap else rng.uniform(low, high)",
+        (_T + "test_policy.py",),
+    ),
+    Bug(
+        "what a full mailbox drops is not counted",
+        "python-binance#1647: max_queue_size of user sockets ignored, nobody knows",
+        "supervisor/_open_mailbox.py",
+        "            self._dropped += excess\n",
+        "",
+        (_T + "test_mailbox.py",),
+    ),
+    Bug(
+        "a group waits for the shortest delay of its members",
+        "EEP 57 wants the longest (facts: supervision, 2)",
+        "supervisor/_state.py",
+        "due = max(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
+        "due = min(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
+        (_T + "scenarios", "tests/properties/test_model.py"),
+    ),
+    Bug(
+        "a budget lets a burst through at the edge of its window",
+        "a token bucket with burst gets connections closed (facts: exchanges, 1d)",
+        "supervisor/_budget.py",
+        "return max(self._not_before, self._used[0] + self.declared.within + _BOTH_ENDS)",
+        "return max(self._not_before, self._used[0] + self.declared.within / 2)",
+        (_T + "test_budget.py",),
+    ),
+    Bug(
+        "Retry-After does not close a budget",
+        "alpaca-py#740: fixed 10 ms reconnect into a 429",
+        "supervisor/_budget.py",
+        "        self._not_before = max(self._not_before, at)",
+        "        self._not_before = min(self._not_before, at)",
+        (_T + "test_budget.py", _T + "test_spending.py"),
+    ),
+    Bug(
+        "cleanup may take as long as it likes",
+        "python-binance#1083: hangs on join",
+        "supervisor/_me.py",
+        "deadline = now if self._cut else start + self._slot.policy.grace",
+        "deadline = start + 1e9",
+        (_T + "test_life.py", _T + "test_shutdown.py"),
+    ),
+    Bug(
+        "an item that was taken is lost when its actor crashes",
+        "ccxt PR#26254: the usual `await watch` loop drops messages",
+        "supervisor/_open_mailbox.py",
+        "                self._again.appendleft((item, deliveries - (not isinstance(error, Exception))))\n",
+        "",
+        (_T + "test_mailbox.py",),
+    ),
+    Bug(
+        "an item that kills its actor is delivered for ever",
+        "poison messages without dead letters (facts: supervision, 1)",
+        "supervisor/_open_mailbox.py",
+        "if isinstance(error, Exception) and deliveries > self.redeliver:",
+        "if isinstance(error, Exception) and deliveries > self.redeliver + 10**9:",
+        (_T + "test_mailbox.py",),
+    ),
+    Bug(
+        "restarts are not spread after a common cause",
+        "52 of peers.md: constant reconnects after one flap run into 300 attempts in 5 minutes",
+        "supervisor/_judge.py",
+        "return rng.uniform(0.0, self._spread.over) if alike >= self._spread.failures else 0.0",
+        "return 0.0",
+        (_T + "test_spread.py",),
+    ),
+    Bug(
+        "consecutive failures are forgotten: a child that never gets well is retried for ever",
+        "cryptofeed#124: the run loop lives, and is dead after 11 retries (the bound counts something else)",
+        "supervisor/_judge.py",
+        "            slot.failures += 1\n",
+        "            slot.failures = 1\n",
+        (_T + "scenarios", "tests/properties/test_model.py"),
+    ),
+    Bug(
+        "a timer that is taken back fires all the same",
+        "a stale timer revives a removed child (facts: supervision, 2)",
+        "supervisor/_timers.py",
+        "        timer.callback = None\n        self._cancelled += 1\n",
+        "        self._cancelled += 0\n",
+        (_T + "test_timers.py",),
+    ),
+    Bug(
+        "equal deadlines fire in any order",
+        "Trio wakes equal deadlines at random (facts: supervision, 4)",
+        "supervisor/_timers.py",
+        "return (self.order, self.seq) < (other.order, other.seq)",
+        "return (self.order, self.seq) > (other.order, other.seq)",
+        (_T + "test_timers.py",),
+    ),
+    Bug(
+        "an operator's stop does not outlast a group restart",
+        "stopped children revived (facts: supervision, scenario 69)",
+        "supervisor/_state.py",
+        'return self.state == "parked" or self.wish in ("stopped", "removed")',
+        'return self.state == "parked"',
+        (_T + "test_operations.py", _T + "scenarios"),
+    ),
+    Bug(
+        "the ledger counts only what it keeps a sample of",
+        "python-binance#866: exceptions swallowed",
+        "supervisor/_ledger.py",
+        "        self.by_kind[event.end.kind] += 1\n",
+        "        self.by_kind[event.end.kind] += len(self.recent) < self._samples\n",
+        (_T + "test_ledger.py", "tests/properties/test_laws.py"),
+    ),
+)
