@@ -10,6 +10,9 @@ ActorError
     HttpFailure             a REST request was not answered with success
         Unauthorized        the venue refuses the credentials: trying again does not help
         RateLimited         the venue says when to come back
+        ClockOff            the request's time was not the venue's: measure its clock, and sign again
+        NoSuchOrder         the venue does not know the order, or not yet
+        KeyGone             the listen key is no longer valid: make a new one
         UnknownOutcome      whether the request took effect must be asked before it is repeated
     BadFrame                the venue sent what the decoder cannot read
     Unsubscribed            the subscription was refused, or is not among those the venue lists
@@ -136,6 +139,18 @@ class RateLimited(HttpFailure):
     ) -> None:
         super().__init__(request, f"{reason}; retry after {retry_after:g} s", status=status, code=code)
         self.retry_after = retry_after
+
+
+class ClockOff(HttpFailure):
+    """The time in the request was not the venue's."""
+
+
+class NoSuchOrder(HttpFailure):
+    """The venue does not know the order: it never had it, has forgotten it, or has not written it down yet."""
+
+
+class KeyGone(HttpFailure):
+    """The listen key of a private stream no longer exists."""
 
 
 class UnknownOutcome(HttpFailure):

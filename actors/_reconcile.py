@@ -16,7 +16,7 @@ from typing import Final, Literal
 import attrs
 
 from ._errors import Inconsistent
-from ._records import CLOSED, Fill, OrderStatus, OrderUpdate, Side
+from ._records import CLOSED, Fill, OrderId, OrderStatus, OrderUpdate, Side
 
 FILLS_KEPT: Final = 10_000
 """Fill ids remembered per symbol. Lower ids than the lowest one remembered count as delivered."""
@@ -41,7 +41,7 @@ class OrderReport:
     """An order as REST reports it."""
 
     symbol: str
-    order_id: int
+    order_id: OrderId
     client_id: str
     side: Side
     type: str
@@ -51,6 +51,8 @@ class OrderReport:
     filled: Decimal
     created: int
     updated: int
+    raw: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    """The row of the answer, unread."""
 
     @property
     def key(self) -> OrderKey:

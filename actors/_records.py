@@ -15,6 +15,8 @@ import attrs
 Side: TypeAlias = Literal["buy", "sell"]
 OrderStatus: TypeAlias = Literal["new", "partially_filled", "filled", "canceled", "rejected", "expired"]
 UpdateSource: TypeAlias = Literal["stream", "reconcile"]
+OrderId: TypeAlias = int | str
+"""As the venue has it: a whole number wherever its ids are numbers."""
 
 CLOSED: frozenset[OrderStatus] = frozenset({"filled", "canceled", "rejected", "expired"})
 """The states of an order in which nothing more happens to it."""
@@ -191,11 +193,14 @@ class SymbolChange:
 
 @attrs.frozen
 class Fill:
-    """One execution of an own order. ``(venue, symbol, id)`` identifies it."""
+    """One execution of an own order. ``(venue, symbol, order_id, id)`` identifies it.
+
+    The order belongs to it: where two own orders met, both fills have the id of the one trade.
+    """
 
     symbol: str
-    order_id: int
-    id: int
+    order_id: OrderId
+    id: int | str
     price: Decimal
     quantity: Decimal
     side: Side
@@ -203,6 +208,8 @@ class Fill:
     commission: Decimal
     commission_asset: str
     time: int
+    raw: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    """What the venue sent, unread: the frame of the stream, or the row of a REST answer."""
 
 
 @attrs.frozen
@@ -212,7 +219,7 @@ class OrderUpdate:
     venue: str
     account: str
     symbol: str
-    order_id: int
+    order_id: OrderId
     client_id: str
     side: Side
     type: str
@@ -229,6 +236,8 @@ class OrderUpdate:
     source: UpdateSource
     """stream: told live; reconcile: found by asking, because the live event was or may have been missed."""
     received: int
+    raw: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    """What the venue sent, unread: the frame of the stream, or the row of a REST answer."""
 
     @property
     def closed(self) -> bool:

@@ -152,6 +152,21 @@ class Refused:
 
 
 @attrs.frozen
+class Denied:
+    """The venue refuses the credentials of a private stream: trying again does not help."""
+
+    code: int
+    message: str
+
+
+@attrs.frozen
+class Terminated:
+    """The private stream is over, and nothing more comes on it, although the connection lives."""
+
+    reason: str
+
+
+@attrs.frozen
 class Closing:
     """The venue will close the connection: open the next one now."""
 
@@ -172,7 +187,9 @@ class Ignored:
     """False: a kind that this version has never heard of."""
 
 
-Control: TypeAlias = Welcome | Pong | Acknowledged | Listed | Refused | Closing | ListenKeyExpired | Ignored
+Control: TypeAlias = (
+    Welcome | Pong | Acknowledged | Listed | Refused | Denied | Terminated | Closing | ListenKeyExpired | Ignored
+)
 """What a frame can be besides data."""
 
 
