@@ -24,7 +24,7 @@ def update(status: Any, filled: int, one: Fill | None = None, order: int = 1) ->
 
 
 def state(*, live: bool) -> AccountState:
-    return AccountState("v", "a", live=live, reason="a test", received=0)
+    return AccountState("v", "a", "live" if live else "connecting", "a test", 0)
 
 
 def happened(at: float, status: str, filled: int, fill_id: int | None = None, order: int = 1) -> Happening:
