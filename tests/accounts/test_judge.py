@@ -8,7 +8,7 @@ import pytest
 from actors import AccountState, Fill, OrderUpdate
 from actors.simulator import TrueAccount, TrueFill, TrueOrder
 
-from .judge import LATE, Happening, Verdict, judge
+from .judge import LATE, Happening, Verdict, false_moments, judge
 
 D = Decimal
 
@@ -104,3 +104,15 @@ def test_what_has_just_happened_may_be_on_its_way() -> None:
 
 def test_who_ends_without_being_live_has_not_recovered() -> None:
     assert not verdict((10.0, NEW), (20.0, PART), (30.0, FULL), (30.0, SECOND), (31.0, state(live=False))).lawful
+
+
+def test_a_view_that_is_wrong_while_live_is_seen_where_it_could_have_been_right() -> None:
+    start = (0.0, state(live=True))
+    whole = [start, (10.0, NEW), (20.0, PART), (30.0, FULL), (30.0, SECOND)]
+    assert false_moments(LIFE, whole, []) == []
+    without = [start, (10.0, NEW), (30.0, PART), (30.0, FULL), (30.0, SECOND)]
+    assert false_moments(LIFE, without, []) == [20.0 + LATE + 0.5]
+    assert false_moments(LIFE, without, [(19.0, 19.0)]) == [], "lost, and nobody said so"
+    assert false_moments(LIFE, [*without[:2], (15.0, state(live=False)), *without[2:]], []) == []
+    again = [start, (10.0, NEW), (15.0, state(live=False)), (16.0, state(live=True)), *without[2:]]
+    assert false_moments(LIFE, again, [(12.0, 12.0)]) == [20.0 + LATE + 0.5], "what was lost before has been made good"
