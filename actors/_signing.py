@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 from typing import Final, Literal, TypeAlias
@@ -24,6 +25,8 @@ Digest: TypeAlias = Literal["sha256", "sha512"]
 KeyKind: TypeAlias = Literal["hmac", "rsa", "ed25519"]
 
 _PEM: Final = "-----BEGIN "
+_KEYS_KEPT: Final = 8
+"""Private keys that stay read: checking the numbers of an RSA key takes as long as hundreds of signatures."""
 
 
 def hmac_hex(secret: str, payload: str, digest: Digest = "sha256") -> str:
@@ -104,6 +107,7 @@ def _is_pem(text: str) -> bool:
     return text.lstrip().startswith(_PEM)
 
 
+@functools.lru_cache(maxsize=_KEYS_KEPT)
 def _private_key(text: str) -> RSAPrivateKey | Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(_pem(text), password=None)
