@@ -121,6 +121,12 @@ def unknown_path(_request: Request) -> Reply:
     return Reply(404, b'{"error":"Not Found"}')
 
 
+def unknown_status() -> Reply:
+    """The answer that leaves open whether the request was done."""
+    text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+    return Reply(503, encode_json({"code": -1007, "msg": text}))
+
+
 class MarketDesk:
     """The endpoints that need no key.
 

@@ -17,7 +17,7 @@ from .._rest import Limited, Reply, Request
 from ._binance import BinanceMarket
 from ._binance_account import AccountDesk
 from ._binance_messages import order_event
-from ._binance_rest import MarketDesk, too_much
+from ._binance_rest import MarketDesk, too_much, unknown_status
 from ._binance_session import BinanceSession, user_topic
 
 SCHEME = Scheme(aggregates="own", only_aggregates=True, quantity_decimals=3, book_holes=True)
@@ -66,3 +66,7 @@ class BinanceUsdm(AccountDialect):
     def expire_keys(self, now: float, *, notice: bool) -> list[str]:
         """End every listen key."""
         return self.keys.expire_all(now, notice=notice)
+
+    def unknown_outcome(self) -> Reply:
+        """-1007 (binance-spot-api-docs errors.md, 2026-07-21)."""
+        return unknown_status()
