@@ -74,6 +74,7 @@ kucoin = Venue(
     trade_source=_kucoin.KucoinTrades,
     quote_source=_kucoin.KucoinQuotes,
     book_source=_kucoin.KucoinBooks,
+    account_source=_kucoin.KucoinAccount,
 )
 """KuCoin spot: trades, quotes and order books of 50 levels."""
 
@@ -84,5 +85,6 @@ gate = Venue(
     trade_source=_gate.GateTrades,
     quote_source=_gate.GateQuotes,
     book_source=_gate.GateBooks,
+    account_source=_gate.GateAccount,
 )
 """Gate.io spot: trades, quotes and order books."""

@@ -66,6 +66,8 @@ class Rules:
     rest_requests: int | None = None
     """REST requests, or the units of the venue's pool, in any rolling `rest_within`."""
     rest_within: float = 1.0
+    account_requests: int | None = None
+    """The same, of a pool for requests about orders and fills, where the venue has one apart."""
     tolerated_429: int = 3
     """Requests answered 429 in a row before the address is banned."""
     ban: float = 120.0
@@ -156,6 +158,8 @@ RULES: dict[str, Rules] = {
         connections=800,
         rest_requests=2000,
         rest_within=30.0,
+        # "Rate limit": 4000 in 30 s is the pool "Spot" of the lowest rank.
+        account_requests=4000,
     ),
     # No documented limits: 100 connections is what the staff recommends (gatews issue 25, 2022), attempts are the
     # figure of others. An idle connection without a subscription was seen to be dropped after 30.5 s (2026-09).
