@@ -52,11 +52,21 @@ LOGIN_VALID: Final = 10_000
 _LOGIN: Final = "auth"
 _SUBSCRIBE: Final = "subscribe"
 """Ids of the requests: answers to them were seen without one, and are then known by their operation."""
-_PASSING: Final = ("busy", "frequent", "internal", "maintenance", "restart", "system", "timeout", "too many", "try again")
+_PASSING: Final = (
+    "busy",
+    "frequent",
+    "internal",
+    "maintenance",
+    "restart",
+    "system",
+    "timeout",
+    "too many",
+    "try again",
+)
 """In the text of a refused login: the venue's trouble, which passes. The texts are not documented."""
 _LATE: Final = ("expire", "timestamp", "recv_window")
 """The same, of the request's time. A key that has expired is told as one."""
-_KNOWN: Final = frozenset({"dcp", "execution", "greeks", "order", "position", "wallet"})
+_KNOWN: Final = frozenset({"dcp", "fast executions", "greeks", "position", "wallet"})
 
 
 class _Orders(msgspec.Struct, frozen=True):
@@ -166,10 +176,11 @@ class BybitAccount:
 
     def _decode(self, frame: Frame, received: int, decoded: Decoded) -> None:
         try:
-            kind = _topic.decode(frame).topic.partition(".")[0]
+            topic = _topic.decode(frame).topic
         except UNREADABLE:
             decoded.controls.append(control(frame))
             return
+        kind = "fast executions" if topic.startswith("execution.fast") else topic.partition(".")[0]
         try:
             if kind == "order":
                 orders = [row for row in _orders.decode(frame).data if row.category == self.category]

@@ -10,7 +10,7 @@ user/apikey-info.mdx, rate-limit/rate-limit.mdx.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -88,7 +88,9 @@ def orders(
         found += [row.report(raw) for row, raw in rows]
     # Later, so that it is the newer of the two.
     for scope in _scopes(category, symbol, settle_coins):
-        rows = yield from _rows(_order, _REALTIME, (*scope, ("openOnly", 1)), ORDER_PAGE, since=since)
+        rows = yield from _rows(
+            _order, _REALTIME, (*scope, ("openOnly", 1)), ORDER_PAGE, lambda row: row.created < since
+        )
         found += [row.report(raw) for row, raw in rows]
     return found
 
@@ -160,9 +162,13 @@ def _windows(since: int, now: int) -> Iterator[tuple[int, int]]:
 
 
 def _rows(
-    decoder: msgspec.json.Decoder[R], path: str, parameters: Parameters, limit: int, since: int | None = None
+    decoder: msgspec.json.Decoder[R],
+    path: str,
+    parameters: Parameters,
+    limit: int,
+    last: Callable[[R], bool] = lambda _: False,
 ) -> Inquiry[list[tuple[R, bytes]]]:
-    """Ask for page after page; with ``since`` no further than the first order that was made before it."""
+    """Ask for page after page, up to the one with a row that ``last`` says is the last of interest."""
     found: list[tuple[R, bytes]] = []
     cursor = ""
     for _ in range(MAX_PAGES):
@@ -170,8 +176,7 @@ def _rows(
         page = _page((yield Question("GET", path, (*parameters, ("limit", limit), *more), weight=WEIGHT)))
         rows = _read(decoder, page)
         found += rows
-        past = since is not None and any(isinstance(row, OrderRow) and row.created < since for row, _ in rows)
-        if past or not rows or not page.cursor or page.cursor == cursor:
+        if not rows or not page.cursor or page.cursor == cursor or any(last(row) for row, _ in rows):
             return found
         cursor = page.cursor
     raise BadFrame(f"{path}: more than {MAX_PAGES} pages")

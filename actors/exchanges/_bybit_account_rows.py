@@ -6,13 +6,14 @@ in quotes, and where there is none an empty string.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from .._reconcile import OrderReport
 from .._records import Fill, OrderStatus, OrderUpdate, Side
+from ._common import amount
 
 _STATUS: Final[dict[str, OrderStatus]] = {
     "New": "new",
@@ -66,7 +67,7 @@ class OrderRow(
         if self.side not in _SIDE or self.status not in _STATUS:
             raise ValueError("an order of unknown side or status")
         for value in (self.price, self.quantity, self.filled):
-            decimal(value)
+            amount(value)
 
     def update(self, venue: str, account: str, received: int, frame: bytes) -> OrderUpdate:
         """Return what the stream tells."""
@@ -79,9 +80,9 @@ class OrderRow(
             side=_SIDE[self.side],
             type=self.type,
             status=_STATUS[self.status],
-            price=decimal(self.price),
-            quantity=decimal(self.quantity),
-            filled=decimal(self.filled),
+            price=amount(self.price),
+            quantity=amount(self.quantity),
+            filled=amount(self.filled),
             fill=None,
             time=self.updated,
             source="stream",
@@ -98,9 +99,9 @@ class OrderRow(
             side=_SIDE[self.side],
             type=self.type,
             status=_STATUS[self.status],
-            price=decimal(self.price),
-            quantity=decimal(self.quantity),
-            filled=decimal(self.filled),
+            price=amount(self.price),
+            quantity=amount(self.quantity),
+            filled=amount(self.filled),
             created=self.created,
             updated=self.updated,
             raw=raw,
@@ -144,8 +145,8 @@ class ExecutionRow(
         if not (self.symbol and self.id):
             raise ValueError("an execution of nothing")
         for value in (self.price, self.quantity, self.commission, self.left):
-            decimal(value)
-        if self.counts and (self.side not in _SIDE or not self.order_id or decimal(self.quantity) <= 0):
+            amount(value)
+        if self.counts and (self.side not in _SIDE or not self.order_id or amount(self.quantity) <= 0):
             raise ValueError("a fill that is not one")
 
     @property
@@ -156,7 +157,7 @@ class ExecutionRow(
     @property
     def place(self) -> tuple[int, int, Decimal]:
         """By which executions are sorted: those of one instant by what they left of the order."""
-        return (self.time, self.seq, -decimal(self.left))
+        return (self.time, self.seq, amount(self.left).copy_negate())
 
     def fill(self, raw: bytes) -> Fill:
         """Return the fill. The sign of its commission is as the venue has it: positive is paid."""
@@ -164,27 +165,12 @@ class ExecutionRow(
             symbol=self.symbol,
             order_id=self.order_id,
             id=self.id,
-            price=decimal(self.price),
-            quantity=decimal(self.quantity),
+            price=amount(self.price),
+            quantity=amount(self.quantity),
             side=_SIDE[self.side],
             maker=self.maker,
-            commission=decimal(self.commission),
+            commission=amount(self.commission),
             commission_asset=self.commission_asset,
             time=self.time,
             raw=raw,
         )
-
-
-def decimal(text: str) -> Decimal:
-    """Return a number; an empty string is zero.
-
-    Raises:
-        ValueError: It is none, or not finite.
-    """
-    try:
-        value = Decimal(text or 0)
-    except InvalidOperation:
-        raise ValueError("a number that is not one") from None
-    if not value.is_finite():
-        raise ValueError("a number that is not finite")
-    return value

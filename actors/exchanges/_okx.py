@@ -26,7 +26,7 @@ from .._source import (
     Pong,
     Refused,
 )
-from ._common import ascending, best, get, json_object, number_of
+from ._common import ascending, best, checked, get, json_object, number_of
 from ._decode import UNREADABLE, Reader, Row, levels, reader, rows_of
 
 VENUE: Final = "okx"
@@ -180,6 +180,15 @@ def _depth(symbol: str, row: _Levels, *, snapshot: bool) -> Depth:
     previous = None if snapshot or row.prev_seq_id == -1 else row.prev_seq_id
     last = row.time if row.seq_id is None else row.seq_id
     return Depth(symbol, snapshot, last, last, previous, levels(row.bids), levels(row.asks), row.time)
+
+
+def symbol(name: str) -> str:
+    """Return an instrument's name: ``BTC-USDT``, ``BTC-USDT-SWAP``, ``BTC-USD_UM-261030``.
+
+    Raises:
+        ValueError: It cannot be one.
+    """
+    return checked(name, name.replace("_", "-").split("-"), "BTC-USDT")
 
 
 def control(frame: Frame, channel: str) -> Control:
