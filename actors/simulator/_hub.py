@@ -59,6 +59,12 @@ class Subscriber(Connection, Protocol):
     def tick(self) -> None:
         """Let the session say what has become due."""
 
+    def drop(self, count: int) -> None:
+        """Leave out the next frames of data, so many."""
+
+    def replay(self, count: int) -> None:
+        """Send the latest frames of data once more, so many, in their order."""
+
 
 @attrs.frozen
 class InForce:

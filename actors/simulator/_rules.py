@@ -6,6 +6,7 @@ import attrs
 
 SPOT = "binance"
 USDM = "binance-usdm"
+COINM = "binance-coinm"
 BYBIT = "bybit"
 BYBIT_LINEAR = "bybit-linear"
 OKX = "okx"

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from typing import Any
 
-from .._accounts import Account, ListenKeys, Order
+from .._account_view import AccountView
 from .._dialect import Floor
+from .._listen_keys import ListenKeys
 from .._rest import Desk, Handler, Request, Route
 from ._binance_messages import fill_row, order_row
 from ._binance_rest import Params, problem, tape_of
 
+_REJECTED = "Invalid API-key, IP, or permissions for action."
 _WEEK_MS = 7 * 86_400_000
 
 
@@ -26,22 +27,11 @@ class AccountDesk:
     Args:
         floor: of the venue.
         desk: of the venue.
-        secrets: by API key; one that is taken out is a revoked one.
-        accounts: by API key.
         keys: the venue's listen keys.
     """
 
-    def __init__(
-        self,
-        floor: Floor,
-        desk: Desk,
-        secrets: Mapping[str, str],
-        accounts: Mapping[str, Account],
-        keys: ListenKeys,
-    ) -> None:
+    def __init__(self, floor: Floor, desk: Desk, keys: ListenKeys) -> None:
         self._floor = floor
-        self._secrets = secrets
-        self._accounts = accounts
         self._keys = keys
         routes = desk.routes
         routes["POST", "/fapi/v1/listenKey"] = Route(1, self._create_key)
@@ -60,12 +50,15 @@ class AccountDesk:
         key = request.headers.get("x-mbx-apikey", "")
         if not key:
             raise problem(401, -2014, "API-key format invalid.")
-        if key not in self._secrets:
-            raise problem(401, -2015, "Invalid API-key, IP, or permissions for action.")
+        if self._floor.credentials.secret(key) is None:
+            raise problem(401, -2015, _REJECTED)
         return key
 
     def _create_key(self, request: Request) -> Any:
-        return {"listenKey": self._keys.create(self._api_key(request), self._floor.clock.now()).value}
+        api_key, now = self._api_key(request), self._floor.clock.now()
+        if self._floor.credentials.refuses_logins(now):
+            raise problem(401, -2015, _REJECTED)
+        return {"listenKey": self._keys.create(api_key, now).value}
 
     def _extend_key(self, request: Request) -> Any:
         key = self._keys.extend(self._api_key(request), self._floor.clock.now())
@@ -81,15 +74,15 @@ class AccountDesk:
 
     def _signed(self, handler: Handler) -> Handler:
         def check(request: Request) -> Any:
-            api_key, params = self._api_key(request), Params(request)
+            secret, params = self._floor.credentials.secrets[self._api_key(request)], Params(request)
             check_time(params, self._floor.ms())
-            check_signature(self._secrets[api_key], request, params)
+            check_signature(secret, request, params)
             return handler(request)
 
         return check
 
-    def _account(self, request: Request) -> Account:
-        return self._accounts[self._api_key(request)]
+    def _view(self, request: Request) -> AccountView:
+        return self._floor.accounts[self._api_key(request)].view(self._floor.clock.now())
 
     def _all_orders(self, request: Request) -> Any:
         params = Params(request)
@@ -100,10 +93,8 @@ class AccountDesk:
         timed = from_id is None or params.has("startTime", "endTime")
         found = [
             order
-            for order in self._account(request).orders.values()
-            if order.symbol == symbol
-            and (from_id is None or order.order_id >= from_id)
-            and (not timed or start <= order.created <= end)
+            for order in self._view(request).orders(symbol)
+            if (from_id is None or order.order_id >= from_id) and (not timed or start <= order.created <= end)
         ]
         page = found[:limit] if from_id is not None or params.has("startTime") else found[-limit:]
         return [order_row(order) for order in page]
@@ -111,8 +102,7 @@ class AccountDesk:
     def _open_orders(self, request: Request) -> Any:
         params = Params(request)
         symbol = tape_of(self._floor, params).symbol if params.has("symbol") else None
-        orders = self._account(request).open_orders()
-        return [order_row(order) for order in orders if symbol in (None, order.symbol)]
+        return [order_row(order) for order in self._view(request).open_orders(symbol)]
 
     def _order(self, request: Request) -> Any:
         params = Params(request)
@@ -120,13 +110,8 @@ class AccountDesk:
         number = params.number("orderId")
         if number is None and not params.has("origClientOrderId"):
             raise problem(400, -1102, "Either 'origClientOrderId' or 'orderId' must be sent.")
-        orders = self._account(request).orders
-        order: Order | None
-        if number is not None:
-            order = orders.get(number)
-        else:
-            wanted = params.text("origClientOrderId")
-            order = next((candidate for candidate in orders.values() if candidate.client_id == wanted), None)
+        view = self._view(request)
+        order = view.order(number) if number is not None else view.order_of_client(params.text("origClientOrderId"))
         if order is None or order.symbol != symbol:
             raise problem(400, -2013, "Order does not exist.")
         return order_row(order)
@@ -140,7 +125,7 @@ class AccountDesk:
         start, end = _window(params, self._floor.ms())
         found = [
             fill
-            for fill in self._account(request).fills
+            for fill in self._view(request).fills
             if fill.symbol == symbol
             and (order_id is None or fill.order_id == order_id)
             and (fill.trade_id >= from_id if from_id is not None else start <= fill.time <= end)

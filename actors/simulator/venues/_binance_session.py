@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from .._accounts import ListenKeys
 from .._dialect import Answer, BadTarget, Floor, Goodbye, Session
+from .._listen_keys import ListenKeys
 from .._rest import encode_json
 from .._rules import SPOT
 from ._binance_messages import listen_key_expired, wrapped
