@@ -308,5 +308,5 @@ def _refused_login(reason: str, number: str) -> Control:
     said = reason.lower()
     late = any(word in said for word in _LATE) and "api key" not in said and "apikey" not in said
     if late or any(word in said for word in _PASSING):
-        return Refused(0, reason, number)
+        return Refused(0, reason, number, clock_off=late)
     return Denied(0, reason)

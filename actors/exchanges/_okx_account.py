@@ -59,6 +59,7 @@ _DENIED: Final = frozenset({60005, 60007, 60009, 60024, 60032}) | _okx.UNAUTHORI
 """Wrong key, signature, login, passphrase; no such key ("Error code", "WebSocket")."""
 _OF_LOGIN: Final = frozenset({60004, 60006, 60011, 60014, 60023, 60031, 63999})
 """Time of the login, too many of them, the venue's own trouble: the next one may be taken."""
+_CLOCK_OFF: Final = frozenset({60004, 60006})
 _KNOWN: Final = frozenset(
     {"account", "account-greeks", "balance_and_position", "fills", "orders-algo", "position-risk-warning", "positions"}
 )
@@ -284,7 +285,7 @@ def _said(event: str, channel: str, message: dict[str, Any]) -> Control:
         if code in _DENIED:
             return Denied(code, reason)
         number = text(message.get("id"), 40) or (_LOGIN if code in _OF_LOGIN else _SUBSCRIBE)
-        return Refused(code, reason, number)
+        return Refused(code, reason, number, clock_off=code in _CLOCK_OFF)
     if event == "channel-conn-count-error":
         return Refused(code, f"too many connections have the channel {text(message.get('channel'), 40)}", _SUBSCRIBE)
     if event == "notice":
