@@ -25,9 +25,9 @@ from ._source import (
     Door,
     Ignored,
     Listed,
-    ListenKeyExpired,
     Pong,
     Refused,
+    Terminated,
     Welcome,
 )
 from ._wire import Wire, open_wire
@@ -72,12 +72,13 @@ class Link:
         self._reason = "stopped"
         limits = settings.line.limits
         self._messages = MessageBudget(
-            *((None, 1.0) if limits is None else (limits.messages, limits.messages_within)),
+            limits.messages,
+            limits.messages_within,
             ping_every=settings.line.ping_every,
             peer_pings=settings.line.ping(0) is None,
         )
         self._subscriptions = settings.line.subscriptions(settings.confirm_within)
-        self._greeted = limits is None or not limits.greets
+        self._greeted = not limits.greets
         self._early: list[Any] = []
         self._pong: trio.Event | None = None
         self._ping_due = trio.Event()
@@ -209,8 +210,8 @@ class Link:
             case Closing():
                 self.closing = self.closing or control.reason
                 self._changed()
-            case ListenKeyExpired():
-                raise KeyExpired("the venue says that the listen key has expired")
+            case Terminated():
+                raise KeyExpired(control.reason)
             case Ignored(known=False):
                 self._note_unknown(control.kind)
 

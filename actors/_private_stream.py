@@ -16,8 +16,9 @@ Theory of operation
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import attrs
@@ -25,37 +26,23 @@ import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
-from ._errors import HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
+from ._account_source import AccountSource
+from ._errors import Inconsistent, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
+from ._inquiring import DELAYS, TRIES, Inquirer
 from ._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, kept
-from ._reconcile import Book, OrderKey, OrderReport, differences, judge
-from ._records import AccountItem, AccountState, Fill, OrderUpdate
+from ._reconcile import Book, OrderKey, OrderReport, beginning, differences, judge
+from ._records import AccountItem, AccountPhase, AccountState, Fill, OrderUpdate
 from ._session import Session
-from ._source import AccountSource, HttpRequest
+from ._venue_clock import VenueClock
 from .ops._vitals import StreamVital, facts
 
 SETTLE: Final = 5.0
 """Seconds after the first reconciliation of a connection until the second."""
 MUTE_AFTER: Final = 10_000
 """Milliseconds after which an update that only REST has told should have come over the stream."""
-TRIES: Final = 5
-"""Attempts of one request, and of a reconciliation whose answers do not add up."""
-DELAYS: Final = (0.25, 0.5, 1.0, 2.0)
-"""Seconds between them."""
 HELD: Final = 10_000
 """Live updates that are kept while there is no connection to reconcile; older ones are found by REST."""
-PAGES: Final = 1000
-"""Most pages of one answer: a venue that pages in circles must not keep us for ever."""
-
-
-class _Clock:
-    """The venue's clock, in milliseconds. Runs on Trio's: the machine's wall clock may be wrong, and may jump."""
-
-    def __init__(self, venue_ms: int) -> None:
-        self._offset = venue_ms - trio.current_time() * 1000
-
-    def now(self) -> int:
-        return int(trio.current_time() * 1000 + self._offset)
 
 
 @actor(
@@ -77,6 +64,7 @@ class PrivateStream:
     control: Mailbox[Order]
     hold: Mailbox[Hold]
     book: Mailbox[Book]
+    clock: Mailbox[VenueClock]
     since: int | None
     """Where the account's history begins, milliseconds by the venue's clock; None: when the tree was opened."""
     reconcile_every: float
@@ -95,7 +83,11 @@ class PrivateStream:
             Inconsistent: Its answers do not add up, again and again.
         """
         async with open_http(
-            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
+            self.rest,
+            self.source.failure,
+            hold=kept(self.hold, Hold),
+            transport=self.transport,
+            limit=self.source.limits.rest,
         ) as http:
             await _Delivery(self, me, http).run()
 
@@ -107,12 +99,11 @@ class _Delivery:
         self._settings = settings
         self._source = settings.source
         self._me = me
-        self._http = http
         self._book = kept(settings.book, Book)
         self._book.symbols.update(settings.symbols)
-        self._clock = _Clock(0)
+        self._clock = kept(settings.clock, VenueClock)
+        self._inquirer = Inquirer(settings.source, http, self._clock, self._limited)
         self._session: Session | None = None
-        self._live: bool | None = None
         self._reason = "starting"
         self._live_from = 0
         """Since when, by the venue's clock, the stream brings what happens."""
@@ -121,18 +112,21 @@ class _Delivery:
 
     def _facts(self) -> dict[str, Any]:
         # Quiet by nature, so that no age tells anything: what counts is that it is reconciled.
-        stream = StreamVital(self._source.account, live=self._live is True, reason=self._reason)
+        stream = StreamVital(
+            self._source.account, live=self._book.state == "live", reason=self._reason, state=self._book.state
+        )
         return facts("account", self._source.venue, required=self._settings.required, streams=[stream])
 
     async def run(self) -> None:
         self._me.expose(self._facts)
-        await self._set_clock()
+        await self._inquirer.set_clock()
         if self._book.since is None:
             # Before the connection is opened: what happens after it belongs to the history.
-            self._book.since = self._clock.now() if self._settings.since is None else self._settings.since
+            began = self._clock.now() - math.ceil(self._clock.uncertainty)
+            self._book.since = began if self._settings.since is None else self._settings.since
         # Ready before the first item goes out: whoever takes it may be started only after us.
         self._me.ready()
-        await self._say(live=False, reason="starting")
+        await self._say("connecting", "starting")
         while True:
             messages: list[Inflow[OrderUpdate]] | None = None
             with trio.move_on_at(max(self._due, trio.current_time() + 0.01)):
@@ -151,7 +145,7 @@ class _Delivery:
             await self._opened(message.session)
         elif isinstance(message, Lost) and message.session is self._session:
             self._session, self._due = None, float("inf")
-            await self._say(live=False, reason=message.reason)
+            await self._say("connecting", message.reason)
 
     # Live updates ----------------------------------------------------------------------------------------------
 
@@ -165,27 +159,30 @@ class _Delivery:
         for attempt in range(TRIES):
             verdict = judge(self._book, update)
             if verdict == "news":
+                first = beginning(self._book, update)
+                if first is not None:
+                    await self._deliver(first)
                 await self._deliver(update)
             if verdict != "incomplete":
-                await self._say(live=True, reason="reconciled")
+                await self._say("live", "reconciled")
                 return
             self._me.note("loss_seen", symbol=update.symbol, order=update.order_id)
-            await self._say(live=False, reason="an update was missed")
+            await self._say("reconciling", "an update was missed")
             if attempt:
                 await trio.sleep(DELAYS[min(attempt - 1, len(DELAYS) - 1)])
             await self._reconcile()
         raise Inconsistent(f"order {update.order_id} ({update.symbol}): the stream is ahead of what REST tells")
 
     async def _opened(self, session: Session) -> None:
-        await self._say(live=False, reason="reconciling")
-        self._live_from = self._clock.now()
+        await self._say("reconciling", "connected")
+        self._live_from = self._clock.now() + math.ceil(self._clock.uncertainty)
         await self._reconcile()
         self._session = session
         held, self._held = self._held, []
         for update in held:
             await self._update(update)
         self._due = trio.current_time() + min(SETTLE, self._settings.reconcile_every)
-        await self._say(live=True, reason="reconciled")
+        await self._say("live", "reconciled")
 
     async def _reconcile_again(self) -> None:
         session = self._session
@@ -195,19 +192,20 @@ class _Delivery:
         missed = [update for update in found if update.time < self._clock.now() - MUTE_AFTER]
         if not missed:
             # A rate limit may have taken us out of it while we asked.
-            await self._say(live=True, reason="reconciled")
+            await self._say("live", "reconciled")
         else:
             reason = f"{len(missed)} updates did not come over the stream"
             self._me.note("mute", reason=reason)
             self._session, self._due = None, float("inf")
             self._settings.control.send_nowait(Reconnect(session, reason))
-            await self._say(live=False, reason=reason)
+            await self._say("connecting", reason)
 
     # Asking ----------------------------------------------------------------------------------------------------
 
     async def _reconcile(self) -> list[OrderUpdate]:
         """Deliver what the book lacks, and return it."""
         for attempt in range(TRIES):
+            began = self._clock.now()
             asked = await self._ask_everything()
             try:
                 found = self._compare(asked)
@@ -219,15 +217,14 @@ class _Delivery:
                 continue
             for update in found:
                 await self._deliver(update)
-            for symbol, (orders, fills) in asked.items():
-                self._book.orders_seen.advance(symbol, max((order.order_id for order in orders), default=None))
-                self._book.fills_seen.advance(symbol, max((fill.id for fill in fills), default=None))
+            for symbol in asked:
+                self._book.reconciled(symbol, began)
             if found:
                 self._me.note("reconciled", updates=len(found))
             return found
         raise AssertionError("the last attempt returns or raises")
 
-    def _compare(self, asked: dict[str, tuple[list[OrderReport], list[Fill]]]) -> list[OrderUpdate]:
+    def _compare(self, asked: dict[str | None, tuple[list[OrderReport], list[Fill]]]) -> list[OrderUpdate]:
         orders = [order for some, _ in asked.values() for order in some]
         fills = [fill for _, some in asked.values() for fill in some]
         source = self._source
@@ -241,103 +238,42 @@ class _Delivery:
             live_from=self._live_from,
         )
 
-    async def _ask_everything(self) -> dict[str, tuple[list[OrderReport], list[Fill]]]:
+    async def _ask_everything(self) -> dict[str | None, tuple[list[OrderReport], list[Fill]]]:
+        if self._source.whole:
+            return {None: await self._ask_symbol(None)}
         if not self._settings.symbols:
-            body = await self._ask(lambda now: self._source.open_orders_request(None, now))
-            self._book.symbols.update(order.symbol for order in self._source.orders(body))
+            reports = await self._inquirer.inquire(self._source.open_orders(None))
+            self._book.symbols.update(report.symbol for report in reports)
         return {symbol: await self._ask_symbol(symbol) for symbol in sorted(self._book.symbols)}
 
-    async def _ask_symbol(self, symbol: str) -> tuple[list[OrderReport], list[Fill]]:
-        """Ask for everything about a symbol that the book might lack: orders first, as `differences` wants it."""
-        since = self._book.since
-        assert since is not None, "the history has a beginning before anything is asked"
+    async def _ask_symbol(self, symbol: str | None) -> tuple[list[OrderReport], list[Fill]]:
+        """Ask for everything that the book might lack: orders first, as `differences` wants it."""
+        source, since = self._source, self._book.asks_since(symbol)
+        now = max(since, self._clock.now())
         found: dict[OrderKey, OrderReport] = {}
-        _merge(found, await self._orders(symbol, since))
-        _merge(found, self._source.orders(await self._ask(lambda now: self._source.open_orders_request(symbol, now))))
+        _merge(found, await self._inquirer.inquire(source.orders(symbol, since, now)))
+        _merge(found, await self._inquirer.inquire(source.open_orders(symbol)))
         # Orders that closed long after they were made are neither open nor among the latest.
-        await self._complete(found, symbol, self._book.open_orders(symbol))
-        fills = [fill for fill in await self._fills(symbol, since) if fill.time >= since]
-        new = {fill.order_id for fill in fills if not self._book.has_fill(symbol, fill.id)}
-        await self._complete(found, symbol, sorted(new))
+        await self._complete(found, self._book.open_orders(symbol))
+        fills = await self._inquirer.inquire(source.fills(symbol, since, max(since, self._clock.now())))
+        await self._complete(found, [(fill.symbol, fill.order_id) for fill in fills if not self._book.has_fill(fill)])
         return list(found.values()), fills
 
-    async def _complete(self, found: dict[OrderKey, OrderReport], symbol: str, order_ids: Iterable[int]) -> None:
-        for order_id in order_ids:
-            if (symbol, order_id) not in found:
-                _merge(found, await self._one_order(symbol, order_id))
-
-    async def _orders(self, symbol: str, since: int) -> list[OrderReport]:
-        found: list[OrderReport] = []
-        start = self._book.orders_seen.get(symbol)
-        for _ in range(PAGES):
-            body = await self._ask(
-                lambda now, start=start: self._source.orders_request(symbol, now, from_id=start, since=since)
-            )
-            page = self._source.orders(body)
-            found += page
-            if len(page) < self._source.order_page:
-                return found
-            start = page[-1].order_id + 1
-        raise Inconsistent(f"more than {PAGES} pages of orders ({symbol})")
-
-    async def _fills(self, symbol: str, since: int) -> list[Fill]:
-        found: list[Fill] = []
-        start = self._book.fills_seen.get(symbol)
-        for _ in range(PAGES):
-            body = await self._ask(
-                lambda now, start=start: self._source.fills_request(symbol, now, from_id=start, since=since)
-            )
-            page = self._source.fills(body)
-            found += page
-            if len(page) < self._source.order_page:
-                return found
-            start = page[-1].id + 1
-        raise Inconsistent(f"more than {PAGES} pages of fills ({symbol})")
-
-    async def _one_order(self, symbol: str, order_id: int) -> list[OrderReport]:
-        try:
-            return self._source.orders(await self._ask(lambda now: self._source.order_request(symbol, order_id, now)))
-        except HttpFailure as failure:
-            if not self._source.order_is_unknown(failure):
-                raise
-            # Just made, and not in the copy that REST reads yet; or so old that the venue has forgotten it.
-            self._me.note("order_unknown", symbol=symbol, order=order_id)
-            return []
-
-    async def _ask(self, build: Callable[..., HttpRequest]) -> bytes:
-        """Send a signed request, again where that may help, and return the body."""
-        for attempt in range(TRIES):
-            try:
-                return (await self._http.request(build(self._clock.now()))).body
-            except RateLimited as limited:
-                await self._wait_for(limited)
-            except Unauthorized:
-                raise
-            except HttpFailure as failure:
-                if attempt == TRIES - 1 or self._source.order_is_unknown(failure):
-                    raise
-                if self._source.clock_is_off(failure):
-                    await self._set_clock()
-                else:
-                    await trio.sleep(DELAYS[attempt])
-        raise HttpFailure("signed request", f"rate limited {TRIES} times in a row")
-
-    async def _wait_for(self, limited: RateLimited) -> None:
-        # However long: asking earlier makes a ban longer, and without an answer the account is not live anyway.
-        self._me.note("rate_limited", seconds=limited.retry_after)
-        await self._say(live=False, reason="the venue limits our requests")
-        await trio.sleep(limited.retry_after)
-
-    async def _set_clock(self) -> None:
-        while True:
-            try:
-                reply = await self._http.request(self._source.time_request())
-            except RateLimited as limited:
-                self._me.note("rate_limited", seconds=limited.retry_after)
-                await trio.sleep(limited.retry_after)
+    async def _complete(self, found: dict[OrderKey, OrderReport], keys: Iterable[OrderKey]) -> None:
+        for key in keys:
+            if key in found:
+                continue
+            report = await self._inquirer.inquire(self._source.one_order(*key))
+            if report is None:
+                # Just made, and not in the copy that REST reads yet; or so old that the venue has forgotten it.
+                self._me.note("order_unknown", symbol=key[0], order=key[1])
             else:
-                self._clock = _Clock(self._source.time(reply.body))
-                return
+                _merge(found, [report])
+
+    async def _limited(self, limited: RateLimited) -> None:
+        self._me.note("rate_limited", seconds=limited.retry_after)
+        if self._book.state == "live":
+            await self._say("degraded", "the venue limits our requests")
 
     # Delivering ------------------------------------------------------------------------------------------------
 
@@ -346,11 +282,12 @@ class _Delivery:
         # No checkpoint since it was put in.
         self._book.absorb(update)
 
-    async def _say(self, *, live: bool, reason: str) -> None:
-        if live == self._live:
+    async def _say(self, state: AccountPhase, reason: str) -> None:
+        self._reason = reason
+        if state == self._book.state:
             return
-        await self._put(AccountState(self._source.venue, self._source.account, live, reason, _now_ms()))
-        self._live, self._reason = live, reason
+        await self._put(AccountState(self._source.venue, self._source.account, state, reason, _now_ms()))
+        self._book.state = state
 
     async def _put(self, item: AccountItem) -> None:
         """Put one item into ``out``; what follows the call runs without a checkpoint in between."""

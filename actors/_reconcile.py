@@ -4,6 +4,8 @@ A private stream has neither sequence numbers nor a snapshot: what it lost shows
 streams). `Book` is what was delivered; `differences` says what has to be delivered so that it equals what REST
 reports; `judge` says whether a live event is news. Only `Book.absorb` changes anything, and is called after the
 delivery of each update, so that a crash at any moment leaves the book equal to what went out.
+
+Where the next reconciliation begins is a time: ids of orders and fills need not be numbers, nor rise.
 """
 
 from __future__ import annotations
@@ -11,20 +13,25 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
 from ._errors import Inconsistent
-from ._records import CLOSED, Fill, OrderId, OrderStatus, OrderUpdate, Side
+from ._records import CLOSED, AccountPhase, Fill, OrderId, OrderStatus, OrderUpdate, Side
 
 FILLS_KEPT: Final = 10_000
-"""Fill ids remembered per symbol. Lower ids than the lowest one remembered count as delivered."""
+"""Fills remembered per symbol. Those that are not newer than the newest one forgotten count as delivered."""
 CLOSED_KEPT: Final = 10_000
-"""Closed orders remembered per account."""
+"""Closed orders remembered per account. Unknown ones that ended no later than the last one forgotten are no news."""
+MARGIN: Final = 10_000
+"""Milliseconds by which each reconciliation asks further back than it should have to: answers lag behind the stream, and
+a venue's machines do not agree on the time."""
 
-OrderKey = tuple[str, int]
+OrderKey: TypeAlias = tuple[str, OrderId]
 """Symbol and order id: ids are unique per symbol only."""
+FillKey: TypeAlias = tuple[OrderId, int | str]
+"""Order id and fill id: where two own orders met, both fills have the id of the one trade."""
 
 _RANK: Final[dict[OrderStatus, int]] = {
     "new": 0,
@@ -64,6 +71,9 @@ class OrderReport:
 class Known:
     """What was delivered about one order."""
 
+    client_id: str
+    side: Side
+    type: str
     status: OrderStatus
     filled: Decimal
     price: Decimal
@@ -73,104 +83,128 @@ class Known:
     """Part of ``filled`` that was taken from an order older than the account's history, without seeing its fills."""
 
 
-class _FillIds:
-    """The ids of delivered fills of one symbol, bounded."""
+class _Fills:
+    """The delivered fills of one symbol with their times, bounded."""
 
-    __slots__ = ("_floor", "_ids")
-
-    def __init__(self) -> None:
-        self._ids: OrderedDict[int, None] = OrderedDict()
-        self._floor = -1
-
-    def __contains__(self, fill_id: int) -> bool:
-        return fill_id <= self._floor or fill_id in self._ids
-
-    def add(self, fill_id: int) -> None:
-        self._ids[fill_id] = None
-        if len(self._ids) > FILLS_KEPT:
-            oldest = min(self._ids)
-            del self._ids[oldest]
-            self._floor = oldest
-
-
-class Mark:
-    """By symbol: from which id on the next reconciliation asks.
-
-    That is the highest id that the last complete one but one had seen: every id is asked for by two of them at least, so
-    that an answer that lagged behind once is made good.
-    """
+    __slots__ = ("floor", "times")
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int | None, int | None]] = {}
+        self.times: OrderedDict[FillKey, int] = OrderedDict()
+        self.floor = -1
+        """Time of the newest fill that was forgotten."""
 
-    def get(self, symbol: str) -> int | None:
-        """Return the id to ask from; None: ask by time."""
-        return self._seen.get(symbol, (None, None))[0]
+    def __contains__(self, fill: Fill) -> bool:
+        return fill.time <= self.floor or (fill.order_id, fill.id) in self.times
 
-    def advance(self, symbol: str, highest: int | None) -> None:
-        """Note the highest id that a complete reconciliation has seen."""
-        _, last = self._seen.get(symbol, (None, None))
-        self._seen[symbol] = (last, last if highest is None else max(highest, last or highest))
+    def add(self, fill: Fill) -> None:
+        self.times[fill.order_id, fill.id] = fill.time
+        if len(self.times) > FILLS_KEPT + FILLS_KEPT // 10:
+            # Many at a time, because finding the oldest costs a sort.
+            for key in sorted(self.times, key=self.times.__getitem__)[:-FILLS_KEPT]:
+                self.floor = max(self.floor, self.times.pop(key))
 
 
 class Book:
     """Everything that was delivered about the orders of one account. Outlives the actor that delivers."""
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[OrderKey, Known] = OrderedDict()
-        self._closed: OrderedDict[OrderKey, None] = OrderedDict()
-        self._fills: dict[str, _FillIds] = {}
+        self.orders: OrderedDict[OrderKey, Known] = OrderedDict()
         self.since: int | None = None
         """Where the account's history begins, milliseconds by the venue's clock. Fills before it are not delivered."""
         self.symbols: set[str] = set()
         """What is reconciled: the symbols declared, and those of which a live update came."""
-        self.orders_seen = Mark()
-        self.fills_seen = Mark()
+        self.forgotten = -1
+        """When the last closed order ended that is not remembered any more."""
+        self.state: AccountPhase | None = None
+        """What was told last of the account."""
+        self._closed: OrderedDict[OrderKey, None] = OrderedDict()
+        self._fills: dict[str, _Fills] = {}
+        self._points: dict[str | None, tuple[int | None, int]] = {}
 
     def get(self, key: OrderKey) -> Known | None:
         """Return what was delivered about an order."""
-        return self._orders.get(key)
+        return self.orders.get(key)
 
-    def has_fill(self, symbol: str, fill_id: int) -> bool:
+    def has_fill(self, fill: Fill) -> bool:
         """Say whether a fill was delivered."""
-        ids = self._fills.get(symbol)
-        return ids is not None and fill_id in ids
+        fills = self._fills.get(fill.symbol)
+        return fills is not None and fill in fills
 
-    def open_orders(self, symbol: str) -> list[int]:
-        """Return the ids of the orders that are open as far as was delivered, ascending."""
-        return sorted(key[1] for key, known in self._orders.items() if key[0] == symbol and known.status not in CLOSED)
+    def open_orders(self, symbol: str | None = None) -> list[OrderKey]:
+        """Return the orders that are open as far as was delivered, of one symbol or of all, in a steady order."""
+        found = (key for key, known in self.orders.items() if symbol in (None, key[0]) and known.status not in CLOSED)
+        return sorted(found, key=_in_order)
+
+    def asks_since(self, symbol: str | None) -> int:
+        """Return from when on to ask: the beginning of the last complete reconciliation but one, and a bit earlier.
+
+        Everything is so asked for twice at least, and an answer that lagged behind once is made good.
+
+        Args:
+            symbol: Of the question; None: of all symbols.
+        """
+        history = self.since or 0
+        before, _ = self._points.get(symbol, (None, 0))
+        return history if before is None else max(history, before - MARGIN)
+
+    def reconciled(self, symbol: str | None, began: int) -> None:
+        """Note that a reconciliation is complete, which began at that time."""
+        _, last = self._points.get(symbol, (None, None))
+        self._points[symbol] = (last, began)
 
     def absorb(self, update: OrderUpdate) -> None:
         """Note that an update was delivered."""
         key = (update.symbol, update.order_id)
-        known = self._orders.get(key)
+        known = self.orders.get(key)
         filled, assumed = (Decimal(0), update.filled) if known is None else (known.filled, known.assumed)
         if known is None and update.fill is not None:
             assumed -= update.fill.quantity
         elif known is not None and update.fill is not None:
             # Where the total grew by less than the fill, the fill was part of what had been assumed.
             assumed -= filled + update.fill.quantity - update.filled
-        self._orders[key] = Known(update.status, update.filled, update.price, update.quantity, update.time, assumed)
+        self.orders[key] = Known(
+            update.client_id,
+            update.side,
+            update.type,
+            update.status,
+            update.filled,
+            update.price,
+            update.quantity,
+            update.time,
+            assumed,
+        )
         if update.fill is not None:
-            self._fills.setdefault(update.symbol, _FillIds()).add(update.fill.id)
+            self._fills.setdefault(update.symbol, _Fills()).add(update.fill)
         if update.closed:
             self._closed[key] = None
             if len(self._closed) > CLOSED_KEPT:
-                forgotten, _ = self._closed.popitem(last=False)
-                self._orders.pop(forgotten, None)
+                oldest, _ = self._closed.popitem(last=False)
+                self.forgotten = max(self.forgotten, self.orders.pop(oldest).time)
+
+
+def _in_order(key: OrderKey) -> tuple[str, int, str]:
+    """Sort ids that are numbers as numbers, also where they are text."""
+    symbol, order_id = key
+    return symbol, len(str(order_id)), str(order_id)
 
 
 Verdict = Literal["news", "repeated", "incomplete"]
 
 
 def judge(book: Book, update: OrderUpdate) -> Verdict:
-    """Say whether a live update is news, was delivered already, or shows that something before it was missed."""
+    """Say whether a live update is news, was delivered already, or shows that something before it was missed.
+
+    Whatever comes twice or late is repeated, above all what follows an order's end: Bybit tells ``Filled`` twice when a
+    cancellation came too late (order stream page).
+    """
     known = book.get((update.symbol, update.order_id))
-    if update.fill is not None and book.has_fill(update.symbol, update.fill.id):
+    if update.fill is not None and book.has_fill(update.fill):
         return "repeated"
     if known is None:
-        # The first that is told about an order is its beginning; anything else means that the beginning was missed.
-        return "news" if update.status in ("new", "rejected") and not update.filled else "incomplete"
+        if update.time <= book.forgotten:
+            return "repeated"
+        told = Decimal(0) if update.fill is None else update.fill.quantity
+        return "news" if update.filled == told else "incomplete"
     if update.fill is not None:
         unseen = known.filled + update.fill.quantity - update.filled
         return "news" if 0 <= unseen <= known.assumed else "incomplete"
@@ -178,6 +212,17 @@ def judge(book: Book, update: OrderUpdate) -> Verdict:
     if rank < known_rank or known_rank == _RANK["filled"] or (rank == known_rank and update.time <= known.time):
         return "repeated"
     return "news" if update.filled == known.filled else "incomplete"
+
+
+def beginning(book: Book, update: OrderUpdate) -> OrderUpdate | None:
+    """Return what comes before an update that is news: the order's beginning, where the stream has not told it.
+
+    Some venues tell nothing of an order that is executed at once before its fills; and where the beginning was lost,
+    its first fill still says everything about it.
+    """
+    if book.get((update.symbol, update.order_id)) is not None or update.status in ("new", "rejected"):
+        return None
+    return attrs.evolve(update, status="new", filled=Decimal(0), fill=None)
 
 
 def differences(
@@ -195,21 +240,26 @@ def differences(
     Orders must have been asked for before fills: a fill that is newer than its order's report, and than ``live_from``
     (milliseconds by the venue's clock), comes or came over the stream, and is left to it.
 
-    Within an order: its beginning, its fills by id, its end. Across orders: by the venue's time, never against the
+    Within an order: its beginning, its fills by time, its end. Across orders: by the venue's time, never against the
     order within an order. Fills that the book has are left out; so are orders that have not changed.
 
     Raises:
         Inconsistent: An order's filled quantity is not the sum of what was delivered and of the new fills.
     """
-    new_fills: dict[OrderKey, dict[int, Fill]] = {}
+    since = book.since or 0
+    new_fills: dict[OrderKey, dict[int | str, Fill]] = {}
     for fill in fills:
-        if not book.has_fill(fill.symbol, fill.id):
+        if fill.time >= since and not book.has_fill(fill):
             new_fills.setdefault((fill.symbol, fill.order_id), {})[fill.id] = fill
     chains: list[tuple[int, int, OrderUpdate]] = []
     for report in {report.key: report for report in orders}.values():
-        mine = new_fills.pop(report.key, {})
+        # Of one millisecond they keep the order in which the venue has told them.
+        mine = sorted(new_fills.pop(report.key, {}).values(), key=lambda fill: fill.time)
         known = book.get(report.key)
-        start = _fitting(known, report, [mine[fill_id] for fill_id in sorted(mine)], book.since or 0, live_from)
+        if known is None and not mine and report.status in CLOSED and report.updated <= max(since - 1, book.forgotten):
+            # It ended before the history began, or was delivered so long ago that nobody remembers.
+            continue
+        start = _fitting(known, report, mine, since, live_from)
         if start is None:
             continue
         latest = 0
@@ -220,7 +270,7 @@ def differences(
     for key, left in new_fills.items():
         if any(fill.time < live_from for fill in left.values()):
             raise Inconsistent(f"a fill of order {key[1]} ({key[0]}) is there, and the order is not")
-    chains.sort(key=lambda entry: (entry[0], entry[2].symbol, entry[2].order_id, entry[1]))
+    chains.sort(key=lambda entry: (entry[0], _in_order((entry[2].symbol, entry[2].order_id)), entry[1]))
     return [update for _, _, update in chains]
 
 
@@ -250,6 +300,7 @@ def _chain(
             time=time,
             source="reconcile",
             received=received,
+            raw=report.raw if fill is None else fill.raw,
         )
 
     found: list[OrderUpdate] = []

@@ -245,16 +245,32 @@ class OrderUpdate:
         return self.status in CLOSED
 
 
+AccountPhase: TypeAlias = Literal["connecting", "authenticating", "reconciling", "live", "degraded", "parked"]
+"""What an account is doing:
+
+* connecting: there is no connection.
+* authenticating: a listen key is made, or the login is under way.
+* reconciling: connected; what may have been missed is asked for, and live events wait.
+* live: the updates so far are complete, and whatever happens comes at once.
+* degraded: events come, and asking the venue whether they are complete has failed, or is not allowed for a while.
+* parked: the venue refuses the credentials, or they are missing. Nothing is tried until somebody says so.
+"""
+
+
 @attrs.frozen
 class AccountState:
     """Whether the order updates are complete. Sent whenever that changes, in its place among them."""
 
     venue: str
     account: str
-    live: bool
-    """True: connected and reconciled. False: orders may have changed without an update so far."""
+    state: AccountPhase
     reason: str
     received: int
+
+    @property
+    def live(self) -> bool:
+        """True: connected and reconciled. False: orders may have changed without an update so far."""
+        return self.state == "live"
 
 
 AccountItem: TypeAlias = OrderUpdate | AccountState

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, TypedDict, Unpack, cast, overload
 
 import attrs
 
 from supervisor import Mailbox, PolicyOptions, Supervisor
 
+from ._account_source import AccountSource, Credentials
 from ._dial import Dial, Tls, proxied
-from ._groups import Place, Wish, account_group, feed_group, unusable_group, wrong_count, wrong_seconds, wrong_type
+from ._groups import (
+    Place,
+    Wish,
+    account_group,
+    feed_group,
+    made_of,
+    spelled_by,
+    unusable_group,
+    wrong_count,
+    wrong_seconds,
+    wrong_type,
+)
 from ._http import network
 from ._messages import Hold
 from ._records import AccountItem, BookItem, FeedItem, QuoteItem, SymbolChange
 from ._secret import Secret
-from ._source import AccountSource, Channel, PublicSource
-
-PING_EVERY: Final = 15.0
-"""Seconds between pings on private streams."""
+from ._source import Channel, PublicSource
 
 SourceMaker = Callable[..., PublicSource]
 
@@ -109,7 +119,7 @@ class Venue:
     _trade_source: SourceMaker = attrs.field(repr=False)
     _quote_source: SourceMaker = attrs.field(repr=False)
     _book_source: SourceMaker = attrs.field(repr=False)
-    _account_source: Callable[[str, Secret, Secret], AccountSource] | None = attrs.field(default=None, repr=False)
+    _account_source: Callable[..., AccountSource] | None = attrs.field(default=None, repr=False)
     _testnet: tuple[str, str] | None = attrs.field(default=None, repr=False)
     private: str | None = None
     tls: Tls = attrs.field(default=None, repr=False)
@@ -278,12 +288,14 @@ class Venue:
         *,
         key: Secret,
         secret: Secret,
+        passphrase: Secret | None = None,
         out: Mailbox[AccountItem],
         symbols: Sequence[str] = (),
         since: int | None = None,
         reconcile_every: float = 300.0,
-        ping_every: float = PING_EVERY,
+        ping_every: float | None = None,
         required: bool = True,
+        source: Mapping[str, Any] = MappingProxyType({}),
         **options: Any,
     ) -> Supervisor:
         """Return the group that delivers every order update and fill of an account, reconciled after interruptions.
@@ -292,39 +304,52 @@ class Venue:
             name: Of the account in records, and of the group in the tree.
             key: The API key; it needs the permission to read.
             secret: What signs.
+            passphrase: Of venues that want one: OKX, KuCoin.
             out: Where `OrderUpdate` and `AccountState` go.
-            symbols: What is reconciled. Without any: every symbol that has open orders or of which an update came; an
-                order that began and ended during an interruption on a symbol never seen before then goes unnoticed.
-            since: Where the history begins, milliseconds by the venue's clock, at most six days ago: the fills after it
-                are delivered even if they happened before the bot was started. None: when it was started.
+            symbols: What is reconciled, where the venue is asked symbol by symbol. Without any: every symbol that has
+                open orders or of which an update came; an order that began and ended during an interruption on a symbol
+                never seen before then goes unnoticed.
+            since: Where the history begins, milliseconds by the venue's clock: the fills after it are delivered even if
+                they happened before the bot was started. None: when it was started.
             reconcile_every: Seconds between reconciliations while nothing is interrupted.
-            ping_every: Seconds between pings.
+            ping_every: Seconds between pings; None: the venue's own interval.
             required: Whether health is lost with this account.
+            source: Options of the venue's own.
             options: Of the group as a child, see `supervisor.Policy`.
 
         Raises:
             BadTree: An option does not exist, or its value makes no sense.
         """
-        wrong = wrong_seconds(reconcile_every=reconcile_every, ping_every=ping_every)
+        wrong = wrong_seconds(
+            reconcile_every=reconcile_every, **({} if ping_every is None else {"ping_every": ping_every})
+        )
         wrong += wrong_type("out", out, Mailbox, "a Mailbox")
         wrong += wrong_type("required", required, bool, "True or False")
         wrong += wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
+        if passphrase is not None:
+            wrong += wrong_type("passphrase", passphrase, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("symbols", symbols, (list, tuple, set, frozenset), "a list of symbols")
         wrong += [] if since is None else wrong_count("since", since, least=0)
-        if self._account_source is None:
+        maker = self._account_source
+        if maker is None:
             wrong.append(f"private streams of {self.name} are not supported")
-        if wrong or self._account_source is None:
+        made = (
+            None
+            if wrong or maker is None
+            else made_of(wrong, lambda: maker(name, Credentials(key, secret, passphrase), **source))
+        )
+        spelled = [] if made is None else spelled_by(wrong, made, symbols)
+        if wrong or made is None:
             return unusable_group(name, "orders", wrong, options)
         return account_group(
             self._place(self.private or self.ws),
-            self._account_source(name, key, secret),
-            self._trade_source().limits,
-            symbols=[symbol.upper() for symbol in symbols],
+            made,
+            symbols=spelled,
             out=out,
             since=since,
             reconcile_every=reconcile_every,
-            ping_every=ping_every,
+            ping_every=made.ping_every if ping_every is None else ping_every,
             required=required,
             options=options,
         )

@@ -14,7 +14,16 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._errors import (
+    BadFrame,
+    ClockOff,
+    HttpFailure,
+    KeyGone,
+    NoSuchOrder,
+    RateLimited,
+    Unauthorized,
+    UnknownOutcome,
+)
 from .._secret import Secret
 from .._source import (
     Acknowledged,
@@ -26,8 +35,8 @@ from .._source import (
     HttpRequest,
     Ignored,
     Listed,
-    ListenKeyExpired,
     Refused,
+    Terminated,
 )
 from ._decode import UNREADABLE, text
 
@@ -39,6 +48,11 @@ TOO_MANY_REQUESTS: Final = -1003
 INVALID_TIMESTAMP: Final = -1021
 INVALID_LISTEN_KEY: Final = -1125
 NO_SUCH_ORDER: Final = -2013
+_MEANING: Final[dict[int, type[HttpFailure]]] = {
+    INVALID_TIMESTAMP: ClockOff,
+    INVALID_LISTEN_KEY: KeyGone,
+    NO_SUCH_ORDER: NoSuchOrder,
+}
 NO_SUCH_SYMBOL: Final = frozenset({-1100, -1121})
 """Illegal characters in a parameter, of which only the symbol can have any; invalid symbol."""
 
@@ -90,7 +104,14 @@ def signature(payload: str, secret: str) -> str:
 
 
 def signed(
-    path: str, parameters: Mapping[str, str | int], *, key: Secret, secret: Secret, now: int, window: int
+    path: str,
+    parameters: Mapping[str, str | int],
+    *,
+    key: Secret,
+    secret: Secret,
+    now: int,
+    window: int,
+    weight: int = 1,
 ) -> HttpRequest:
     """Return a signed GET.
 
@@ -101,12 +122,14 @@ def signed(
         secret: What signs.
         now: The venue's time, milliseconds.
         window: How old the request may be when the venue gets it, milliseconds; at most 60000.
+        weight: What it costs.
 
     Raises:
         SecretMissing: The key or the secret cannot be read.
     """
     payload = query({**parameters, "recvWindow": window, "timestamp": now})
-    return HttpRequest("GET", path, f"{payload}&signature={signature(payload, secret.reveal())}", with_key(key))
+    query_string = f"{payload}&signature={signature(payload, secret.reveal())}"
+    return HttpRequest("GET", path, query_string, with_key(key), weight=weight)
 
 
 def with_key(key: Secret) -> tuple[tuple[str, str], ...]:
@@ -136,7 +159,8 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         return Unauthorized(where, reason, status=status, code=code)
     if status >= 500 or code in UNKNOWN_OUTCOME:
         return UnknownOutcome(where, reason, status=status, code=code)
-    return HttpFailure(where, reason, status=status, code=code)
+    meaning = _MEANING.get(code, HttpFailure) if code is not None else HttpFailure
+    return meaning(where, reason, status=status, code=code)
 
 
 def retry_after(text: str | None, default: float) -> float:
@@ -218,7 +242,7 @@ def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: bytes
     if kind == "serverShutdown":
         return Closing("serverShutdown")
     if kind == "listenKeyExpired":
-        return ListenKeyExpired()
+        return Terminated("the listen key has expired")
     return Ignored(kind[:40], known=kind in known)
 
 

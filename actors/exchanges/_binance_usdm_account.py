@@ -6,27 +6,40 @@ addresses of private streams; binance-connector-python, 2026-08-21.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 import attrs
 import msgspec
 
-from .._errors import BadFrame, HttpFailure
+from .._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
+from .._errors import BadFrame, HttpFailure, NoSuchOrder
 from .._reconcile import OrderReport
-from .._records import Fill, OrderStatus, OrderUpdate, Side
-from .._secret import Secret
-from .._source import Control, Frame, HttpReply, HttpRequest
+from .._records import Fill, OrderId, OrderStatus, OrderUpdate, Side
+from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest, Limits, RestLimit
 from . import _binance
-from ._decode import UNREADABLE, finite, rows_of
+from ._decode import UNREADABLE, finite, raw_rows, rows_of
 
 VENUE: Final = "binance-usdm"
+LIMITS: Final = Limits(
+    attempts=_binance.ATTEMPTS,
+    attempts_within=_binance.ATTEMPTS_WITHIN,
+    messages=10,
+    messages_within=1.0,
+    symbols=_binance.STREAMS,
+    lifetime=_binance.LIFETIME,
+    rest=RestLimit(2400, 60.0, used_header="x-mbx-used-weight-1m"),
+)
+"""USD-M "Connect" page. For attempts nothing is stated: those of spot are used."""
 PAGE: Final = 1000
 RECV_WINDOW: Final = 5000
 """Milliseconds; the venue's own default."""
 
-_LOOK_BACK: Final = 6 * 24 * 3600 * 1000
-"""Milliseconds; orders and fills can be asked for by time over 7 days."""
+_WEEK: Final = 7 * 24 * 3600 * 1000
+"""Milliseconds. Start and end of a question by time must be less than that apart."""
+_LOOK_BACK: Final = 89 * 24 * 3600 * 1000
+"""Milliseconds. Orders are kept for 90 days, fills for six months."""
 
 EVENTS: Final = ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "MARGIN_CALL", "listenKeyExpired")
 """What the private stream is asked for. The venue does not check these names: a misspelt one just never arrives, and
@@ -162,30 +175,81 @@ class _Time(msgspec.Struct, frozen=True, rename={"value": "serverTime"}):
 
 _private = msgspec.json.Decoder(_OrderTradeUpdate)
 _private_combined = msgspec.json.Decoder(_PrivateCombined)
-_order_rows = msgspec.json.Decoder(list[_OrderRow])
 _order_row = msgspec.json.Decoder(_OrderRow)
-_fill_rows = msgspec.json.Decoder(list[_FillRow])
+_fill_row = msgspec.json.Decoder(_FillRow)
 _key = msgspec.json.Decoder(_Key)
 _time = msgspec.json.Decoder(_Time)
 
 
 @attrs.frozen
 class UsdmAccount:
-    """The private stream and signed requests of one account: a `actors._source.AccountSource`."""
+    """The private stream and signed requests of one account: a `actors._account_source.AccountSource`."""
 
     account: str
-    key: Secret
-    secret: Secret
+    credentials: Credentials
     venue: str = VENUE
-    order_page: int = PAGE
+    limits: Limits = LIMITS
+    ping_every: float = _binance.PING_EVERY
+    whole: bool = False
+    fills_apart: bool = False
+    keeping: Keeping = attrs.field(
+        default=Keeping(
+            create=Question("POST", "/fapi/v1/listenKey", signed=False),
+            extend=Question("PUT", "/fapi/v1/listenKey", signed=False),
+            # The page says 60 minutes for both, which leaves no room for a failure.
+            every=30 * 60.0,
+            life=60 * 60.0,
+        )
+    )
+    probe_every: float | None = None
     window: int = RECV_WINDOW
 
-    def stream_path(self, listen_key: str) -> str:
-        """Return path and query of the private stream: the key and the full list of events, separated by slashes."""
-        return f"/private/ws?listenKey={listen_key}&events={'/'.join(EVENTS)}"
+    def key(self, body: bytes) -> str:
+        """Read the listen key from the answer."""
+        value: str = rows_of(_key, body, "listen key").value
+        if not value.isalnum():
+            # It goes into an address: nothing may stand in it that means something there.
+            raise BadFrame("a listen key that is not one")
+        return value
 
-    def decode(self, frame: Frame, received: int) -> OrderUpdate | Control:
-        """Read one frame of the private stream."""
+    def symbol(self, name: str) -> str:
+        """Return a symbol in upper case."""
+        return _binance.symbol(name)
+
+    # The connection --------------------------------------------------------------------------------------------
+
+    def door_question(self) -> None:
+        """Return None: the address is fixed, and the listen key is all that it needs."""
+
+    def door(self, address: str, answer: bytes | None, key: str) -> Door:
+        """Return the address: with the key, and the full list of events, separated by slashes."""
+        return Door(f"{address}/private/ws?listenKey={key}&events={'/'.join(EVENTS)}")
+
+    def phase(self, number: int, now: int, key: str, first_id: int) -> list[Ask] | None:
+        """Return None: the address says everything."""
+
+    def probe(self, now: int, number: int) -> Ask | None:
+        """Return None: a key that has ended is told, or found out when it is extended."""
+
+    def ping(self, number: int) -> str | None:
+        """Return None: the protocol's own ping is used."""
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read frame by frame: there are few."""
+        decoded = Decoded([], [])
+        for frame in frames:
+            try:
+                message = self._decode(frame, received)
+            except BadFrame as error:
+                decoded.error = error
+                break
+            if isinstance(message, OrderUpdate):
+                decoded.items.append(message)
+            else:
+                decoded.controls.append(message)
+        return decoded
+
+    def _decode(self, frame: Frame, received: int) -> OrderUpdate | Control:
         try:
             message = _private_combined.decode(frame).data if _binance.is_combined(frame) else _private.decode(frame)
         except UNREADABLE:
@@ -208,6 +272,7 @@ class UsdmAccount:
                 commission=order.commission,
                 commission_asset=order.commission_asset or "",
                 time=order.time,
+                raw=frame,
             )
         return OrderUpdate(
             venue=self.venue,
@@ -225,87 +290,117 @@ class UsdmAccount:
             time=order.time,
             source="stream",
             received=received,
+            raw=frame,
         )
 
-    def create_key_request(self) -> HttpRequest:
-        """Return the request for a listen key: valid 60 minutes, the same one extended where one is active."""
-        return HttpRequest("POST", "/fapi/v1/listenKey", "", _binance.with_key(self.key))
+    # REST ------------------------------------------------------------------------------------------------------
 
-    def extend_key_request(self) -> HttpRequest:
-        """Return the request that extends the listen key by 60 minutes."""
-        return HttpRequest("PUT", "/fapi/v1/listenKey", "", _binance.with_key(self.key))
+    def request(self, question: Question, now: int) -> HttpRequest:
+        """Return the request for a question: signed, with the API key alone, or with nothing where that is asked."""
+        if question.signed:
+            return _binance.signed(
+                question.path,
+                dict(question.parameters),
+                key=self.credentials.key,
+                secret=self.credentials.secret,
+                now=now,
+                window=self.window,
+                weight=question.weight,
+            )
+        # The API key alone: a public question is answered with it, too, as long as the key is one.
+        public = question.path == _TIME
+        return HttpRequest(
+            question.method,
+            question.path,
+            _binance.query(dict(question.parameters)),
+            () if public else _binance.with_key(self.credentials.key),
+            weight=question.weight,
+        )
 
-    def listen_key(self, body: bytes) -> str:
-        """Read the listen key from the answer."""
-        value: str = rows_of(_key, body, "listen key").value
-        if not value.isalnum():
-            # It goes into an address: nothing may stand in it that means something there.
-            raise BadFrame("a listen key that is not one")
-        return value
+    def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
+        """Return the error that the reply means, or None."""
+        return _binance.failure(request, reply)
 
-    def key_is_gone(self, failure: HttpFailure) -> bool:
-        """Say whether the failure is -1125, "This listenKey does not exist."."""
-        return failure.code == _binance.INVALID_LISTEN_KEY
-
-    def order_is_unknown(self, failure: HttpFailure) -> bool:
-        """Say whether the failure is -2013, "Order does not exist."."""
-        return failure.code == _binance.NO_SUCH_ORDER
-
-    def clock_is_off(self, failure: HttpFailure) -> bool:
-        """Say whether the failure is -1021, INVALID_TIMESTAMP."""
-        return failure.code == _binance.INVALID_TIMESTAMP
-
-    def time_request(self) -> HttpRequest:
-        """Return the request for the venue's time."""
-        return HttpRequest("GET", "/fapi/v1/time")
+    def time_question(self) -> Question:
+        """Return the question for the venue's time."""
+        return Question("GET", _TIME, signed=False)
 
     def time(self, body: bytes) -> int:
         """Read the venue's time."""
         value: int = rows_of(_time, body, "time").value
         return value
 
-    def open_orders_request(self, symbol: str | None, now: int) -> HttpRequest:
-        """Return the request for all open orders of a symbol: weight 1; of all symbols: 40."""
-        return self._signed("/fapi/v1/openOrders", {} if symbol is None else {"symbol": symbol}, now)
+    def open_orders(self, symbol: str | None) -> Inquiry[list[OrderReport]]:
+        """Ask for all open orders of a symbol: weight 1; of all symbols: 40."""
+        if symbol is None:
+            body = yield Question("GET", "/fapi/v1/openOrders", weight=40)
+        else:
+            body = yield Question("GET", "/fapi/v1/openOrders", (("symbol", symbol),))
+        return _reports(body)
 
-    def orders_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
-        """Return the request for a page of orders: weight 5. Without an id the venue looks back 7 days at most."""
-        start: dict[str, str | int] = {"startTime": _recent(since, now)} if from_id is None else {"orderId": from_id}
-        return self._signed("/fapi/v1/allOrders", {"symbol": symbol, **start, "limit": PAGE}, now)
+    def orders(self, symbol: str | None, since: int, now: int) -> Inquiry[list[OrderReport]]:
+        """Ask for the orders made since a time, in pages of weight 5."""
+        found: list[OrderReport] = []
+        start = max(since, now - _LOOK_BACK)
+        while start <= now:
+            # At least a day ahead: an order may be made while we ask, and the venue's clock may be ahead of ours.
+            end = start + _WEEK - 1
+            page = _reports((yield _page("/fapi/v1/allOrders", symbol, startTime=start, endTime=end)))
+            found += page
+            while len(page) >= PAGE:
+                page = _reports((yield _page("/fapi/v1/allOrders", symbol, orderId=int(page[-1].order_id) + 1)))
+                found += page
+                # By id there is no end: this page and those after it bring all that is left.
+                end = max(end, now)
+            start = end + 1
+        return found
 
-    def order_request(self, symbol: str, order_id: int, now: int) -> HttpRequest:
-        """Return the request for one order: weight 1."""
-        return self._signed("/fapi/v1/order", {"symbol": symbol, "orderId": order_id}, now)
+    def one_order(self, symbol: str, order_id: OrderId) -> Inquiry[OrderReport | None]:
+        """Ask for one order: weight 1. None for -2013, "Order does not exist."."""
+        try:
+            body = yield Question("GET", "/fapi/v1/order", (("symbol", symbol), ("orderId", order_id)))
+        except NoSuchOrder:
+            return None
+        return _report(rows_of(_order_row, body, "order"), body)
 
-    def fills_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
-        """Return the request for a page of fills: weight 5. Id and times must not be combined."""
-        start: dict[str, str | int] = {"startTime": _recent(since, now)} if from_id is None else {"fromId": from_id}
-        return self._signed("/fapi/v1/userTrades", {"symbol": symbol, **start, "limit": PAGE}, now)
+    def fills(self, symbol: str | None, since: int, now: int) -> Inquiry[list[Fill]]:
+        """Ask for fills, in pages of weight 5. Ids and times must not be combined."""
+        found: list[Fill] = []
+        start = max(since, now - _LOOK_BACK)
+        while start <= now:
+            end = start + _WEEK - 1
+            page = _fills((yield _page("/fapi/v1/userTrades", symbol, startTime=start, endTime=end)))
+            found += page
+            while len(page) >= PAGE:
+                page = _fills((yield _page("/fapi/v1/userTrades", symbol, fromId=int(page[-1].id) + 1)))
+                found += page
+                end = max(end, now)
+            start = end + 1
+        return found
 
-    def orders(self, body: bytes) -> list[OrderReport]:
-        """Read orders: an array, or the one object that `order_request` gives."""
-        rows = [rows_of(_order_row, body, "order")] if body[:1] == b"{" else rows_of(_order_rows, body, "orders")
-        return sorted((_report(row) for row in rows), key=lambda report: report.order_id)
+    def permissions_question(self) -> None:
+        """Return None: only the spot API tells what a key may do."""
 
-    def fills(self, body: bytes) -> list[Fill]:
-        """Read fills."""
-        rows: list[_FillRow] = rows_of(_fill_rows, body, "fills")
-        return sorted((_fill(row) for row in rows), key=lambda fill: fill.id)
-
-    def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
-        """Return the error that the reply means, or None."""
-        return _binance.failure(request, reply)
-
-    def _signed(self, path: str, parameters: dict[str, str | int], now: int) -> HttpRequest:
-        return _binance.signed(path, parameters, key=self.key, secret=self.secret, now=now, window=self.window)
-
-
-def _recent(since: int, now: int) -> int:
-    # With an older start the venue answers with the seven days after it, and not with what is new.
-    return max(since, now - _LOOK_BACK)
+    def permissions(self, body: bytes) -> KeyReport:
+        """Return that nothing is known."""
+        return KeyReport()
 
 
-def _report(row: _OrderRow) -> OrderReport:
+_TIME: Final = "/fapi/v1/time"
+
+
+def _page(path: str, symbol: str | None, **start: int) -> Question:
+    assert symbol is not None, "this venue is asked symbol by symbol"
+    return Question("GET", path, (("symbol", symbol), *start.items(), ("limit", PAGE)), weight=5)
+
+
+def _reports(body: bytes) -> list[OrderReport]:
+    """Read orders, ascending by id."""
+    reports = [_report(row, raw) for row, raw in raw_rows(_order_row, body, "orders")]
+    return sorted(reports, key=lambda report: report.order_id)
+
+
+def _report(row: _OrderRow, raw: bytes) -> OrderReport:
     side, status = _SIDE.get(row.side), _STATUS.get(row.status)
     if side is None or status is None:
         raise BadFrame("an order of unknown side or status")
@@ -321,12 +416,19 @@ def _report(row: _OrderRow) -> OrderReport:
         filled=row.filled,
         created=row.created,
         updated=row.updated,
+        raw=raw,
     )
 
 
-def _fill(row: _FillRow) -> Fill:
+def _fills(body: bytes) -> list[Fill]:
+    """Read fills, ascending by id."""
+    fills = [_fill(row, raw) for row, raw in raw_rows(_fill_row, body, "fills")]
+    return sorted(fills, key=lambda fill: fill.id)
+
+
+def _fill(row: _FillRow, raw: bytes) -> Fill:
     values: dict[str, Any] = msgspec.structs.asdict(row)
     side = _SIDE.get(row.side)
     if side is None:
         raise BadFrame("a fill of unknown side")
-    return Fill(**{**values, "side": side})
+    return Fill(**{**values, "side": side, "raw": raw})

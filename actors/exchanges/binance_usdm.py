@@ -17,7 +17,7 @@ import msgspec
 
 from .._continuity import Missing
 from .._records import Quote, Trade
-from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, RestLimit
+from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits
 from . import _binance
 from ._binance_market import (
     AggTrade,
@@ -30,7 +30,7 @@ from ._binance_market import (
     stamped,
     top_of_book,
 )
-from ._binance_usdm_account import PAGE, VENUE, UsdmAccount
+from ._binance_usdm_account import LIMITS, PAGE, VENUE, UsdmAccount
 from ._decode import rows_of
 
 __all__ = [
@@ -52,17 +52,6 @@ WS: Final = "wss://fstream.binance.com"
 REST: Final = "https://fapi.binance.com"
 TESTNET_WS: Final = "wss://fstream.binancefuture.com"
 TESTNET_REST: Final = "https://testnet.binancefuture.com"
-
-LIMITS: Final = Limits(
-    attempts=_binance.ATTEMPTS,
-    attempts_within=_binance.ATTEMPTS_WITHIN,
-    messages=10,
-    messages_within=1.0,
-    symbols=_binance.STREAMS,
-    lifetime=_binance.LIFETIME,
-    rest=RestLimit(2400, 60.0, used_header="x-mbx-used-weight-1m"),
-)
-"""USD-M "Connect" page. For attempts nothing is stated: those of spot are used."""
 
 _KNOWN: Final = frozenset(
     {

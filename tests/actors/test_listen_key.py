@@ -10,9 +10,11 @@ import trio
 import trio.testing
 
 from actors import Secret
+from actors._account_source import Credentials
 from actors._listen_key import ListenKeeper
 from actors._messages import Hold, Key, KeyRequest, Order, Reconnect
 from actors._session import Session
+from actors._venue_clock import VenueClock
 from actors.exchanges.binance_usdm import UsdmAccount
 from supervisor import Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 
@@ -74,12 +76,13 @@ def play(script: Callable[[World], Awaitable[None]], key: Secret = Secret.litera
 
     async def main() -> None:
         keeper = ListenKeeper(
-            source=UsdmAccount("main", world.key, Secret.literal("s")),
+            source=UsdmAccount("main", Credentials(world.key, Secret.literal("s"))),
             rest="https://x",
             requests=world.requests,
             keys=world.keys,
             control=world.control,
             hold=Mailbox[Hold]("hold", capacity=1),
+            clock=Mailbox[VenueClock]("clock", capacity=1),
             transport=lambda: httpx.MockTransport(world.answer),
         )
         async with trio.open_nursery() as nursery:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from actors._errors import (
+    BadFrame,
+    ClockOff,
+    HttpFailure,
+    KeyGone,
+    NoSuchOrder,
+    RateLimited,
+    Unauthorized,
+    UnknownOutcome,
+)
 from actors._secret import Secret
 from actors._source import (
     Acknowledged,
@@ -17,8 +26,8 @@ from actors._source import (
     HttpRequest,
     Ignored,
     Listed,
-    ListenKeyExpired,
     Refused,
+    Terminated,
 )
 from actors.exchanges import _binance
 
@@ -108,8 +117,9 @@ def reply(status: int, body: object = None, headers: dict[str, str] | None = Non
         (reply(503, {"code": -1008, "msg": "Server is overloaded."}), UnknownOutcome),
         (reply(400, {"code": -1006, "msg": "An unexpected response was received."}), UnknownOutcome),
         (reply(408, {"code": -1007, "msg": "Timeout waiting for response."}), UnknownOutcome),
-        (reply(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}), HttpFailure),
-        (reply(400, {"code": -1125, "msg": "This listenKey does not exist."}), HttpFailure),
+        (reply(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}), ClockOff),
+        (reply(400, {"code": -1125, "msg": "This listenKey does not exist."}), KeyGone),
+        (reply(400, {"code": -2013, "msg": "Order does not exist."}), NoSuchOrder),
         (reply(403, b"<html>WAF</html>"), HttpFailure),
         (reply(404, [1, 2]), HttpFailure),
         (reply(302, b""), HttpFailure),
@@ -162,8 +172,8 @@ def test_retry_after_is_seconds_and_nonsense_is_replaced(status: int, header: st
         ('{"e":"serverShutdown","E":1770123456789}', Closing("serverShutdown")),
         ('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}', Closing("serverShutdown")),
         ('{"event":{"e":"serverShutdown","E":1770123456789}}', Closing("serverShutdown")),
-        ('{"e":"listenKeyExpired","E":"1736996475556","listenKey":"W"}', ListenKeyExpired()),
-        ('{"e":"listenKeyExpired","E":1736996475556,"listenKey":"W"}', ListenKeyExpired()),
+        ('{"e":"listenKeyExpired","E":"1736996475556","listenKey":"W"}', Terminated("the listen key has expired")),
+        ('{"e":"listenKeyExpired","E":1736996475556,"listenKey":"W"}', Terminated("the listen key has expired")),
         (
             '{"u":400900217,"s":"BNBUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}',
             Ignored("bookTicker", known=True),
