@@ -106,7 +106,8 @@ class Ask:
 
     id: str
     """By which the answer is recognised."""
-    text: str
+    text: str = attrs.field(repr=False)
+    """In a login stand a key and a signature."""
     symbols: tuple[str, ...]
     """What it is about."""
 
@@ -150,6 +151,10 @@ class Refused:
     """Those that the venue names; empty: it could be any of the `Ask`, and none of them is subscribed."""
     harmless: bool = False
     """It was subscribed already."""
+    clock_off: bool = False
+    """The time in a private request was not the venue's: its clock is to be measured before the next attempt."""
+    retry_after: float | None = None
+    """Seconds until the venue answers requests again, where it says so: nothing is sent or opened before."""
 
 
 @attrs.frozen

@@ -450,17 +450,17 @@ async def test_an_expired_token_opens_nothing_and_spares_the_living(autojump_clo
         await follow(client, "kucoin")
 
 
-async def test_a_revoked_key_is_refused_for_a_while(autojump_clock: object, clients: Any) -> None:
+async def test_a_revoked_key_is_refused_until_it_is_restored(autojump_clock: object, clients: Any) -> None:
     exchange = Exchange(trades_per_second=0, keys={"demo-key": "demo-secret"})
     async with clients(exchange) as client:
         key = (await client.listen_key()).json["listenKey"]
         ws = await client.ws("binance-usdm", f"/private/ws?listenKey={key}&events=listenKeyExpired")
-        exchange.inject(Fault("revoke_key", surface="rest", duration=60))
+        exchange.inject(Fault("revoke_key", surface="private"))
         assert (await ws.json())["e"] == "listenKeyExpired"
         assert (await client.listen_key()).json["code"] == -2015
         assert (await client.signed("/fapi/v1/openOrders")).status == 401
         assert (await client.get("binance-usdm", "/fapi/v1/ping")).status == 200
-        await trio.sleep(60)
+        exchange.inject(Fault("restore_key", surface="private"))
         assert (await client.listen_key()).json["listenKey"] != key
 
 

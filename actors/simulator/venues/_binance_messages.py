@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from .._accounts import FillRow, Order
+from .._account_view import FillRow, Order
 from .._book import BookChange, BookState
 from .._record import OrderEvent, PublishedQuote, PublishedTrade
 from .._rest import encode_json

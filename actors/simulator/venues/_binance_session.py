@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from .._accounts import ListenKeys
 from .._dialect import Answer, BadTarget, Floor, Goodbye, Session
+from .._listen_keys import ListenKeys
 from .._rest import encode_json
 from .._rules import SPOT
 from ._binance_messages import listen_key_expired, wrapped
@@ -116,6 +117,16 @@ class BinanceSession(Session):
             key, _, event = topic.partition("/")
             return event in self.user_streams.get(key, ()) and topic not in self.lost
         return self.subscribed(topic) and self._flows(topic)
+
+    def lose(self, share: float, random: Random) -> int:
+        """Silence a share of the streams, or of the user events that were asked for."""
+        if not self.user_streams:
+            return super().lose(share, random)
+        asked = [user_topic(key, event) for key, events in self.user_streams.items() for event in sorted(events)]
+        living = [topic for topic in asked if topic not in self.lost]
+        count = min(len(living), max(1, round(share * len(living))))
+        self.lost.update(random.sample(living, count))
+        return count
 
     def dress(self, topic: str, payload: bytes) -> bytes:
         """The combined form names the stream, or of a user event the listen key."""
