@@ -18,7 +18,7 @@ from .._errors import BadFrame, HttpFailure, NoSuchOrder
 from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderStatus, OrderUpdate, Side
 from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest, Limits, RestLimit
-from . import _binance
+from . import _binance, _binance_signed
 from ._decode import UNREADABLE, finite, raw_rows, rows_of
 
 VENUE: Final = "binance-usdm"
@@ -298,15 +298,7 @@ class UsdmAccount:
     def request(self, question: Question, now: int) -> HttpRequest:
         """Return the request for a question: signed, with the API key alone, or with nothing where that is asked."""
         if question.signed:
-            return _binance.signed(
-                question.path,
-                dict(question.parameters),
-                key=self.credentials.key,
-                secret=self.credentials.secret,
-                now=now,
-                window=self.window,
-                weight=question.weight,
-            )
+            return _binance_signed.request(question, self.credentials, now, self.window)
         # The API key alone: a public question is answered with it, too, as long as the key is one.
         public = question.path == _TIME
         return HttpRequest(
