@@ -196,5 +196,37 @@ def judge(
     )
 
 
+def false_moments(
+    happened: Sequence[Happening], items: Sequence[tuple[float, Any]], losses: Sequence[tuple[float, float]]
+) -> list[float]:
+    """Return the seconds at which the account was live, and what the bot held was not true.
+
+    Looked at are the moments a little later than anything happened. Left out are those at which nobody can know better:
+    since it became live the stream has lost something without a word.
+
+    Args:
+        happened: Everything that happened to the orders, in order.
+        items: When each thing came out of the mailbox, and the thing.
+        losses: From when to when the stream lost things silently.
+    """
+    view, truth = View(), Truth(happened)
+    waiting = list(reversed(items))
+    live_since: float | None = None
+    found = []
+    for at in sorted({event.at + LATE + 0.5 for event in happened}):
+        while waiting and waiting[-1][0] <= at:
+            came, item = waiting.pop()
+            if isinstance(item, OrderUpdate):
+                view.take(item)
+            elif not item.live:
+                live_since = None
+            elif live_since is None:
+                live_since = came
+        lost = live_since is None or any(began <= at and ended >= live_since for began, ended in losses)
+        if not lost and not truth.agrees(view, at):
+            found.append(at)
+    return found
+
+
 def _same(true: TrueFill, fill: Fill) -> bool:
     return (true.side, true.price, true.quantity) == (fill.side, fill.price, fill.quantity)

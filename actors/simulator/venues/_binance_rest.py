@@ -15,8 +15,8 @@ import attrs
 from .._dialect import Floor
 from .._limits import WeightLimit
 from .._market import Tape, page_by_id, page_by_time
-from .._rest import ApiError, Desk, Headers, Limited, Reply, Request, Route, encode_json
-from .._rules import SPOT
+from .._rest import ApiError, Desk, Headers, Limited, Reply, Request, Route, Toll, encode_json
+from .._rules import COINM, SPOT
 from ._binance_messages import agg_trade_row, book_ticker_row, depth_body, exchange_info, trade_row
 
 _HOUR_MS = 3_600_000
@@ -132,14 +132,15 @@ class MarketDesk:
 
     Args:
         floor: of the venue.
+        toll: what requests cost; None: weight, as the rules say.
     """
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, toll: Toll | None = None) -> None:
         self._floor = floor
         self._spot = spot = floor.venue == SPOT
-        root = "/api/v3" if spot else "/fapi/v1"
+        root = {SPOT: "/api/v3", COINM: "/dapi/v1"}.get(floor.venue, "/fapi/v1")
         self.desk = Desk(
-            WeightToll(floor, WeightLimit(floor.rules)),
+            toll or WeightToll(floor, WeightLimit(floor.rules)),
             unknown_path,
             {
                 ("GET", f"{root}/ping"): Route(1, lambda _: {}),

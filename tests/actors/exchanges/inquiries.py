@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from actors._account_source import AccountSource, Inquiry, Question
-from actors._errors import NoSuchOrder
+from actors._errors import ActorError, NoSuchOrder
 from actors._source import HttpReply
 from actors.simulator import Exchange
 from actors.simulator._rest import Request
@@ -75,3 +75,16 @@ def answered(inquiry: Inquiry[T], bodies: Sequence[bytes | Exception]) -> T:
         value: T = end.value
         return value
     raise AssertionError("it asks for more")
+
+
+def drive(inquiry: Inquiry[T], answer: Callable[[Question], bytes | ActorError]) -> tuple[T, list[Question]]:
+    """Answer question after question; return what they say together, and what was asked."""
+    seen: list[Question] = []
+    try:
+        question = next(inquiry)
+        while True:
+            seen.append(question)
+            said = answer(question)
+            question = inquiry.throw(said) if isinstance(said, ActorError) else inquiry.send(said)
+    except StopIteration as end:
+        return end.value, seen
