@@ -34,7 +34,6 @@ from ._errors import BadFrame as BadFrame
 from ._errors import ConnectFailed as ConnectFailed
 from ._errors import HttpFailure as HttpFailure
 from ._errors import Inconsistent as Inconsistent
-from ._errors import KeyExpired as KeyExpired
 from ._errors import KeyTimeout as KeyTimeout
 from ._errors import MuteFeed as MuteFeed
 from ._errors import PongTimeout as PongTimeout
@@ -113,7 +112,6 @@ __all__ = [
     "Gap",
     "HttpFailure",
     "Inconsistent",
-    "KeyExpired",
     "KeyTimeout",
     "MissedUpdate",
     "MuteFeed",

@@ -17,7 +17,6 @@ ActorError
     BadFrame                the venue sent what the decoder cannot read
     Unsubscribed            the subscription was refused, or is not among those the venue lists
     MuteFeed                connected, and yet silent, while the venue has news
-    KeyExpired              the listen key of a private stream is no longer valid
     KeyTimeout              no listen key came in time
     Inconsistent            the venue's answers about an account do not add up
 
@@ -178,10 +177,6 @@ class Unsubscribed(ActorError):
 
 class MuteFeed(ActorError):
     """The connection is up and brings nothing, although the venue has newer data."""
-
-
-class KeyExpired(ActorError):
-    """The listen key of a private stream is no longer valid; the connection brings nothing any more."""
 
 
 class KeyTimeout(ActorError):

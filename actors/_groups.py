@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
@@ -23,11 +24,12 @@ from ._errors import SecretMissing, Unauthorized
 from ._feed import Feed
 from ._lines import Line, PrivateLine, PublicLine
 from ._listen_key import ListenKeeper
-from ._messages import Hold, Inflow, Key, KeyRequest, Order, Wanted
+from ._liveness import Liveness
+from ._messages import Hold, Inflow, Key, KeyRequest, Order, PrivateInflow, Wanted
 from ._pinger import Pinger
 from ._private_stream import PrivateStream
 from ._quotes import Quotes
-from ._records import AccountItem, OrderUpdate, SymbolChange
+from ._records import AccountItem, SymbolChange
 from ._source import Channel, Limits, PublicSource
 from ._venue_clock import VenueClock
 from ._wire import Dial, Tls
@@ -173,7 +175,7 @@ def _side_by_side(lines: Sequence[Sequence[Child]]) -> Supervisor:
 def _line(
     place: Place,
     line: Line,
-    inflow: Mailbox[Inflow[Any]],
+    inflow: Mailbox[Any],
     control: Mailbox[Order],
     limits: Limits,
     ping_every: float,
@@ -202,6 +204,9 @@ def account_group(
     out: Mailbox[AccountItem],
     since: int | None,
     reconcile_every: float,
+    quiet_after: float,
+    live: Liveness | None,
+    store: Path | Literal[False] | None,
     ping_every: float,
     required: bool,
     options: dict[str, Any],
@@ -212,7 +217,7 @@ def account_group(
         BadTree: Something is wrong with the options.
     """
     name = source.account
-    inflow: Mailbox[Inflow[OrderUpdate]] = Mailbox(f"{name} inflow", capacity=INFLOW)
+    inflow: Mailbox[PrivateInflow[Any]] = Mailbox(f"{name} inflow", capacity=INFLOW)
     requests: Mailbox[KeyRequest] = Mailbox(f"{name} key requests", capacity=1, overflow="drop_oldest")
     keys: Mailbox[Key] = Mailbox(f"{name} keys", capacity=1, overflow="drop_oldest")
     clock: Mailbox[VenueClock] = Mailbox(f"{name} clock of the venue", capacity=1)
@@ -229,6 +234,9 @@ def account_group(
         clock=clock,
         since=since,
         reconcile_every=reconcile_every,
+        quiet_after=quiet_after,
+        live=live,
+        store=store,
         transport=place.transport,
         required=required,
     )
@@ -238,6 +246,7 @@ def account_group(
         requests=requests,
         keys=keys,
         control=control,
+        inflow=inflow,
         hold=place.rest_hold,
         clock=clock,
         transport=place.transport,

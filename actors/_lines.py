@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -13,11 +13,13 @@ from supervisor import Mailbox
 from ._account_source import AccountSource, Question
 from ._errors import KeyTimeout
 from ._http import open_http
+from ._login import Login, Talk
+from ._message_budget import MessageBudget
 from ._messages import Hold, Key, KeyRequest, Wanted, kept
 from ._session import Session
 from ._source import Decoded, Door, Frame, Limits, PublicSource
 from ._subscriptions import Subscriptions
-from ._venue_clock import VenueClock
+from ._venue_clock import VenueClock, measure
 
 
 class Line(Protocol):
@@ -30,6 +32,15 @@ class Line(Protocol):
     @property
     def ping_every(self) -> float:
         """Seconds between pings."""
+
+    @property
+    def keyed(self) -> bool | None:
+        """Of private lines, whether a key is made for each connection; None: it is a public one."""
+
+    def talk(
+        self, door: Door, answer_within: float, messages: MessageBudget, unread_until: Callable[[], float]
+    ) -> Talk | None:
+        """Return what is said on a new private connection; None: it is a public one, see `subscriptions`."""
 
     async def door(self, session: Session) -> Door:
         """Return where to connect.
@@ -66,6 +77,7 @@ class PublicLine:
     """What is wanted until someone changes it."""
     rest_hold: Mailbox[Hold]
     transport: Any = None
+    keyed: None = None
 
     @property
     def limits(self) -> Limits:
@@ -89,6 +101,9 @@ class PublicLine:
         ) as http:
             reply = await http.request(request)
         return self.source.door(self.address, reply.body)
+
+    def talk(self, *_: object) -> None:
+        """Return None: on public connections there are only subscriptions."""
 
     def wanted(self) -> Sequence[str]:
         """Return the symbols that the feed shall have now."""
@@ -128,6 +143,18 @@ class PrivateLine:
         """What the venue allows."""
         return self.source.limits
 
+    @property
+    def keyed(self) -> bool:
+        """Whether a key is made for each connection."""
+        return self.source.keeping is not None
+
+    def talk(
+        self, door: Door, answer_within: float, messages: MessageBudget, unread_until: Callable[[], float]
+    ) -> Talk:
+        """Return what is said on a new connection."""
+        login = Login(self.source, door.key, answer_within)
+        return Talk(login, self.source.probe_every, kept(self.clock, VenueClock), messages, unread_until)
+
     async def door(self, session: Session) -> Door:
         """Ask for what the connection needs, and return the address.
 
@@ -139,8 +166,10 @@ class PrivateLine:
             BadFrame: The answer cannot be read.
         """
         key = "" if self.source.keeping is None else await self._key(session)
-        question = self.source.door_question()
-        answer = None if question is None else await self._answer(question)
+        question, clock = self.source.door_question(), kept(self.clock, VenueClock)
+        answer: bytes | None = None
+        if question is not None or not clock.known:
+            answer = await self._answer(question, clock)
         return attrs.evolve(self.source.door(self.address, answer, key), key=key)
 
     async def _key(self, session: Session) -> str:
@@ -152,8 +181,7 @@ class PrivateLine:
                     return key.value
         raise KeyTimeout(f"no listen key within {self.patience:g} s")
 
-    async def _answer(self, question: Question) -> bytes:
-        now = kept(self.clock, VenueClock).now()
+    async def _answer(self, question: Question | None, clock: VenueClock) -> bytes | None:
         async with open_http(
             self.rest,
             self.source.failure,
@@ -161,7 +189,11 @@ class PrivateLine:
             transport=self.transport,
             limit=self.source.limits.rest,
         ) as http:
-            return (await http.request(self.source.request(question, now))).body
+            if not clock.known:
+                await measure(clock, http, self.source)
+            if question is None:
+                return None
+            return (await http.request(self.source.request(question, clock.now()))).body
 
     def wanted(self) -> None:
         """Return None: there are no symbols to choose."""

@@ -9,16 +9,19 @@ import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
-from ._account_source import AccountSource, Keeping
-from ._errors import HttpFailure, KeyGone, RateLimited, SecretMissing, Unauthorized
+from ._account_source import AccountSource, Keeping, Question
+from ._errors import ClockOff, HttpFailure, KeyGone, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Hold, Key, KeyRequest, Order, Reconnect, kept
+from ._inquiring import Inquirer
+from ._messages import Denial, Hold, Key, KeyRequest, Order, PrivateInflow, Rotate, kept
 from ._venue_clock import VenueClock
 
 RETRY_EVERY: Final = 60.0
 """Seconds between attempts to extend the key, after one has failed."""
 GIVE_UP: Final = 11 / 12
 """Part of its life without an extension after which the key counts as lost."""
+_LAST_WORD: Final = 5.0
+"""Seconds for the owner to take it."""
 
 
 @actor(
@@ -40,6 +43,8 @@ class ListenKeeper:
     requests: Mailbox[KeyRequest]
     keys: Mailbox[Key]
     control: Mailbox[Order]
+    inflow: Mailbox[PrivateInflow[Any]]
+    """Of the owner, who is told when the credentials are refused."""
     hold: Mailbox[Hold]
     clock: Mailbox[VenueClock]
     transport: Any = None
@@ -62,60 +67,78 @@ class ListenKeeper:
             transport=self.transport,
             limit=self.source.limits.rest,
         ) as http:
-            me.ready()
-            request = await self.requests.receive()
-            while True:
-                value = await self._create(me, http, keeping)
-                # A newer request means that the connection which asked is gone already.
-                request = _newest(self.requests, request)
-                await self.keys.send(Key(request.session, value))
-                request = await self._keep_alive(me, http, keeping, request, value)
-
-    async def _create(self, me: Me, http: Http, keeping: Keeping) -> str:
-        clock = kept(self.clock, VenueClock)
-        while True:
             try:
-                reply = await http.request(self.source.request(keeping.create, clock.now()))
-            except RateLimited as limited:
-                me.note("rate_limited", seconds=limited.retry_after)
-                await trio.sleep(limited.retry_after)
-            else:
-                return self.source.key(reply.body)
+                await _Keeper(self, me, http, keeping).run()
+            except (Unauthorized, SecretMissing) as refusal:
+                with trio.move_on_after(_LAST_WORD):
+                    await self.inflow.send(Denial(str(refusal)))
+                raise
 
-    async def _keep_alive(self, me: Me, http: Http, keeping: Keeping, request: KeyRequest, value: str) -> KeyRequest:
-        """Extend the key until the next request, and return that."""
-        clock = kept(self.clock, VenueClock)
-        extended = trio.current_time()
-        due = extended + keeping.every
+
+class _Keeper:
+    """One incarnation of the key's actor."""
+
+    def __init__(self, settings: ListenKeeper, me: Me, http: Http, keeping: Keeping) -> None:
+        self._settings = settings
+        self._source = settings.source
+        self._me = me
+        self._http = http
+        self._keeping = keeping
+        self._clock = kept(settings.clock, VenueClock)
+        self._inquirer = Inquirer(settings.source, http, self._clock, self._limited)
+
+    async def run(self) -> None:
+        self._me.ready()
+        request = await self._settings.requests.receive()
+        while True:
+            value = self._source.key(await self._inquirer.ask(self._keeping.create))
+            # A newer request means that the connection which asked is gone already.
+            request = _newest(self._settings.requests, request)
+            await self._settings.keys.send(Key(request.session, value))
+            request = await self._keep_alive(value)
+
+    async def _limited(self, limited: RateLimited) -> None:
+        await trio.lowlevel.checkpoint()
+        self._me.note("rate_limited", seconds=limited.retry_after)
+
+    async def _keep_alive(self, value: str) -> KeyRequest:
+        """Extend the key, or have it replaced, until the next request, and return that."""
+        made = trio.current_time()
+        due = made + self._keeping.every
         while True:
             with trio.move_on_at(due):
-                return await self.requests.receive()
-            if keeping.extend is None:
-                self._replace(me, request, "the listen key cannot be extended")
+                return await self._settings.requests.receive()
+            if self._keeping.extend is None:
+                over = trio.current_time() >= made + self._keeping.life
+                self._replace(value, "the key ends, and cannot be extended", over=over)
                 due = trio.current_time() + RETRY_EVERY
-                continue
-            try:
-                reply = await http.request(self.source.request(keeping.extend, clock.now()))
-                if self.source.key(reply.body) != value:
-                    self._replace(me, request, "the venue has another listen key now")
-            except Unauthorized:
-                raise
-            except HttpFailure as failure:
-                if isinstance(failure, KeyGone):
-                    self._replace(me, request, "the listen key is gone")
-                elif trio.current_time() - extended > keeping.life * GIVE_UP:
-                    raise
-                wait = failure.retry_after if isinstance(failure, RateLimited) else RETRY_EVERY
-                due = trio.current_time() + max(wait, RETRY_EVERY)
-                me.note("key_not_extended", reason=str(failure))
             else:
-                extended = trio.current_time()
-                due = extended + keeping.every
-                me.note("key_extended")
+                made, due = await self._extend(self._keeping.extend, value, made)
 
-    def _replace(self, me: Me, request: KeyRequest, reason: str) -> None:
-        me.note("key_lost", reason=reason)
-        self.control.send_nowait(Reconnect(request.session, reason))
+    async def _extend(self, question: Question, value: str, made: float) -> tuple[float, float]:
+        """Extend the key once; return since when it lives, and when to extend it again."""
+        try:
+            reply = await self._http.request(self._source.request(question, self._clock.now()))
+            if self._source.key(reply.body) != value:
+                self._replace(value, "the venue has another key now", over=True)
+        except Unauthorized:
+            raise
+        except HttpFailure as failure:
+            self._me.note("key_not_extended", reason=str(failure))
+            if isinstance(failure, KeyGone):
+                self._replace(value, "the key is gone", over=True)
+            elif trio.current_time() - made > self._keeping.life * GIVE_UP:
+                raise
+            elif isinstance(failure, ClockOff):
+                await self._inquirer.set_clock()
+            wait = failure.retry_after if isinstance(failure, RateLimited) else RETRY_EVERY
+            return made, trio.current_time() + max(wait, RETRY_EVERY)
+        self._me.note("key_extended")
+        return trio.current_time(), trio.current_time() + self._keeping.every
+
+    def _replace(self, value: str, reason: str, *, over: bool) -> None:
+        self._me.note("key_lost" if over else "key_ends", reason=reason)
+        self._settings.control.send_nowait(Rotate(value, reason, over))
 
 
 def _newest(requests: Mailbox[KeyRequest], request: KeyRequest) -> KeyRequest:

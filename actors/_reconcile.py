@@ -11,7 +11,7 @@ Where the next reconciliation begins is a time: ids of orders and fills need not
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
@@ -33,7 +33,7 @@ OrderKey: TypeAlias = tuple[str, OrderId]
 FillKey: TypeAlias = tuple[OrderId, int | str]
 """Order id and fill id: where two own orders met, both fills have the id of the one trade."""
 
-_RANK: Final[dict[OrderStatus, int]] = {
+RANK: Final[dict[OrderStatus, int]] = {
     "new": 0,
     "partially_filled": 1,
     "filled": 2,
@@ -41,6 +41,7 @@ _RANK: Final[dict[OrderStatus, int]] = {
     "rejected": 2,
     "expired": 2,
 }
+"""An order's states in the order in which it can have them."""
 
 
 @attrs.frozen
@@ -88,20 +89,20 @@ class _Fills:
 
     __slots__ = ("floor", "times")
 
-    def __init__(self) -> None:
-        self.times: OrderedDict[FillKey, int] = OrderedDict()
-        self.floor = -1
+    def __init__(self, floor: int) -> None:
+        self.times: dict[FillKey, int] = {}
+        self.floor = floor
         """Time of the newest fill that was forgotten."""
 
     def __contains__(self, fill: Fill) -> bool:
         return fill.time <= self.floor or (fill.order_id, fill.id) in self.times
 
-    def add(self, fill: Fill) -> None:
-        self.times[fill.order_id, fill.id] = fill.time
+    def add(self, key: FillKey, time: int) -> None:
+        self.times[key] = time
         if len(self.times) > FILLS_KEPT + FILLS_KEPT // 10:
             # Many at a time, because finding the oldest costs a sort.
-            for key in sorted(self.times, key=self.times.__getitem__)[:-FILLS_KEPT]:
-                self.floor = max(self.floor, self.times.pop(key))
+            for old in sorted(self.times, key=self.times.__getitem__)[:-FILLS_KEPT]:
+                self.floor = max(self.floor, self.times.pop(old))
 
 
 class Book:
@@ -113,13 +114,21 @@ class Book:
         """Where the account's history begins, milliseconds by the venue's clock. Fills before it are not delivered."""
         self.symbols: set[str] = set()
         """What is reconciled: the symbols declared, and those of which a live update came."""
+        self.fills_from = 0
+        """Fills before this time were delivered, if not by this process then by an earlier one."""
         self.forgotten = -1
         """When the last closed order ended that is not remembered any more."""
         self.state: AccountPhase | None = None
         """What was told last of the account."""
+        self._open: set[OrderKey] = set()
         self._closed: OrderedDict[OrderKey, None] = OrderedDict()
         self._fills: dict[str, _Fills] = {}
-        self._points: dict[str | None, tuple[int | None, int]] = {}
+        self.points: dict[str | None, tuple[int | None, int]] = {}
+        """By symbol, when the last two complete reconciliations began; None: of all symbols."""
+
+    def continue_from(self, other: Book) -> None:
+        """Become another book, of which nothing was told yet in this process."""
+        vars(self).update({**vars(other), "state": self.state})
 
     def get(self, key: OrderKey) -> Known | None:
         """Return what was delivered about an order."""
@@ -128,12 +137,22 @@ class Book:
     def has_fill(self, fill: Fill) -> bool:
         """Say whether a fill was delivered."""
         fills = self._fills.get(fill.symbol)
-        return fills is not None and fill in fills
+        return fill.time < self.fills_from if fills is None else fill in fills
+
+    def fills(self) -> Iterator[tuple[str, FillKey, int]]:
+        """Yield symbol, key and time of the delivered fills that are remembered."""
+        for symbol, fills in self._fills.items():
+            for key, time in fills.times.items():
+                yield symbol, key, time
 
     def open_orders(self, symbol: str | None = None) -> list[OrderKey]:
         """Return the orders that are open as far as was delivered, of one symbol or of all, in a steady order."""
-        found = (key for key, known in self.orders.items() if symbol in (None, key[0]) and known.status not in CLOSED)
-        return sorted(found, key=_in_order)
+        return sorted((key for key in self._open if symbol in (None, key[0])), key=_in_order)
+
+    @property
+    def has_open_orders(self) -> bool:
+        """Whether any order is open as far as was delivered."""
+        return bool(self._open)
 
     def asks_since(self, symbol: str | None) -> int:
         """Return from when on to ask: the beginning of the last complete reconciliation but one, and a bit earlier.
@@ -144,13 +163,13 @@ class Book:
             symbol: Of the question; None: of all symbols.
         """
         history = self.since or 0
-        before, _ = self._points.get(symbol, (None, 0))
+        before, _ = self.points.get(symbol, (None, 0))
         return history if before is None else max(history, before - MARGIN)
 
     def reconciled(self, symbol: str | None, began: int) -> None:
         """Note that a reconciliation is complete, which began at that time."""
-        _, last = self._points.get(symbol, (None, None))
-        self._points[symbol] = (last, began)
+        last = self.points.get(symbol)
+        self.points[symbol] = (None if last is None else last[1], began)
 
     def absorb(self, update: OrderUpdate) -> None:
         """Note that an update was delivered."""
@@ -162,7 +181,7 @@ class Book:
         elif known is not None and update.fill is not None:
             # Where the total grew by less than the fill, the fill was part of what had been assumed.
             assumed -= filled + update.fill.quantity - update.filled
-        self.orders[key] = Known(
+        now = Known(
             update.client_id,
             update.side,
             update.type,
@@ -173,19 +192,55 @@ class Book:
             update.time,
             assumed,
         )
+        self.remember(key, now)
         if update.fill is not None:
-            self._fills.setdefault(update.symbol, _Fills()).add(update.fill)
-        if update.closed:
-            self._closed[key] = None
-            if len(self._closed) > CLOSED_KEPT:
-                oldest, _ = self._closed.popitem(last=False)
-                self.forgotten = max(self.forgotten, self.orders.pop(oldest).time)
+            self.remember_fill(update.fill.symbol, (update.fill.order_id, update.fill.id), update.fill.time)
+
+    def remember(self, key: OrderKey, known: Known) -> None:
+        """Note the present state of an order."""
+        self.orders[key] = known
+        if known.status not in CLOSED:
+            self._open.add(key)
+            return
+        self._open.discard(key)
+        self._closed[key] = None
+        if len(self._closed) > CLOSED_KEPT:
+            oldest, _ = self._closed.popitem(last=False)
+            self.forgotten = max(self.forgotten, self.orders.pop(oldest).time)
+
+    def remember_fill(self, symbol: str, key: FillKey, time: int) -> None:
+        """Note that a fill was delivered."""
+        self._fills.setdefault(symbol, _Fills(self.fills_from - 1)).add(key, time)
 
 
 def _in_order(key: OrderKey) -> tuple[str, int, str]:
     """Sort ids that are numbers as numbers, also where they are text."""
     symbol, order_id = key
     return symbol, len(str(order_id)), str(order_id)
+
+
+def present(book: Book, venue: str, account: str, received: int) -> list[OrderUpdate]:
+    """Return the state of each order that is open as far as the book knows, as an update in which nothing happens."""
+    return [
+        OrderUpdate(
+            venue=venue,
+            account=account,
+            symbol=key[0],
+            order_id=key[1],
+            client_id=known.client_id,
+            side=known.side,
+            type=known.type,
+            status=known.status,
+            price=known.price,
+            quantity=known.quantity,
+            filled=known.filled,
+            fill=None,
+            time=known.time,
+            source="reconcile",
+            received=received,
+        )
+        for key, known in ((key, book.orders[key]) for key in book.open_orders())
+    ]
 
 
 Verdict = Literal["news", "repeated", "incomplete"]
@@ -208,8 +263,8 @@ def judge(book: Book, update: OrderUpdate) -> Verdict:
     if update.fill is not None:
         unseen = known.filled + update.fill.quantity - update.filled
         return "news" if 0 <= unseen <= known.assumed else "incomplete"
-    rank, known_rank = _RANK[update.status], _RANK[known.status]
-    if rank < known_rank or known_rank == _RANK["filled"] or (rank == known_rank and update.time <= known.time):
+    rank, known_rank = RANK[update.status], RANK[known.status]
+    if rank < known_rank or known_rank == RANK["filled"] or (rank == known_rank and update.time <= known.time):
         return "repeated"
     return "news" if update.filled == known.filled else "incomplete"
 
@@ -314,7 +369,7 @@ def _chain(
         filled += fill.quantity
         status = "filled" if report.status == "filled" and filled == report.filled else "partially_filled"
         found.append(update(status, filled, fill.time, fill))
-    if _RANK[report.status] > _RANK[status] or (known is None and report.status == "rejected"):
+    if RANK[report.status] > RANK[status] or (known is None and report.status == "rejected"):
         found.append(update(report.status, filled, report.updated, None))
     return found
 
@@ -348,7 +403,7 @@ def _fitting(
         known is not None
         and report.filled < known.filled
         and all(fill.time >= live_from for fill in fills)
-        and _RANK[report.status] <= _RANK[known.status]
+        and RANK[report.status] <= RANK[known.status]
     ):
         # REST reads a copy that lags behind the stream ("Memory => Database"): what was delivered is the newer.
         return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypedDict, Unpack, cast, overload
+from typing import Any, Final, Literal, TypedDict, Unpack, cast, overload
 
 import attrs
 
@@ -28,6 +29,7 @@ from ._groups import (
     wrong_type,
 )
 from ._http import network
+from ._liveness import Liveness
 from ._messages import Hold
 from ._records import AccountItem, BookItem, FeedItem, QuoteItem, SymbolChange
 from ._secret import Secret
@@ -295,8 +297,11 @@ class Venue:
         passphrase: Secret | None = None,
         out: Mailbox[AccountItem],
         symbols: Sequence[str] = (),
+        live: Liveness | None = None,
+        store: str | Path | Literal[False] | None = None,
         since: int | None = None,
         reconcile_every: float = 300.0,
+        quiet_after: float = 60.0,
         ping_every: float | None = None,
         required: bool = True,
         source: Mapping[str, Any] = MappingProxyType({}),
@@ -313,9 +318,14 @@ class Venue:
             symbols: What is reconciled, where the venue is asked symbol by symbol. Without any: every symbol that has
                 open orders or of which an update came; an order that began and ended during an interruption on a symbol
                 never seen before then goes unnoticed.
+            live: Told whether the account is live.
+            store: The file in which its state is kept, so that what happens while no process runs is delivered by the
+                next one. None: that of the `ledger` in the tree, if there is one; False: nowhere.
             since: Where the history begins, milliseconds by the venue's clock: the fills after it are delivered even if
-                they happened before the bot was started. None: when it was started.
+                they happened before the bot was started. None: when it was started. What is in the store counts more.
             reconcile_every: Seconds between reconciliations while nothing is interrupted.
+            quiet_after: Seconds without any event, while orders are open, after which there is one in between; each
+                that finds nothing doubles them.
             ping_every: Seconds between pings; None: the venue's own interval.
             required: Whether health is lost with this account.
             source: Options of the venue's own.
@@ -325,7 +335,9 @@ class Venue:
             BadTree: An option does not exist, or its value makes no sense.
         """
         wrong = wrong_seconds(
-            reconcile_every=reconcile_every, **({} if ping_every is None else {"ping_every": ping_every})
+            reconcile_every=reconcile_every,
+            quiet_after=quiet_after,
+            **({} if ping_every is None else {"ping_every": ping_every}),
         )
         wrong += wrong_type("out", out, Mailbox, "a Mailbox")
         wrong += wrong_type("required", required, bool, "True or False")
@@ -334,6 +346,10 @@ class Venue:
         if passphrase is not None:
             wrong += wrong_type("passphrase", passphrase, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("symbols", symbols, (list, tuple, set, frozenset), "a list of symbols")
+        if live is not None:
+            wrong += wrong_type("live", live, Liveness, "a Liveness")
+        if store is not None and store is not False:
+            wrong += wrong_type("store", store, (str, Path), "a path, or False")
         wrong += [] if since is None else wrong_count("since", since, least=0)
         maker = self._account_source
         if maker is None:
@@ -353,6 +369,9 @@ class Venue:
             out=out,
             since=since,
             reconcile_every=reconcile_every,
+            quiet_after=quiet_after,
+            live=live,
+            store=Path(store) if isinstance(store, str) else store,
             ping_every=made.ping_every if ping_every is None else ping_every,
             required=required,
             options=options,

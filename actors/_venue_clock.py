@@ -8,19 +8,28 @@ certificates), the owner of the account compares the two.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Final
 
 import attrs
 import trio
 
+from supervisor import Me
+
 from ._account_source import AccountSource
+from ._errors import HttpFailure, Unauthorized
 from ._http import Http
 
 SAMPLES: Final = 3
 """Measurements when nothing is known."""
 KEPT: Final = 7
 """Measurements of which the middle counts."""
+EVERY: Final = 600.0
+"""Seconds between measurements."""
+WALL_OFF: Final = 30.0
+"""Seconds by which the machine's clock may differ before somebody should know."""
+ADVICE: Final = "requests are signed with the venue's time; set this machine's clock, by NTP for example"
 JUMP: Final = 1000.0
 """Milliseconds. A measurement that is further off than this, and than its own uncertainty, says that the others are old:
 the venue's clock was set, or Trio's stood still while the machine slept."""
@@ -65,6 +74,35 @@ class VenueClock:
         self._offsets.append(offset)
         self._offset = median(self._offsets)
         self.uncertainty = took / 2 if len(self._offsets) == 1 else max(self.uncertainty * 0.9, took / 2)
+
+
+async def watch(
+    clock: VenueClock, measure_again: Callable[[], Awaitable[None]], wall: Callable[[], float], me: Me
+) -> None:
+    """Measure from time to time, for ever, and note when the machine's clock is off, and when it is right again.
+
+    Args:
+        clock: The venue's.
+        measure_again: Measures it.
+        wall: What the machine's clock shows, seconds since the epoch.
+        me: Notes it.
+    """
+    off = False
+    while True:
+        ahead = clock.ahead_of(wall())
+        if abs(ahead) > WALL_OFF:
+            # Time after time, so that an alert lasts as long as the trouble.
+            me.note("clock_off", seconds=round(-ahead, 1), advice=ADVICE)
+        elif off:
+            me.note("clock_right", seconds=round(-ahead, 1))
+        off = abs(ahead) > WALL_OFF
+        await trio.sleep(EVERY)
+        try:
+            await measure_again()
+        except Unauthorized:
+            raise
+        except HttpFailure as failure:
+            me.note("clock_not_measured", reason=str(failure))
 
 
 async def measure(clock: VenueClock, http: Http, source: AccountSource, samples: int = 1) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from actors import AccountItem, AccountState, OrderUpdate, Secret
 from actors._account_source import Credentials
-from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect
+from actors._messages import Batch, Hold, Lost, Opened, Order, PrivateInflow, Reconnect
 from actors._private_stream import PrivateStream
 from actors._reconcile import Book
 from actors._records import CLOSED
@@ -61,7 +61,7 @@ class World:
         self.events: list[Event] = []
         self.session = Session()
         self.running: Running
-        self.inflow: Mailbox[Inflow[OrderUpdate]] = Mailbox("inflow", capacity=8)
+        self.inflow: Mailbox[PrivateInflow[Any]] = Mailbox("inflow", capacity=8)
         self.control: Mailbox[Order] = Mailbox("control", capacity=8, overflow="drop_oldest")
         self.bombs: Mailbox[int] = Mailbox("bombs", capacity=100)
         self.outbox: Mailbox[AccountItem] = Mailbox("out", capacity=2)
@@ -144,7 +144,7 @@ class World:
             limit=Limit(1000, 1),
         )
 
-    async def tell(self, *messages: Inflow[OrderUpdate]) -> None:
+    async def tell(self, *messages: PrivateInflow[Any]) -> None:
         await self.running.mailbox(self.inflow).send_many(messages)
 
     async def open(self) -> None:
