@@ -73,6 +73,7 @@ from ._venue import FeedSpec as FeedSpec
 from ._venue import TradeOptions as TradeOptions
 from ._venue import Venue as Venue
 from ._venues import binance as binance
+from ._venues import binance_coinm as binance_coinm
 from ._venues import binance_usdm as binance_usdm
 from ._venues import bybit as bybit
 from ._venues import bybit_linear as bybit_linear
@@ -143,6 +144,7 @@ __all__ = [
     "apprise",
     "best_feed",
     "binance",
+    "binance_coinm",
     "binance_usdm",
     "bybit",
     "bybit_linear",

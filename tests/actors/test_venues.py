@@ -227,7 +227,15 @@ def test_the_test_network_has_both_addresses_of_its_own() -> None:
         (lambda: binance_usdm.account("main", **KEYS, symbols="BTCUSDT"), r"main/orders: symbols must be a list"),
         (lambda: binance_usdm.account("main", **KEYS, since=-5), r"main/orders: since must be"),
         (lambda: binance_usdm.account("main", **KEYS, reconcile_every=0), r"main/orders: reconcile_every must be"),
-        (lambda: binance.account("main", **KEYS), r"main/orders: private streams of binance are not supported"),
+        (lambda: NO_ACCOUNTS.account("main", **KEYS), r"main/orders: private streams of binance are not supported"),
+        (
+            lambda: binance.account("main", **KEYS, source={"margin": "x"}),
+            r"main/orders: margin is 'cross' or 'isolated'",
+        ),
+        (
+            lambda: binance.account("main", **KEYS, source={"margin": "isolated"}),
+            r"main/orders: an isolated margin account",
+        ),
     ],
 )
 def test_what_is_wrong_is_reported_with_its_path(build: Any, message: str) -> None:

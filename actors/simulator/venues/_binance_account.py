@@ -129,7 +129,7 @@ class AccountDesk:
             and (fill.trade_id >= from_id if from_id is not None else start <= fill.time <= end)
         ]
         oldest_first = from_id is not None or params.has("startTime")
-        return [fill_row(fill) for fill in (found[:limit] if oldest_first else found[-limit:])]
+        return [fill_row(self._floor.venue, fill) for fill in (found[:limit] if oldest_first else found[-limit:])]
 
 
 def _window(params: Params, now_ms: int) -> tuple[int, int]:
