@@ -20,12 +20,13 @@ import trio
 
 from supervisor import Backoff, Budget, Mailbox, Me, PlannedEnd, actor
 
-from ._errors import MuteFeed
+from ._errors import MuteFeed, SecretMissing, Unauthorized
 from ._lines import Line
-from ._link import Link, together
-from ._messages import Hold, Inflow, Order, Ping, Reconnect, Resubscribe, WantedChanged, kept
+from ._link import Link
+from ._messages import Denial, Hold, Order, Ping, Reconnect, Resubscribe, Rotate, WantedChanged, kept
 from ._outflow import BEAT_EVERY, Outflow
 from ._subscriptions import ANSWER_WITHIN
+from ._together import together
 from ._wire import CONNECT_TIMEOUT, Dial, Tls
 
 BACKOFF: Final = Backoff(floor=0.25, base=0.5, cap=60.0)
@@ -42,8 +43,12 @@ SETTLED: Final = 60.0
 """Seconds. A venue that announces the end of a younger wire is given the time of a failed attempt."""
 NEXT: Final = Backoff(floor=0.0, base=1.0, cap=60.0)
 """Before the attempts to open the next wire; a notice reaches many connections at once."""
+REFUSED: Final = (Unauthorized, SecretMissing)
+"""Failures that trying again does not mend."""
 
 _LONGEST_NAP: Final = 10.0
+_LAST_WORD: Final = 5.0
+"""Seconds for the owner to take it."""
 
 
 @actor(
@@ -62,7 +67,8 @@ class Connection:
     """
 
     line: Line
-    inflow: Mailbox[Inflow[Any]]
+    inflow: Mailbox[Any]
+    """Of `Inflow`, of private lines of `PrivateInflow`."""
     control: Mailbox[Order]
     hold: Mailbox[Hold]
     attempts: Budget | None = None
@@ -88,7 +94,8 @@ class Connection:
             BadFrame: The venue sent what cannot be read.
             Unsubscribed: The venue refused every symbol, or did not answer.
             MuteFeed: The feed found that nothing comes, although there is something.
-            KeyExpired, KeyTimeout: Of private connections.
+            KeyTimeout: Of private connections: no listen key came.
+            Unauthorized, SecretMissing: Of private connections: the credentials are refused, or missing.
             PlannedEnd: The venue asked to wait, or nothing is wanted any more.
         """
         await _Run(self, me, kept(self.hold, Hold)).run()
@@ -111,7 +118,14 @@ class _Run:
         """Live until a wire ends and no other takes over."""
         await self._wait_until_allowed()
         await self._wait_until_wanted()
-        await together(self._obey, self._succession)
+        try:
+            await together(self._obey, self._succession)
+        except REFUSED as refusal:
+            if self._settings.line.keyed is not None:
+                self._outflow.say(Denial(str(refusal)))
+                with trio.move_on_after(_LAST_WORD):
+                    await self._outflow.flush()
+            raise
 
     async def _wait_until_allowed(self) -> None:
         wait = self._hold.until - trio.current_time()
@@ -149,6 +163,9 @@ class _Run:
                     for link in self._links:
                         if link.session is order.session:
                             link.renew(order.symbols)
+                case Rotate():
+                    for link in self._links:
+                        link.rotate(order)
                 case WantedChanged():
                     self._want()
 
@@ -201,6 +218,11 @@ class _Run:
             if not following.ended:
                 await self._dismiss(present, reason)
                 return following
+            if isinstance(following.failure, REFUSED):
+                # Nobody will open another one, and who we are is asked of us for this one, too.
+                present.fail(following.failure)
+                await self._until(lambda: present.ended)
+                return present
             failures += 1
             self._me.note("not_replaced", reason=str(following.failure), attempts=failures)
             await self._forget(following)

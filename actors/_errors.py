@@ -10,11 +10,13 @@ ActorError
     HttpFailure             a REST request was not answered with success
         Unauthorized        the venue refuses the credentials: trying again does not help
         RateLimited         the venue says when to come back
+        ClockOff            the request's time was not the venue's: measure its clock, and sign again
+        NoSuchOrder         the venue does not know the order, or not yet
+        KeyGone             the listen key is no longer valid: make a new one
         UnknownOutcome      whether the request took effect must be asked before it is repeated
     BadFrame                the venue sent what the decoder cannot read
     Unsubscribed            the subscription was refused, or is not among those the venue lists
     MuteFeed                connected, and yet silent, while the venue has news
-    KeyExpired              the listen key of a private stream is no longer valid
     KeyTimeout              no listen key came in time
     Inconsistent            the venue's answers about an account do not add up
 
@@ -138,6 +140,18 @@ class RateLimited(HttpFailure):
         self.retry_after = retry_after
 
 
+class ClockOff(HttpFailure):
+    """The time in the request was not the venue's."""
+
+
+class NoSuchOrder(HttpFailure):
+    """The venue does not know the order: it never had it, has forgotten it, or has not written it down yet."""
+
+
+class KeyGone(HttpFailure):
+    """The listen key of a private stream no longer exists."""
+
+
 class UnknownOutcome(HttpFailure):
     """The request may or may not have taken effect: ask before repeating it."""
 
@@ -163,10 +177,6 @@ class Unsubscribed(ActorError):
 
 class MuteFeed(ActorError):
     """The connection is up and brings nothing, although the venue has newer data."""
-
-
-class KeyExpired(ActorError):
-    """The listen key of a private stream is no longer valid; the connection brings nothing any more."""
 
 
 class KeyTimeout(ActorError):

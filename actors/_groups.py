@@ -8,25 +8,30 @@ bot: no limit of a group can be reached by failures that keep to the backoff.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 
 from supervisor import Budget, Child, Limit, Mailbox, Supervisor, child
 
+from ._account_source import AccountSource
 from ._books import Books
 from ._connection import Connection
+from ._errors import SecretMissing, Unauthorized
 from ._feed import Feed
 from ._lines import Line, PrivateLine, PublicLine
 from ._listen_key import ListenKeeper
-from ._messages import Hold, Inflow, Key, KeyRequest, Order, Wanted
+from ._liveness import Liveness
+from ._messages import Hold, Inflow, Key, KeyRequest, Order, PrivateInflow, Wanted
 from ._pinger import Pinger
 from ._private_stream import PrivateStream
 from ._quotes import Quotes
-from ._records import AccountItem, OrderUpdate, SymbolChange
-from ._source import AccountSource, Channel, Limits, PublicSource
+from ._records import AccountItem, SymbolChange
+from ._source import Channel, Limits, PublicSource
+from ._venue_clock import VenueClock
 from ._wire import Dial, Tls
 
 T = TypeVar("T")
@@ -35,6 +40,8 @@ NEVER_REACHED: Final = Limit(restarts=1000, within=60.0)
 """A backoff with a floor of 0.25 s allows 240 restarts a minute and actor."""
 INFLOW: Final = 4096
 """Messages between a connection and the owner of the data; when they are used up, the connection waits."""
+_PARKING: Final = {Unauthorized: "park", SecretMissing: "park"}
+"""Of connections that log in: trying again with what the venue refuses may get the key locked."""
 OWNERS: Final[Mapping[Channel, tuple[str, Callable[..., Any]]]] = {
     "trades": ("feed", Feed),
     "quotes": ("quotes", Quotes),
@@ -105,8 +112,8 @@ def feed_group(
     """
     owner, kind = OWNERS[channel]
     wrong = wish.wrong()
-    source = _made(wrong, make)
-    symbols = _spelled(wrong, source, wish.symbols) if source is not None else ()
+    source = made_of(wrong, make)
+    symbols = _subscribable(wrong, source, wish.symbols) if source is not None else ()
     if wrong or source is None:
         return unusable_group(wish.group, owner, wrong, options)
     inflow: Mailbox[Inflow[Any]] = Mailbox(f"{wish.group} inflow", capacity=INFLOW)
@@ -131,7 +138,7 @@ def feed_group(
         required=wish.required,
         **of_trades,
     )
-    made = _made(wrong, make_owner)
+    made = made_of(wrong, make_owner)
     if made is None:
         return unusable_group(wish.group, owner, wrong, options)
     line = PublicLine(
@@ -168,10 +175,11 @@ def _side_by_side(lines: Sequence[Sequence[Child]]) -> Supervisor:
 def _line(
     place: Place,
     line: Line,
-    inflow: Mailbox[Inflow[Any]],
+    inflow: Mailbox[Any],
     control: Mailbox[Order],
     limits: Limits,
     ping_every: float,
+    **policy: Any,
 ) -> list[Child]:
     # A venue counts what comes from one address, whoever it is for.
     attempts = Budget(f"connections to {place.ws}", limits.attempts, limits.attempts_within)
@@ -185,18 +193,20 @@ def _line(
         tls=place.tls,
         dial=place.dial,
     )
-    return [child("connection", connection, budget=attempts), child("pinger", Pinger(control, ping_every))]
+    return [child("connection", connection, budget=attempts, **policy), child("pinger", Pinger(control, ping_every))]
 
 
 def account_group(
     place: Place,
     source: AccountSource,
-    limits: Limits,
     *,
     symbols: Sequence[str],
     out: Mailbox[AccountItem],
     since: int | None,
     reconcile_every: float,
+    quiet_after: float,
+    live: Liveness | None,
+    store: Path | Literal[False] | None,
     ping_every: float,
     required: bool,
     options: dict[str, Any],
@@ -207,9 +217,10 @@ def account_group(
         BadTree: Something is wrong with the options.
     """
     name = source.account
-    inflow: Mailbox[Inflow[OrderUpdate]] = Mailbox(f"{name} inflow", capacity=INFLOW)
+    inflow: Mailbox[PrivateInflow[Any]] = Mailbox(f"{name} inflow", capacity=INFLOW)
     requests: Mailbox[KeyRequest] = Mailbox(f"{name} key requests", capacity=1, overflow="drop_oldest")
     keys: Mailbox[Key] = Mailbox(f"{name} keys", capacity=1, overflow="drop_oldest")
+    clock: Mailbox[VenueClock] = Mailbox(f"{name} clock of the venue", capacity=1)
     control = _control(name)
     orders = PrivateStream(
         source=source,
@@ -220,8 +231,12 @@ def account_group(
         control=control,
         hold=place.rest_hold,
         book=Mailbox(f"{name} book", capacity=1),
+        clock=clock,
         since=since,
         reconcile_every=reconcile_every,
+        quiet_after=quiet_after,
+        live=live,
+        store=store,
         transport=place.transport,
         required=required,
     )
@@ -231,13 +246,29 @@ def account_group(
         requests=requests,
         keys=keys,
         control=control,
+        inflow=inflow,
         hold=place.rest_hold,
+        clock=clock,
         transport=place.transport,
     )
-    line = PrivateLine(source, place.ws, requests, keys, ping_every)
+    line = PrivateLine(
+        source=source,
+        address=place.ws,
+        rest=place.rest,
+        requests=requests,
+        keys=keys,
+        ping_every=ping_every,
+        clock=clock,
+        rest_hold=place.rest_hold,
+        transport=place.transport,
+    )
     return Supervisor(
         name,
-        [child("orders", orders), child("key", key), *_line(place, line, inflow, control, limits, ping_every)],
+        [
+            child("orders", orders),
+            *([] if source.keeping is None else [child("key", key)]),
+            *_line(place, line, inflow, control, source.limits, ping_every, on=_PARKING),
+        ],
         strategy="rest_for_one",
         limit=NEVER_REACHED,
         **options,
@@ -258,7 +289,8 @@ def _control(name: str) -> Mailbox[Order]:
     return Mailbox(f"{name} control", capacity=16, overflow="drop_oldest")
 
 
-def _made(wrong: list[str], make: Callable[[], T]) -> T | None:
+def made_of(wrong: list[str], make: Callable[[], T]) -> T | None:
+    """Return what can be made, or say what is wrong with it."""
     try:
         return make()
     except (TypeError, ValueError) as problem:
@@ -267,7 +299,7 @@ def _made(wrong: list[str], make: Callable[[], T]) -> T | None:
         return None
 
 
-def _spelled(wrong: list[str], source: PublicSource, names: Sequence[str]) -> tuple[str, ...]:
+def spelled_by(wrong: list[str], source: PublicSource | AccountSource, names: Iterable[str]) -> tuple[str, ...]:
     """Return the symbols as the venue spells them, and say what is wrong with the list."""
     found: dict[str, None] = {}
     for name in names:
@@ -282,12 +314,18 @@ def _spelled(wrong: list[str], source: PublicSource, names: Sequence[str]) -> tu
         if symbol in found:
             wrong.append(f"symbols has {symbol!r} twice")
         found[symbol] = None
+    return tuple(found)
+
+
+def _subscribable(wrong: list[str], source: PublicSource, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the same, and say whether they fit on a connection."""
+    found = spelled_by(wrong, source, names)
     if not names:
         wrong.append("symbols must have at least one name")
     most = source.limits.symbols
     if len(found) > most:
         wrong.append(f"symbols has {len(found)} names, and {source.venue} takes {most} on a connection: make two feeds")
-    return tuple(found)
+    return found
 
 
 async def _never(_me: object) -> None:

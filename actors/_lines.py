@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import attrs
 import trio
 
 from supervisor import Mailbox
 
-from ._errors import BadFrame, KeyTimeout
+from ._account_source import AccountSource, Question
+from ._errors import KeyTimeout
 from ._http import open_http
+from ._login import Login, Talk
+from ._message_budget import MessageBudget
 from ._messages import Hold, Key, KeyRequest, Wanted, kept
 from ._session import Session
-from ._source import (
-    AccountSource,
-    Acknowledged,
-    Closing,
-    Decoded,
-    Door,
-    Frame,
-    Ignored,
-    Limits,
-    Listed,
-    ListenKeyExpired,
-    Pong,
-    PublicSource,
-    Refused,
-    Welcome,
-)
+from ._source import Decoded, Door, Frame, Limits, PublicSource
 from ._subscriptions import Subscriptions
-
-_CONTROL: Final = (Acknowledged, Closing, Ignored, Listed, ListenKeyExpired, Pong, Refused, Welcome)
+from ._venue_clock import VenueClock, measure
 
 
 class Line(Protocol):
     """What differs between public and private connections."""
 
     @property
-    def limits(self) -> Limits | None:
-        """What the venue allows; None: nothing that concerns us."""
+    def limits(self) -> Limits:
+        """What the venue allows."""
 
     @property
     def ping_every(self) -> float:
         """Seconds between pings."""
+
+    @property
+    def keyed(self) -> bool | None:
+        """Of private lines, whether a key is made for each connection; None: it is a public one."""
+
+    def talk(
+        self, door: Door, answer_within: float, messages: MessageBudget, unread_until: Callable[[], float]
+    ) -> Talk | None:
+        """Return what is said on a new private connection; None: it is a public one, see `subscriptions`."""
 
     async def door(self, session: Session) -> Door:
         """Return where to connect.
@@ -81,6 +77,7 @@ class PublicLine:
     """What is wanted until someone changes it."""
     rest_hold: Mailbox[Hold]
     transport: Any = None
+    keyed: None = None
 
     @property
     def limits(self) -> Limits:
@@ -105,6 +102,9 @@ class PublicLine:
             reply = await http.request(request)
         return self.source.door(self.address, reply.body)
 
+    def talk(self, *_: object) -> None:
+        """Return None: on public connections there are only subscriptions."""
+
     def wanted(self) -> Sequence[str]:
         """Return the symbols that the feed shall have now."""
         return tuple(kept(self.wanted_slot, lambda: Wanted(dict.fromkeys(self.symbols))).symbols)
@@ -124,51 +124,87 @@ class PublicLine:
 
 @attrs.frozen
 class PrivateLine:
-    """The orders of one account. Every connection gets a listen key that was confirmed for it."""
+    """The orders of one account. Every connection gets a key that was confirmed for it, where the venue has keys."""
 
     source: AccountSource
     address: str
+    rest: str
     requests: Mailbox[KeyRequest]
     keys: Mailbox[Key]
     ping_every: float
+    clock: Mailbox[VenueClock]
+    rest_hold: Mailbox[Hold]
+    transport: Any = None
     patience: float = 20.0
     """Seconds to wait for a key."""
-    limits: None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What the venue allows."""
+        return self.source.limits
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a key is made for each connection."""
+        return self.source.keeping is not None
+
+    def talk(
+        self, door: Door, answer_within: float, messages: MessageBudget, unread_until: Callable[[], float]
+    ) -> Talk:
+        """Return what is said on a new connection."""
+        login = Login(self.source, door.key, answer_within)
+        return Talk(login, self.source.probe_every, kept(self.clock, VenueClock), messages, unread_until)
 
     async def door(self, session: Session) -> Door:
-        """Ask for a listen key, and return the address with it.
+        """Ask for what the connection needs, and return the address.
 
         Raises:
-            KeyTimeout: None came.
+            KeyTimeout: No key came.
+            HttpFailure: The address could not be had.
+            Unauthorized: The venue refuses the credentials.
+            SecretMissing: A credential is missing.
+            BadFrame: The answer cannot be read.
         """
+        key = "" if self.source.keeping is None else await self._key(session)
+        question, clock = self.source.door_question(), kept(self.clock, VenueClock)
+        answer: bytes | None = None
+        if question is not None or not clock.known:
+            answer = await self._answer(question, clock)
+        return attrs.evolve(self.source.door(self.address, answer, key), key=key)
+
+    async def _key(self, session: Session) -> str:
         await self.requests.send(KeyRequest(session))
         with trio.move_on_after(self.patience):
             async for key in self.keys:
                 # An answer to an earlier connection may hold a key that has died since.
                 if key.session is session:
-                    return Door(self.address + self.source.stream_path(key.value))
+                    return key.value
         raise KeyTimeout(f"no listen key within {self.patience:g} s")
 
+    async def _answer(self, question: Question | None, clock: VenueClock) -> bytes | None:
+        async with open_http(
+            self.rest,
+            self.source.failure,
+            hold=kept(self.rest_hold, Hold),
+            transport=self.transport,
+            limit=self.source.limits.rest,
+        ) as http:
+            if not clock.known:
+                await measure(clock, http, self.source)
+            if question is None:
+                return None
+            return (await http.request(self.source.request(question, clock.now()))).body
+
     def wanted(self) -> None:
-        """Return None: the address says everything."""
+        """Return None: there are no symbols to choose."""
 
     def subscriptions(self, answer_within: float) -> None:
-        """Return None: the key was confirmed by REST a moment ago, and there is nothing to ask for."""
+        """Return None: there are no symbols to choose."""
 
-    def ping(self, number: int) -> None:
-        """Return None: the protocol's own ping is used."""
+    def ping(self, number: int) -> str | None:
+        """Return the venue's form of a ping."""
+        return self.source.ping(number)
 
     def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
-        """Read frame by frame: there are few."""
-        decoded = Decoded([], [])
-        for frame in frames:
-            try:
-                message = self.source.decode(frame, received)
-            except BadFrame as error:
-                decoded.error = error
-                break
-            if isinstance(message, _CONTROL):
-                decoded.controls.append(message)
-            else:
-                decoded.items.append(message)
-        return decoded
+        """Read a batch of frames."""
+        return self.source.decode_many(frames, received)

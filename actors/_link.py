@@ -12,9 +12,10 @@ import trio
 
 from supervisor import MailboxClosed, Me
 
-from ._errors import ConnectFailed, KeyExpired, PongTimeout, RateLimited, Unsubscribed
+from ._errors import ConnectFailed, PongTimeout, RateLimited, Unauthorized, Unsubscribed
+from ._login import Talk
 from ._message_budget import MessageBudget
-from ._messages import Batch, Hold, Lost, Opened, Rejected, Subscribed
+from ._messages import Authenticating, Batch, Hold, Lost, Opened, Rejected, Rotate, Subscribed
 from ._outflow import Outflow
 from ._session import Session
 from ._source import (
@@ -22,14 +23,16 @@ from ._source import (
     Closing,
     Control,
     Decoded,
+    Denied,
     Door,
     Ignored,
     Listed,
-    ListenKeyExpired,
     Pong,
     Refused,
+    Terminated,
     Welcome,
 )
+from ._together import together
 from ._wire import Wire, open_wire
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class Link:
         session: What the owner of the data knows it by.
         opened: Whether the owner was told of it.
         fed: Whether data has come.
-        closing: What the venue has announced, if it has.
+        closing: Why it must be replaced, if it must.
         ended: Whether it is over.
         failure: Why it ended; None: it was told to.
     """
@@ -72,12 +75,17 @@ class Link:
         self._reason = "stopped"
         limits = settings.line.limits
         self._messages = MessageBudget(
-            *((None, 1.0) if limits is None else (limits.messages, limits.messages_within)),
+            limits.messages,
+            limits.messages_within,
             ping_every=settings.line.ping_every,
             peer_pings=settings.line.ping(0) is None,
         )
         self._subscriptions = settings.line.subscriptions(settings.confirm_within)
-        self._greeted = limits is None or not limits.greets
+        self._talk: Talk | None = None
+        self._key = ""
+        self._told = False
+        """Whether the owner knows of this session, and that it is not lost."""
+        self._greeted = not limits.greets
         self._early: list[Any] = []
         self._pong: trio.Event | None = None
         self._ping_due = trio.Event()
@@ -131,12 +139,30 @@ class Link:
             self._subscriptions.renew(symbols)
             self._ask_again.set()
 
+    def rotate(self, order: Rotate) -> None:
+        """Have another one take its place, if it was made with that key."""
+        if self._key == order.key:
+            self._announce(order.reason, over=order.over)
+
+    def _announce(self, reason: str, *, over: bool) -> None:
+        if over:
+            # Nothing comes any more, although the wire lives: what happens from now on is missed.
+            self._say_lost(reason)
+        self.closing = self.closing or reason
+        self._changed()
+
     # The life of a wire ----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         settings = self._settings
         try:
+            if self._line.keyed:
+                self._say_authenticating()
             door = await self._line.door(self.session)
+            self._key = door.key
+            self._talk = self._line.talk(
+                door, settings.confirm_within, self._messages, lambda: self._outflow.held_until
+            )
             async with open_wire(
                 door.url, tls=settings.tls, dial=settings.dial, connect_timeout=settings.connect_timeout
             ) as wire:
@@ -152,19 +178,29 @@ class Link:
                     raise
                 finally:
                     # Before the closing, which takes a while: the owner may be about to be stopped, too.
-                    self._say_lost()
+                    self._say_lost(self._reason)
                     with self._me.cleanup():
                         await wire.aclose()
         except (ConnectFailed, RateLimited) as failure:
+            self._say_lost(f"{type(failure).__name__}: {failure}")
             if failure.retry_after is not None:
                 self._hold.extend(failure.retry_after)
             raise
+        except Exception as failure:
+            self._say_lost(f"{type(failure).__name__}: {failure}")
+            raise
 
-    def _say_lost(self) -> None:
-        if self.opened:
+    def _say_authenticating(self) -> None:
+        if not self._told:
+            self._told = True
+            self._outflow.say(Authenticating(self.session))
+
+    def _say_lost(self, reason: str) -> None:
+        if self._told:
+            self._told = False
             # A closed mailbox belongs to a tree that has ended; then nobody asks.
             with suppress(MailboxClosed):
-                self._outflow.say(Lost(self.session, self._reason))
+                self._outflow.say(Lost(self.session, reason))
 
     async def _pump(self, wire: Wire) -> None:
         while True:
@@ -178,7 +214,7 @@ class Link:
         for control in decoded.controls:
             try:
                 self._hear(control)
-            except (Unsubscribed, KeyExpired) as error:
+            except (Unsubscribed, Unauthorized) as error:
                 # What came before it is handed over first.
                 end = error
         if decoded.items:
@@ -207,10 +243,11 @@ class Link:
             case Acknowledged() | Listed() | Refused():
                 self._answered(control)
             case Closing():
-                self.closing = self.closing or control.reason
-                self._changed()
-            case ListenKeyExpired():
-                raise KeyExpired("the venue says that the listen key has expired")
+                self._announce(control.reason, over=False)
+            case Terminated():
+                self._announce(control.reason, over=True)
+            case Denied():
+                raise Unauthorized("private stream", control.message, code=control.code)
             case Ignored(known=False):
                 self._note_unknown(control.kind)
 
@@ -224,16 +261,15 @@ class Link:
 
     async def _ask(self, wire: Wire) -> None:
         """Be greeted, then send requests as they come up, and see to the answers that are overdue."""
-        subscriptions = self._subscriptions
-        if subscriptions is None:
-            self._open()
-            await self._outflow.flush()
-            await trio.sleep_forever()
         with trio.move_on_after(self._settings.confirm_within):
             while not self._greeted:
                 await self._until_asked(float("inf"))
         if not self._greeted:
             raise Unsubscribed(f"not greeted within {self._settings.confirm_within:g} s")
+        subscriptions = self._subscriptions
+        if subscriptions is None:
+            await self._log_in(wire)
+            return
         subscriptions.want(self._line.wanted() or ())
         open_at = trio.current_time() + self._settings.confirm_within
         while True:
@@ -248,6 +284,13 @@ class Link:
                     await wire.send(text)
             self._see_to_answers(late=trio.current_time() >= open_at)
             await self._outflow.flush()
+
+    async def _log_in(self, wire: Wire) -> None:
+        assert self._talk is not None, "without subscriptions there is a login, if only an empty one"
+        await self._talk.log_in(wire, self._say_authenticating)
+        self._open()
+        await self._outflow.flush()
+        await self._talk.keep_asking(wire)
 
     async def _until_asked(self, at: float) -> None:
         with trio.move_on_at(at):
@@ -269,8 +312,8 @@ class Link:
     def _answered(self, control: Acknowledged | Refused | Listed) -> None:
         subscriptions = self._subscriptions
         if subscriptions is None:
-            if isinstance(control, Refused):
-                raise Unsubscribed(f"refused: {control.message} ({control.code})")
+            assert self._talk is not None, "frames come after the door"
+            self._talk.hear(control)
             return
         known = subscriptions.answered(control, trio.current_time())
         if not known and isinstance(control, Refused):
@@ -285,7 +328,8 @@ class Link:
     def _open(self) -> None:
         """Tell the owner that the connection is open, with what is confirmed so far."""
         symbols = frozenset[str]() if self._subscriptions is None else self._subscriptions.confirmed
-        self.opened, self.opened_at = True, trio.current_time()
+        self.opened = self._told = True
+        self.opened_at = trio.current_time()
         self._outflow.say(Opened(self.session, symbols))
         self._tell_news(but=symbols)
         early, self._early = self._early, []
@@ -343,20 +387,3 @@ class Link:
         if scope.cancelled_caught:
             raise PongTimeout(within)
         return trio.current_time() - started
-
-
-async def together(*jobs: Callable[[], Awaitable[None]]) -> None:
-    """Run jobs side by side until one raises, and raise that: as itself, unless several failed at once differently.
-
-    The end of a connection is seen by everyone who uses it, in the same words.
-    """
-    try:
-        async with trio.open_nursery() as nursery:
-            for job in jobs:
-                nursery.start_soon(job)
-    except BaseExceptionGroup as group:
-        failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
-        if len({(type(error), str(error)) for error in failures}) > 1:
-            raise
-        # A failure is worth more than the cancellation that came at the same time; many cancellations are one.
-        raise (failures or group.exceptions)[0] from None

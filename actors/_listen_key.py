@@ -1,4 +1,4 @@
-"""The listen key of a private stream as an actor: made on demand, kept alive, replaced when it is gone."""
+"""The key of a private stream as an actor: made on demand, kept alive, replaced when it is gone or about to end."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
-from ._errors import HttpFailure, RateLimited, SecretMissing, Unauthorized
+from ._account_source import AccountSource, Keeping, Question
+from ._errors import ClockOff, HttpFailure, KeyGone, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Hold, Key, KeyRequest, Order, Reconnect, kept
-from ._source import AccountSource
+from ._inquiring import Inquirer
+from ._messages import Denial, Hold, Key, KeyRequest, Order, PrivateInflow, Rotate, kept
+from ._venue_clock import VenueClock
 
-EXTEND_EVERY: Final = 30 * 60.0
-"""Seconds. A key is valid for 60 minutes after it was last extended (USD-M user data streams, 2026-05-28)."""
 RETRY_EVERY: Final = 60.0
-"""Seconds between attempts to extend it, after one has failed."""
-GIVE_UP_AFTER: Final = 55 * 60.0
-"""Seconds since the last success after which the key counts as lost."""
+"""Seconds between attempts to extend the key, after one has failed."""
+GIVE_UP: Final = 11 / 12
+"""Part of its life without an extension after which the key counts as lost."""
+_LAST_WORD: Final = 5.0
+"""Seconds for the owner to take it."""
 
 
 @actor(
@@ -30,10 +32,10 @@ GIVE_UP_AFTER: Final = 55 * 60.0
 )
 @attrs.frozen
 class ListenKeeper:
-    """Gives every connection a listen key that is valid at that moment, and keeps the key alive.
+    """Gives every connection a key that is valid at that moment, and keeps the key alive.
 
-    There is one key an account, shared with every other program on it. It is therefore never deleted: that would silence
-    the others (exchanges.md 7b, unicorn-binance-websocket-api #396).
+    There is one listen key an account, shared with every other program on it. It is therefore never deleted: that would
+    silence the others (exchanges.md 7b, unicorn-binance-websocket-api #396).
     """
 
     source: AccountSource
@@ -41,8 +43,10 @@ class ListenKeeper:
     requests: Mailbox[KeyRequest]
     keys: Mailbox[Key]
     control: Mailbox[Order]
+    inflow: Mailbox[PrivateInflow[Any]]
+    """Of the owner, who is told when the credentials are refused."""
     hold: Mailbox[Hold]
-    extend_every: float = EXTEND_EVERY
+    clock: Mailbox[VenueClock]
     transport: Any = None
 
     async def run(self, me: Me) -> None:
@@ -52,58 +56,89 @@ class ListenKeeper:
             Unauthorized: The venue refuses the API key: parks, since trying again does not help.
             SecretMissing: There is no API key.
             HttpFailure: No key could be had, or the key could not be extended in time.
+            BadFrame: An answer cannot be read.
         """
+        keeping = self.source.keeping
+        assert keeping is not None, "only accounts with keys have this actor"
         async with open_http(
-            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
+            self.rest,
+            self.source.failure,
+            hold=kept(self.hold, Hold),
+            transport=self.transport,
+            limit=self.source.limits.rest,
         ) as http:
-            me.ready()
-            request = await self.requests.receive()
-            while True:
-                value = await self._create(me, http)
-                # A newer request means that the connection which asked is gone already.
-                request = _newest(self.requests, request)
-                await self.keys.send(Key(request.session, value))
-                request = await self._keep_alive(me, http, request, value)
-
-    async def _create(self, me: Me, http: Http) -> str:
-        while True:
             try:
-                reply = await http.request(self.source.create_key_request())
-            except RateLimited as limited:
-                me.note("rate_limited", seconds=limited.retry_after)
-                await trio.sleep(limited.retry_after)
-            else:
-                return self.source.listen_key(reply.body)
+                await _Keeper(self, me, http, keeping).run()
+            except (Unauthorized, SecretMissing) as refusal:
+                with trio.move_on_after(_LAST_WORD):
+                    await self.inflow.send(Denial(str(refusal)))
+                raise
 
-    async def _keep_alive(self, me: Me, http: Http, request: KeyRequest, value: str) -> KeyRequest:
-        """Extend the key until the next request, and return that."""
-        extended = trio.current_time()
-        due = extended + self.extend_every
+
+class _Keeper:
+    """One incarnation of the key's actor."""
+
+    def __init__(self, settings: ListenKeeper, me: Me, http: Http, keeping: Keeping) -> None:
+        self._settings = settings
+        self._source = settings.source
+        self._me = me
+        self._http = http
+        self._keeping = keeping
+        self._clock = kept(settings.clock, VenueClock)
+        self._inquirer = Inquirer(settings.source, http, self._clock, self._limited)
+
+    async def run(self) -> None:
+        self._me.ready()
+        request = await self._settings.requests.receive()
+        while True:
+            value = self._source.key(await self._inquirer.ask(self._keeping.create))
+            # A newer request means that the connection which asked is gone already.
+            request = _newest(self._settings.requests, request)
+            await self._settings.keys.send(Key(request.session, value))
+            request = await self._keep_alive(value)
+
+    async def _limited(self, limited: RateLimited) -> None:
+        await trio.lowlevel.checkpoint()
+        self._me.note("rate_limited", seconds=limited.retry_after)
+
+    async def _keep_alive(self, value: str) -> KeyRequest:
+        """Extend the key, or have it replaced, until the next request, and return that."""
+        made = trio.current_time()
+        due = made + self._keeping.every
         while True:
             with trio.move_on_at(due):
-                return await self.requests.receive()
-            try:
-                reply = await http.request(self.source.extend_key_request())
-                if self.source.listen_key(reply.body) != value:
-                    self._replace(me, request, "the venue has another listen key now")
-            except Unauthorized:
-                raise
-            except HttpFailure as failure:
-                if self.source.key_is_gone(failure):
-                    self._replace(me, request, "the listen key is gone")
-                elif trio.current_time() - extended > GIVE_UP_AFTER:
-                    raise
-                wait = failure.retry_after if isinstance(failure, RateLimited) else RETRY_EVERY
-                due = trio.current_time() + max(wait, RETRY_EVERY)
-                me.note("key_not_extended", reason=str(failure))
+                return await self._settings.requests.receive()
+            if self._keeping.extend is None:
+                over = trio.current_time() >= made + self._keeping.life
+                self._replace(value, "the key ends, and cannot be extended", over=over)
+                due = trio.current_time() + RETRY_EVERY
             else:
-                extended = trio.current_time()
-                due = extended + self.extend_every
-                me.note("key_extended")
+                made, due = await self._extend(self._keeping.extend, value, made)
 
-    def _replace(self, me: Me, request: KeyRequest, reason: str) -> None:
-        me.note("key_lost", reason=reason)
-        self.control.send_nowait(Reconnect(request.session, reason))
+    async def _extend(self, question: Question, value: str, made: float) -> tuple[float, float]:
+        """Extend the key once; return since when it lives, and when to extend it again."""
+        try:
+            reply = await self._http.request(self._source.request(question, self._clock.now()))
+            if self._source.key(reply.body) != value:
+                self._replace(value, "the venue has another key now", over=True)
+        except Unauthorized:
+            raise
+        except HttpFailure as failure:
+            self._me.note("key_not_extended", reason=str(failure))
+            if isinstance(failure, KeyGone):
+                self._replace(value, "the key is gone", over=True)
+            elif trio.current_time() - made > self._keeping.life * GIVE_UP:
+                raise
+            elif isinstance(failure, ClockOff):
+                await self._inquirer.set_clock()
+            wait = failure.retry_after if isinstance(failure, RateLimited) else RETRY_EVERY
+            return made, trio.current_time() + max(wait, RETRY_EVERY)
+        self._me.note("key_extended")
+        return trio.current_time(), trio.current_time() + self._keeping.every
+
+    def _replace(self, value: str, reason: str, *, over: bool) -> None:
+        self._me.note("key_lost" if over else "key_ends", reason=reason)
+        self._settings.control.send_nowait(Rotate(value, reason, over))
 
 
 def _newest(requests: Mailbox[KeyRequest], request: KeyRequest) -> KeyRequest:

@@ -51,12 +51,26 @@ class Batch(Generic[T]):
 
     items: Sequence[T]
     session: Session | None = None
-    """None: of a private stream, which has one session at a time."""
+    """None: nobody asks."""
+
+
+@attrs.frozen
+class Authenticating:
+    """Of private streams: a key is made for a connection, or it logs in."""
+
+    session: Session
+
+
+@attrs.frozen
+class Denial:
+    """Of private streams: the credentials are refused, or missing. Whoever says so parks."""
+
+    reason: str
 
 
 @attrs.frozen
 class Lost:
-    """The connection is over. A hint that may be left out; the next `Opened` says the same when it is the only one."""
+    """The connection is over, or brings nothing any more. A hint that may be left out; the next `Opened` says the same when it is the only one."""
 
     session: Session
     reason: str
@@ -64,6 +78,9 @@ class Lost:
 
 Inflow: TypeAlias = Opened | Subscribed | Rejected | Batch[T] | Lost
 """What a connection tells the actor that owns the data."""
+
+PrivateInflow: TypeAlias = Inflow[T] | Authenticating | Denial
+"""What a private connection, and whoever makes its key, tell that actor."""
 
 
 @attrs.frozen
@@ -88,11 +105,21 @@ class Resubscribe:
 
 
 @attrs.frozen
+class Rotate:
+    """Ask for another connection in the place of those that were made with a key. It takes over while they flow."""
+
+    key: str = attrs.field(repr=False)
+    reason: str
+    over: bool
+    """Whether they bring nothing any more."""
+
+
+@attrs.frozen
 class WantedChanged:
     """Tell the connection that `Wanted` is not what it was."""
 
 
-Order: TypeAlias = Ping | Reconnect | Resubscribe | WantedChanged
+Order: TypeAlias = Ping | Reconnect | Resubscribe | Rotate | WantedChanged
 """What a connection is told."""
 
 

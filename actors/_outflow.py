@@ -10,7 +10,7 @@ import trio
 
 from supervisor import Mailbox, Me
 
-from ._messages import Inflow
+from ._messages import PrivateInflow
 
 BEAT_EVERY: Final = 15.0
 """Seconds between signs of life while the owner takes nothing: his slowness is no reason to end a connection."""
@@ -24,10 +24,10 @@ class Outflow:
     than one batch of each link and the news of its subscriptions.
     """
 
-    def __init__(self, inflow: Mailbox[Inflow[Any]], me: Me) -> None:
+    def __init__(self, inflow: Mailbox[PrivateInflow[Any]], me: Me) -> None:
         self._inflow = inflow
         self._me = me
-        self._waiting: deque[Inflow[Any]] = deque()
+        self._waiting: deque[PrivateInflow[Any]] = deque()
         self._released_at = -float("inf")
         self._next_note = -float("inf")
 
@@ -36,7 +36,7 @@ class Outflow:
         """Until when the owner has let us wait: what arrived before may be unread through no fault of the peer."""
         return trio.current_time() if self._waiting else self._released_at
 
-    def say(self, message: Inflow[Any]) -> None:
+    def say(self, message: PrivateInflow[Any]) -> None:
         """Hand a message over, or keep it until the owner has room."""
         if not self._waiting:
             with suppress(trio.WouldBlock):

@@ -2,60 +2,66 @@
 
 Theory of operation
 -------------------
-* It outlives its connections. Live updates come over the `inflow` mailbox; updates and the account's state go into
+* It outlives its connections. Live events come over the `inflow` mailbox; updates and the account's state go into
   `out`. The `Book` holds what was delivered. It outlives this actor too, and changes in the same synchronous step that
   puts an update into `out`.
-* Every new connection is followed by a reconciliation: orders and fills are fetched by signed REST, and what the book
-  lacks is delivered in causal order, each fill once. Live updates wait in `inflow` meanwhile, and those that were
-  covered are dropped after it. Only then is the account `live`.
+* Every connection is followed by a reconciliation: orders and fills are asked for, and what the book lacks is
+  delivered in causal order, each fill once. Live events are held meanwhile, and those that were covered are dropped
+  after it. Only then is the account ``live``. A connection that takes over from one that still flows interrupts nothing,
+  and is reconciled like any other time.
 * REST reads a copy that may lag behind the stream. Answers that do not add up are asked for again, a second
   reconciliation follows `SETTLE` seconds later, and each asks far enough back to see again what the one before saw.
-* A live update that does not follow from the book shows a loss: reconciled at once. What a periodic reconciliation finds
-  although the stream should have told it long ago shows that the stream is mute: reconnected.
+* A live event that does not follow from the book shows a loss: held, and reconciled at once. A reconciliation on schedule
+  goes on beside the stream; what it finds although the stream should have told it long ago shows that the stream is mute:
+  reconnected. When it fails the account is ``degraded``, and it is tried again.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
-from ._errors import HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
+from ._account_source import AccountSource
+from ._account_store import AccountStore, ledger_of
+from ._bookkeeper import Bookkeeper
+from ._errors import BadFrame, HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
-from ._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, kept
-from ._reconcile import Book, OrderKey, OrderReport, differences, judge
-from ._records import AccountItem, AccountState, Fill, OrderUpdate
+from ._inquiring import DELAYS, TRIES, Inquirer
+from ._liveness import Liveness
+from ._messages import Authenticating, Batch, Denial, Hold, Lost, Opened, Order, PrivateInflow, Reconnect, kept
+from ._pairing import Item, Pairing
+from ._questions import Answers, ask_everything
+from ._reconcile import Book, beginning, differences, judge, present
+from ._records import AccountItem, AccountPhase, AccountState, OrderUpdate
 from ._session import Session
-from ._source import AccountSource, HttpRequest
+from ._together import together
+from ._venue_clock import VenueClock, watch
 from .ops._vitals import StreamVital, facts
 
 SETTLE: Final = 5.0
 """Seconds after the first reconciliation of a connection until the second."""
 MUTE_AFTER: Final = 10_000
 """Milliseconds after which an update that only REST has told should have come over the stream."""
-TRIES: Final = 5
-"""Attempts of one request, and of a reconciliation whose answers do not add up."""
-DELAYS: Final = (0.25, 0.5, 1.0, 2.0)
-"""Seconds between them."""
 HELD: Final = 10_000
-"""Live updates that are kept while there is no connection to reconcile; older ones are found by REST."""
-PAGES: Final = 1000
-"""Most pages of one answer: a venue that pages in circles must not keep us for ever."""
+"""Live events that are held; older ones are found by asking."""
+RETRY: Final = Backoff(floor=2.0, base=5.0, cap=60.0)
+"""Before a reconciliation on schedule is tried again."""
 
+_LAST_WORD: Final = 5.0
+"""Seconds for the bot to take it."""
+_AT_ONCE: Final = -math.inf
+_NEVER: Final = math.inf
 
-class _Clock:
-    """The venue's clock, in milliseconds. Runs on Trio's: the machine's wall clock may be wrong, and may jump."""
-
-    def __init__(self, venue_ms: int) -> None:
-        self._offset = venue_ms - trio.current_time() * 1000
-
-    def now(self) -> int:
-        return int(trio.current_time() * 1000 + self._offset)
+Outcome: TypeAlias = Answers | HttpFailure | BadFrame | Inconsistent
 
 
 @actor(
@@ -72,18 +78,26 @@ class PrivateStream:
     source: AccountSource
     rest: str
     symbols: tuple[str, ...]
-    inflow: Mailbox[Inflow[OrderUpdate]]
+    inflow: Mailbox[PrivateInflow[Any]]
     out: Mailbox[AccountItem]
     control: Mailbox[Order]
     hold: Mailbox[Hold]
     book: Mailbox[Book]
-    since: int | None
+    clock: Mailbox[VenueClock]
+    since: int | None = None
     """Where the account's history begins, milliseconds by the venue's clock; None: when the tree was opened."""
-    reconcile_every: float
+    reconcile_every: float = 300.0
     """Seconds between reconciliations while the connection lives."""
+    quiet_after: float = 60.0
+    """Seconds without an event, while orders are open, after which there is one earlier."""
+    live: Liveness | None = None
+    store: Path | Literal[False] | None = None
+    """Where its state is kept for the next process; None: in the tree's ledger, if there is one; False: nowhere."""
     transport: Any = None
     required: bool = True
     """Whether the bot is unhealthy without it."""
+    wall: Callable[[], float] = time.time
+    """What the machine's clock shows, seconds since the epoch."""
 
     async def run(self, me: Me) -> None:
         """Deliver until cancelled. Cancellation loses nothing: the book says what was delivered.
@@ -92,10 +106,15 @@ class PrivateStream:
             Unauthorized: The venue refuses the credentials: parks.
             SecretMissing: A credential is missing: parks.
             HttpFailure: The venue could not be asked.
+            BadFrame: Its answers cannot be read.
             Inconsistent: Its answers do not add up, again and again.
         """
         async with open_http(
-            self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
+            self.rest,
+            self.source.failure,
+            hold=kept(self.hold, Hold),
+            transport=self.transport,
+            limit=self.source.limits.rest,
         ) as http:
             await _Delivery(self, me, http).run()
 
@@ -109,235 +128,324 @@ class _Delivery:
         self._me = me
         self._http = http
         self._book = kept(settings.book, Book)
-        self._book.symbols.update(settings.symbols)
-        self._clock = _Clock(0)
-        self._session: Session | None = None
-        self._live: bool | None = None
+        self._clock = kept(settings.clock, VenueClock)
+        self._inquirer = Inquirer(settings.source, http, self._clock, self._limited)
+        self._bookkeeper = Bookkeeper(self._store(), settings.out, self._book, me)
+        self._pairing = Pairing(self._book)
         self._reason = "starting"
+        self._sessions: list[Session] = []
+        """Connections that are open, the oldest first."""
+        self._flowing = False
+        """Whether live events are delivered as they come."""
+        self._held: deque[Item] = deque()
+        self._unheld = 0
+        """Live events for which there was no room."""
         self._live_from = 0
         """Since when, by the venue's clock, the stream brings what happens."""
-        self._due = float("inf")
-        self._held: list[OrderUpdate] = []
+        self._nap = trio.CancelScope()
+        self._asked = trio.Event()
+        self._asking = trio.CancelScope()
+        self._is_asking = False
+        self._outcome: Outcome | None = None
+        self._limit: str | None = None
+        """Why the venue must not be asked now."""
+        self._tries = 0
+        """Reconciliations in a row that have come to nothing."""
+        self._due = _NEVER
+        self._quiet_for = settings.quiet_after
+        self._quiet_at = _NEVER
+
+    def _store(self) -> AccountStore | None:
+        path = ledger_of(self._me.tree.tree) if self._settings.store is None else self._settings.store
+        return AccountStore(path, self._source.venue, self._source.account) if path else None
 
     def _facts(self) -> dict[str, Any]:
         # Quiet by nature, so that no age tells anything: what counts is that it is reconciled.
-        stream = StreamVital(self._source.account, live=self._live is True, reason=self._reason)
-        return facts("account", self._source.venue, required=self._settings.required, streams=[stream])
+        state = self._book.state
+        stream = StreamVital(self._source.account, live=state == "live", reason=self._reason, state=state)
+        return facts(
+            "account",
+            self._source.venue,
+            required=self._settings.required,
+            streams=[stream],
+            held=len(self._held),
+            not_held=self._unheld,
+            store_trouble=self._bookkeeper.trouble,
+        )
 
     async def run(self) -> None:
         self._me.expose(self._facts)
-        await self._set_clock()
+        try:
+            await self._begin()
+            await together(self._deliver_all, self._ask_on_demand, self._watch_clock, self._bookkeeper.run)
+        except (Unauthorized, SecretMissing) as refusal:
+            with trio.move_on_after(_LAST_WORD):
+                await self._say("parked", str(refusal))
+            raise
+        finally:
+            self._show(live=False)
+
+    async def _begin(self) -> None:
+        await self._inquirer.set_clock()
+        known = None
         if self._book.since is None:
             # Before the connection is opened: what happens after it belongs to the history.
-            self._book.since = self._clock.now() if self._settings.since is None else self._settings.since
+            began = self._clock.now() - math.ceil(self._clock.uncertainty)
+            known = await self._bookkeeper.load()
+            if known is not None:
+                self._book.continue_from(known)
+            else:
+                self._book.since = began if self._settings.since is None else self._settings.since
+        self._book.symbols.update(self._settings.symbols)
         # Ready before the first item goes out: whoever takes it may be started only after us.
         self._me.ready()
-        await self._say(live=False, reason="starting")
+        await self._say("connecting", "starting")
+        if known is not None:
+            # Of a bot that has just been started, nobody but us knows which orders it has.
+            for update in present(self._book, self._source.venue, self._source.account, _now_ms()):
+                await self._put(update)
+
+    async def _watch_clock(self) -> None:
+        await watch(self._clock, self._inquirer.check_clock, self._settings.wall, self._me)
+
+    # The loop --------------------------------------------------------------------------------------------------
+
+    async def _deliver_all(self) -> None:
         while True:
-            messages: list[Inflow[OrderUpdate]] | None = None
-            with trio.move_on_at(max(self._due, trio.current_time() + 0.01)):
-                messages = await self._settings.inflow.receive_many()
-            if messages is None:
-                await self._reconcile_again()
-                continue
+            messages: list[PrivateInflow[Any]] = []
+            with trio.CancelScope(deadline=self._next()) as self._nap:
+                if self._outcome is None and self._limit is None:
+                    messages = await self._settings.inflow.receive_many()
             for message in messages:
                 await self._take(message)
+            if self._limit is not None:
+                reason, self._limit = self._limit, None
+                await self._say("degraded" if self._flowing else self._book.state or "connecting", reason)
+            if self._outcome is not None:
+                outcome, self._outcome = self._outcome, None
+                await self._asked_for(outcome)
+            await self._see_to_time()
 
-    async def _take(self, message: Inflow[OrderUpdate]) -> None:
-        if isinstance(message, Batch):
-            for update in message.items:
-                await self._update(update)
-        elif isinstance(message, Opened):
-            await self._opened(message.session)
-        elif isinstance(message, Lost) and message.session is self._session:
-            self._session, self._due = None, float("inf")
-            await self._say(live=False, reason=message.reason)
-
-    # Live updates ----------------------------------------------------------------------------------------------
-
-    async def _update(self, update: OrderUpdate) -> None:
-        self._book.symbols.add(update.symbol)
-        if self._session is None:
-            # Left over from a connection that was never reconciled by this incarnation.
-            self._held.append(update)
-            del self._held[:-HELD]
-            return
-        for attempt in range(TRIES):
-            verdict = judge(self._book, update)
-            if verdict == "news":
-                await self._deliver(update)
-            if verdict != "incomplete":
-                await self._say(live=True, reason="reconciled")
-                return
-            self._me.note("loss_seen", symbol=update.symbol, order=update.order_id)
-            await self._say(live=False, reason="an update was missed")
-            if attempt:
-                await trio.sleep(DELAYS[min(attempt - 1, len(DELAYS) - 1)])
-            await self._reconcile()
-        raise Inconsistent(f"order {update.order_id} ({update.symbol}): the stream is ahead of what REST tells")
+    async def _take(self, message: PrivateInflow[Any]) -> None:
+        match message:
+            case Batch():
+                for item in message.items:
+                    await self._item(item)
+            case Authenticating() if not self._sessions:
+                await self._say("authenticating", "logging in")
+            case Opened():
+                await self._opened(message.session)
+            case Lost():
+                await self._lost(message)
+            case Denial():
+                await self._say("parked", message.reason)
 
     async def _opened(self, session: Session) -> None:
-        await self._say(live=False, reason="reconciling")
-        self._live_from = self._clock.now()
-        await self._reconcile()
-        self._session = session
-        held, self._held = self._held, []
-        for update in held:
-            await self._update(update)
-        self._due = trio.current_time() + min(SETTLE, self._settings.reconcile_every)
-        await self._say(live=True, reason="reconciled")
+        takes_over = bool(self._sessions) and self._flowing
+        self._sessions.append(session)
+        if takes_over:
+            self._due = trio.current_time() + min(SETTLE, self._settings.reconcile_every)
+            return
+        self._live_from = self._clock.now() + math.ceil(self._clock.uncertainty)
+        self._tries = 0
+        self._flowing = False
+        await self._say("reconciling", "connected")
+        self._ask()
 
-    async def _reconcile_again(self) -> None:
-        session = self._session
-        assert session is not None, "nothing is due without a connection"
-        found = await self._reconcile()
-        self._due = trio.current_time() + self._settings.reconcile_every
-        missed = [update for update in found if update.time < self._clock.now() - MUTE_AFTER]
-        if not missed:
-            # A rate limit may have taken us out of it while we asked.
-            await self._say(live=True, reason="reconciled")
+    async def _lost(self, message: Lost) -> None:
+        if message.session in self._sessions:
+            self._sessions.remove(message.session)
+        if not self._sessions:
+            self._stop_flowing()
+            await self._say("connecting", message.reason)
+
+    def _stop_flowing(self) -> None:
+        self._flowing = False
+        self._due = self._quiet_at = _NEVER
+
+    # Live events -----------------------------------------------------------------------------------------------
+
+    async def _item(self, item: Item) -> None:
+        self._book.symbols.add(item.symbol)
+        self._quiet_for = self._settings.quiet_after
+        self._quiet_at = trio.current_time() + self._quiet_for
+        if not self._flowing:
+            self._hold(item)
+        elif not self._source.fills_apart:
+            assert isinstance(item, OrderUpdate), "where fills are told with their orders there are no bare ones"
+            await self._update(item)
         else:
-            reason = f"{len(missed)} updates did not come over the stream"
-            self._me.note("mute", reason=reason)
-            self._session, self._due = None, float("inf")
-            self._settings.control.send_nowait(Reconnect(session, reason))
-            await self._say(live=False, reason=reason)
+            for update in self._pairing.take(item, trio.current_time()):
+                await self._update(update)
 
-    # Asking ----------------------------------------------------------------------------------------------------
+    def _hold(self, item: Item) -> None:
+        if len(self._held) >= HELD:
+            self._held.popleft()
+            self._unheld += 1
+        self._held.append(item)
 
-    async def _reconcile(self) -> list[OrderUpdate]:
-        """Deliver what the book lacks, and return it."""
-        for attempt in range(TRIES):
-            asked = await self._ask_everything()
+    async def _update(self, update: OrderUpdate) -> None:
+        verdict = judge(self._book, update) if self._flowing else "incomplete"
+        if verdict == "news":
+            first = beginning(self._book, update)
+            if first is not None:
+                await self._deliver(first)
+            await self._deliver(update)
+        elif verdict == "incomplete":
+            self._hold(update)
+            if self._flowing:
+                self._me.note("loss_seen", symbol=update.symbol, order=update.order_id)
+                await self._missed(f"order {update.order_id} ({update.symbol}): the stream is ahead of what REST tells")
+
+    async def _missed(self, problem: str) -> None:
+        """Hold what comes, and ask: at once, and when that has not helped a bit later."""
+        self._stop_flowing()
+        await self._say("reconciling", "an update was missed")
+        await self._try_again(Inconsistent(problem))
+
+    async def _try_again(self, problem: Inconsistent) -> None:
+        if self._tries >= TRIES:
+            raise problem
+        delay = DELAYS[min(self._tries, len(DELAYS)) - 1] if self._tries else 0.0
+        self._tries += 1
+        self._due = trio.current_time() + delay
+
+    # Reconciling -----------------------------------------------------------------------------------------------
+
+    def _next(self) -> float:
+        waiting = self._pairing.due() if self._flowing else _NEVER
+        due = min(self._due, self._quiet_due(), waiting)
+        # What cannot be done yet must not keep us from reading.
+        return _NEVER if self._is_asking else max(due, trio.current_time() + 0.01)
+
+    def _quiet_due(self) -> float:
+        return self._quiet_at if self._flowing and self._book.has_open_orders else _NEVER
+
+    async def _see_to_time(self) -> None:
+        now = trio.current_time()
+        if self._is_asking or not self._sessions:
+            return
+        if self._flowing and now >= self._pairing.due():
+            self._me.note("unpaired", items=len(self._pairing))
+            await self._missed("orders and fills that belong together do not come")
+        if now >= min(self._due, self._quiet_due()):
+            if now >= self._quiet_due():
+                self._quiet_for = min(2 * self._quiet_for, self._settings.reconcile_every)
+            self._ask()
+
+    def _ask(self) -> None:
+        """Have everything asked for, from the beginning where that is under way."""
+        self._due = self._quiet_at = _NEVER
+        self._outcome = None
+        self._is_asking = True
+        self._asking.cancel("asked for again")
+        self._asked.set()
+
+    async def _ask_on_demand(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked = trio.Event()
+            with trio.CancelScope() as self._asking:
+                outcome = await self._answers()
+                self._outcome, self._is_asking = outcome, False
+                self._nap.cancel("there is an answer")
+
+    async def _answers(self) -> Outcome:
+        settings = self._settings
+        try:
+            return await ask_everything(
+                self._source, self._inquirer, self._clock, self._book, settings.symbols, self._me
+            )
+        except Unauthorized:
+            raise
+        except (HttpFailure, BadFrame, Inconsistent) as failure:
+            return failure
+
+    async def _asked_for(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Answers):
             try:
-                found = self._compare(asked)
+                found = self._differences(outcome)
             except Inconsistent as problem:
-                self._me.note("inconsistent", reason=str(problem))
-                if attempt == TRIES - 1:
-                    raise
-                await trio.sleep(DELAYS[attempt])
-                continue
-            for update in found:
-                await self._deliver(update)
-            for symbol, (orders, fills) in asked.items():
-                self._book.orders_seen.advance(symbol, max((order.order_id for order in orders), default=None))
-                self._book.fills_seen.advance(symbol, max((fill.id for fill in fills), default=None))
-            if found:
-                self._me.note("reconciled", updates=len(found))
-            return found
-        raise AssertionError("the last attempt returns or raises")
+                outcome = problem
+            else:
+                await self._reconciled(outcome, found)
+                return
+        await self._failed(outcome)
 
-    def _compare(self, asked: dict[str, tuple[list[OrderReport], list[Fill]]]) -> list[OrderUpdate]:
-        orders = [order for some, _ in asked.values() for order in some]
-        fills = [fill for _, some in asked.values() for fill in some]
-        source = self._source
+    def _differences(self, answers: Answers) -> list[OrderUpdate]:
         return differences(
             self._book,
-            orders,
-            fills,
-            venue=source.venue,
-            account=source.account,
+            answers.orders,
+            answers.fills,
+            venue=self._source.venue,
+            account=self._source.account,
             received=_now_ms(),
             live_from=self._live_from,
         )
 
-    async def _ask_everything(self) -> dict[str, tuple[list[OrderReport], list[Fill]]]:
-        if not self._settings.symbols:
-            body = await self._ask(lambda now: self._source.open_orders_request(None, now))
-            self._book.symbols.update(order.symbol for order in self._source.orders(body))
-        return {symbol: await self._ask_symbol(symbol) for symbol in sorted(self._book.symbols)}
+    async def _failed(self, problem: HttpFailure | BadFrame | Inconsistent) -> None:
+        self._me.note("not_reconciled", reason=str(problem))
+        if not self._sessions:
+            return
+        if self._flowing:
+            self._tries += 1
+            self._due = trio.current_time() + RETRY.delay(self._tries, self._me.random)
+            await self._say("degraded", str(problem))
+        elif isinstance(problem, Inconsistent):
+            await self._try_again(problem)
+        else:
+            raise problem
 
-    async def _ask_symbol(self, symbol: str) -> tuple[list[OrderReport], list[Fill]]:
-        """Ask for everything about a symbol that the book might lack: orders first, as `differences` wants it."""
-        since = self._book.since
-        assert since is not None, "the history has a beginning before anything is asked"
-        found: dict[OrderKey, OrderReport] = {}
-        _merge(found, await self._orders(symbol, since))
-        _merge(found, self._source.orders(await self._ask(lambda now: self._source.open_orders_request(symbol, now))))
-        # Orders that closed long after they were made are neither open nor among the latest.
-        await self._complete(found, symbol, self._book.open_orders(symbol))
-        fills = [fill for fill in await self._fills(symbol, since) if fill.time >= since]
-        new = {fill.order_id for fill in fills if not self._book.has_fill(symbol, fill.id)}
-        await self._complete(found, symbol, sorted(new))
-        return list(found.values()), fills
-
-    async def _complete(self, found: dict[OrderKey, OrderReport], symbol: str, order_ids: Iterable[int]) -> None:
-        for order_id in order_ids:
-            if (symbol, order_id) not in found:
-                _merge(found, await self._one_order(symbol, order_id))
-
-    async def _orders(self, symbol: str, since: int) -> list[OrderReport]:
-        found: list[OrderReport] = []
-        start = self._book.orders_seen.get(symbol)
-        for _ in range(PAGES):
-            body = await self._ask(
-                lambda now, start=start: self._source.orders_request(symbol, now, from_id=start, since=since)
-            )
-            page = self._source.orders(body)
-            found += page
-            if len(page) < self._source.order_page:
-                return found
-            start = page[-1].order_id + 1
-        raise Inconsistent(f"more than {PAGES} pages of orders ({symbol})")
-
-    async def _fills(self, symbol: str, since: int) -> list[Fill]:
-        found: list[Fill] = []
-        start = self._book.fills_seen.get(symbol)
-        for _ in range(PAGES):
-            body = await self._ask(
-                lambda now, start=start: self._source.fills_request(symbol, now, from_id=start, since=since)
-            )
-            page = self._source.fills(body)
-            found += page
-            if len(page) < self._source.order_page:
-                return found
-            start = page[-1].id + 1
-        raise Inconsistent(f"more than {PAGES} pages of fills ({symbol})")
-
-    async def _one_order(self, symbol: str, order_id: int) -> list[OrderReport]:
-        try:
-            return self._source.orders(await self._ask(lambda now: self._source.order_request(symbol, order_id, now)))
-        except HttpFailure as failure:
-            if not self._source.order_is_unknown(failure):
-                raise
-            # Just made, and not in the copy that REST reads yet; or so old that the venue has forgotten it.
-            self._me.note("order_unknown", symbol=symbol, order=order_id)
-            return []
-
-    async def _ask(self, build: Callable[..., HttpRequest]) -> bytes:
-        """Send a signed request, again where that may help, and return the body."""
-        for attempt in range(TRIES):
-            try:
-                return (await self._http.request(build(self._clock.now()))).body
-            except RateLimited as limited:
-                await self._wait_for(limited)
-            except Unauthorized:
-                raise
-            except HttpFailure as failure:
-                if attempt == TRIES - 1 or self._source.order_is_unknown(failure):
-                    raise
-                if self._source.clock_is_off(failure):
-                    await self._set_clock()
-                else:
-                    await trio.sleep(DELAYS[attempt])
-        raise HttpFailure("signed request", f"rate limited {TRIES} times in a row")
-
-    async def _wait_for(self, limited: RateLimited) -> None:
-        # However long: asking earlier makes a ban longer, and without an answer the account is not live anyway.
-        self._me.note("rate_limited", seconds=limited.retry_after)
-        await self._say(live=False, reason="the venue limits our requests")
-        await trio.sleep(limited.retry_after)
-
-    async def _set_clock(self) -> None:
-        while True:
-            try:
-                reply = await self._http.request(self._source.time_request())
-            except RateLimited as limited:
-                self._me.note("rate_limited", seconds=limited.retry_after)
-                await trio.sleep(limited.retry_after)
+    async def _reconciled(self, answers: Answers, found: list[OrderUpdate]) -> None:
+        for update in found:
+            await self._deliver(update)
+        for symbol in answers.symbols:
+            self._book.reconciled(symbol, answers.began)
+            self._bookkeeper.reconciled(symbol)
+        if found:
+            self._me.note("reconciled", updates=len(found))
+        if not self._sessions:
+            return
+        first = not self._flowing
+        if first:
+            await self._let_flow()
+        else:
+            missed = [u for u in found if self._live_from <= u.time < self._clock.now() - MUTE_AFTER]
+            if missed:
+                await self._is_mute(f"{len(missed)} updates did not come over the stream")
             else:
-                self._clock = _Clock(self._source.time(reply.body))
-                return
+                await self._settle()
+        if self._flowing:
+            self._tries = 0
+            self._due = trio.current_time() + min(SETTLE if first else math.inf, self._settings.reconcile_every)
+            self._quiet_at = trio.current_time() + self._quiet_for
+            # A rate limit, or a failure, may have taken us out of it.
+            await self._say("live", "reconciled")
+
+    async def _let_flow(self) -> None:
+        self._flowing = True
+        await self._settle()
+        held, self._held = self._held, deque()
+        for item in held:
+            await self._item(item)
+
+    async def _settle(self) -> None:
+        for update in self._pairing.settle(trio.current_time()):
+            await self._update(update)
+
+    async def _is_mute(self, reason: str) -> None:
+        self._me.note("mute", reason=reason)
+        sessions, self._sessions = self._sessions, []
+        self._stop_flowing()
+        for session in sessions:
+            self._settings.control.send_nowait(Reconnect(session, reason))
+        await self._say("connecting", reason)
+
+    async def _limited(self, limited: RateLimited) -> None:
+        await trio.lowlevel.checkpoint()
+        self._me.note("rate_limited", seconds=limited.retry_after)
+        self._limit = "the venue limits our requests"
+        self._nap.cancel("there is news")
 
     # Delivering ------------------------------------------------------------------------------------------------
 
@@ -345,12 +453,22 @@ class _Delivery:
         await self._put(update)
         # No checkpoint since it was put in.
         self._book.absorb(update)
+        self._bookkeeper.delivered(update)
 
-    async def _say(self, *, live: bool, reason: str) -> None:
-        if live == self._live:
+    async def _say(self, state: AccountPhase, reason: str) -> None:
+        self._reason = reason
+        if state == self._book.state:
+            self._show(live=state == "live")
             return
-        await self._put(AccountState(self._source.venue, self._source.account, live, reason, _now_ms()))
-        self._live, self._reason = live, reason
+        if state != "live":
+            self._show(live=False)
+        await self._put(AccountState(self._source.venue, self._source.account, state, reason, _now_ms()))
+        self._book.state = state
+        self._show(live=state == "live")
+
+    def _show(self, *, live: bool) -> None:
+        if self._settings.live is not None:
+            self._settings.live.tell(live=live)
 
     async def _put(self, item: AccountItem) -> None:
         """Put one item into ``out``; what follows the call runs without a checkpoint in between."""
@@ -358,14 +476,6 @@ class _Delivery:
             await self._settings.out.wait_writable()
             if self._settings.out.send_many_nowait((item,)):
                 return
-
-
-def _merge(found: dict[OrderKey, OrderReport], reports: Iterable[OrderReport]) -> None:
-    """Keep the newest report of each order."""
-    for report in reports:
-        known = found.get(report.key)
-        if known is None or (report.updated, report.filled) >= (known.updated, known.filled):
-            found[report.key] = report
 
 
 def _now_ms() -> int:

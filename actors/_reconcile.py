@@ -4,29 +4,36 @@ A private stream has neither sequence numbers nor a snapshot: what it lost shows
 streams). `Book` is what was delivered; `differences` says what has to be delivered so that it equals what REST
 reports; `judge` says whether a live event is news. Only `Book.absorb` changes anything, and is called after the
 delivery of each update, so that a crash at any moment leaves the book equal to what went out.
+
+Where the next reconciliation begins is a time: ids of orders and fills need not be numbers, nor rise.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
 from ._errors import Inconsistent
-from ._records import CLOSED, Fill, OrderStatus, OrderUpdate, Side
+from ._records import CLOSED, AccountPhase, Fill, OrderId, OrderStatus, OrderUpdate, Side
 
 FILLS_KEPT: Final = 10_000
-"""Fill ids remembered per symbol. Lower ids than the lowest one remembered count as delivered."""
+"""Fills remembered per symbol. Those that are not newer than the newest one forgotten count as delivered."""
 CLOSED_KEPT: Final = 10_000
-"""Closed orders remembered per account."""
+"""Closed orders remembered per account. Unknown ones that ended no later than the last one forgotten are no news."""
+MARGIN: Final = 60_000
+"""Milliseconds by which each reconciliation asks further back than it should have to: by so much answers may lag behind
+the stream, time after time, without anything being lost. Venues promise nothing about it."""
 
-OrderKey = tuple[str, int]
+OrderKey: TypeAlias = tuple[str, OrderId]
 """Symbol and order id: ids are unique per symbol only."""
+FillKey: TypeAlias = tuple[OrderId, int | str]
+"""Order id and fill id: where two own orders met, both fills have the id of the one trade."""
 
-_RANK: Final[dict[OrderStatus, int]] = {
+RANK: Final[dict[OrderStatus, int]] = {
     "new": 0,
     "partially_filled": 1,
     "filled": 2,
@@ -34,6 +41,7 @@ _RANK: Final[dict[OrderStatus, int]] = {
     "rejected": 2,
     "expired": 2,
 }
+"""An order's states in the order in which it can have them."""
 
 
 @attrs.frozen
@@ -41,7 +49,7 @@ class OrderReport:
     """An order as REST reports it."""
 
     symbol: str
-    order_id: int
+    order_id: OrderId
     client_id: str
     side: Side
     type: str
@@ -51,6 +59,8 @@ class OrderReport:
     filled: Decimal
     created: int
     updated: int
+    raw: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    """The row of the answer, unread."""
 
     @property
     def key(self) -> OrderKey:
@@ -62,6 +72,9 @@ class OrderReport:
 class Known:
     """What was delivered about one order."""
 
+    client_id: str
+    side: Side
+    type: str
     status: OrderStatus
     filled: Decimal
     price: Decimal
@@ -71,111 +84,222 @@ class Known:
     """Part of ``filled`` that was taken from an order older than the account's history, without seeing its fills."""
 
 
-class _FillIds:
-    """The ids of delivered fills of one symbol, bounded."""
+class _Fills:
+    """The delivered fills of one symbol with their times, bounded."""
 
-    __slots__ = ("_floor", "_ids")
+    __slots__ = ("floor", "times")
 
-    def __init__(self) -> None:
-        self._ids: OrderedDict[int, None] = OrderedDict()
-        self._floor = -1
+    def __init__(self, floor: int) -> None:
+        self.times: dict[FillKey, int] = {}
+        self.floor = floor
+        """Time of the newest fill that was forgotten."""
 
-    def __contains__(self, fill_id: int) -> bool:
-        return fill_id <= self._floor or fill_id in self._ids
+    def __contains__(self, fill: Fill) -> bool:
+        return fill.time <= self.floor or (fill.order_id, fill.id) in self.times
 
-    def add(self, fill_id: int) -> None:
-        self._ids[fill_id] = None
-        if len(self._ids) > FILLS_KEPT:
-            oldest = min(self._ids)
-            del self._ids[oldest]
-            self._floor = oldest
-
-
-class Mark:
-    """By symbol: from which id on the next reconciliation asks.
-
-    That is the highest id that the last complete one but one had seen: every id is asked for by two of them at least, so
-    that an answer that lagged behind once is made good.
-    """
-
-    def __init__(self) -> None:
-        self._seen: dict[str, tuple[int | None, int | None]] = {}
-
-    def get(self, symbol: str) -> int | None:
-        """Return the id to ask from; None: ask by time."""
-        return self._seen.get(symbol, (None, None))[0]
-
-    def advance(self, symbol: str, highest: int | None) -> None:
-        """Note the highest id that a complete reconciliation has seen."""
-        _, last = self._seen.get(symbol, (None, None))
-        self._seen[symbol] = (last, last if highest is None else max(highest, last or highest))
+    def add(self, key: FillKey, time: int) -> None:
+        self.times[key] = time
+        if len(self.times) > FILLS_KEPT + FILLS_KEPT // 10:
+            # Many at a time, because finding the oldest costs a sort.
+            for old in sorted(self.times, key=self.times.__getitem__)[:-FILLS_KEPT]:
+                self.floor = max(self.floor, self.times.pop(old))
 
 
 class Book:
     """Everything that was delivered about the orders of one account. Outlives the actor that delivers."""
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[OrderKey, Known] = OrderedDict()
-        self._closed: OrderedDict[OrderKey, None] = OrderedDict()
-        self._fills: dict[str, _FillIds] = {}
+        self.orders: OrderedDict[OrderKey, Known] = OrderedDict()
         self.since: int | None = None
         """Where the account's history begins, milliseconds by the venue's clock. Fills before it are not delivered."""
         self.symbols: set[str] = set()
         """What is reconciled: the symbols declared, and those of which a live update came."""
-        self.orders_seen = Mark()
-        self.fills_seen = Mark()
+        self.fills_from = 0
+        """Fills before this time were delivered, if not by this process then by an earlier one."""
+        self.forgotten = -1
+        """When the last closed order ended that is not remembered any more."""
+        self.state: AccountPhase | None = None
+        """What was told last of the account."""
+        self._open: set[OrderKey] = set()
+        self._closed: OrderedDict[OrderKey, None] = OrderedDict()
+        self._fills: dict[str, _Fills] = {}
+        self.points: dict[str | None, tuple[int | None, int]] = {}
+        """By symbol, when the last two complete reconciliations began; None: of all symbols."""
+
+    def continue_from(self, other: Book) -> None:
+        """Become another book, of which nothing was told yet in this process."""
+        vars(self).update({**vars(other), "state": self.state})
 
     def get(self, key: OrderKey) -> Known | None:
         """Return what was delivered about an order."""
-        return self._orders.get(key)
+        return self.orders.get(key)
 
-    def has_fill(self, symbol: str, fill_id: int) -> bool:
+    def has_fill(self, fill: Fill) -> bool:
         """Say whether a fill was delivered."""
-        ids = self._fills.get(symbol)
-        return ids is not None and fill_id in ids
+        fills = self._fills.get(fill.symbol)
+        return fill.time < self.fills_from if fills is None else fill in fills
 
-    def open_orders(self, symbol: str) -> list[int]:
-        """Return the ids of the orders that are open as far as was delivered, ascending."""
-        return sorted(key[1] for key, known in self._orders.items() if key[0] == symbol and known.status not in CLOSED)
+    def fills(self) -> Iterator[tuple[str, FillKey, int]]:
+        """Yield symbol, key and time of the delivered fills that are remembered."""
+        for symbol, fills in self._fills.items():
+            for key, time in fills.times.items():
+                yield symbol, key, time
+
+    def open_orders(self, symbol: str | None = None) -> list[OrderKey]:
+        """Return the orders that are open as far as was delivered, of one symbol or of all, in a steady order."""
+        return sorted((key for key in self._open if symbol in (None, key[0])), key=_in_order)
+
+    @property
+    def has_open_orders(self) -> bool:
+        """Whether any order is open as far as was delivered."""
+        return bool(self._open)
+
+    def asks_since(self, symbol: str | None) -> int:
+        """Return from when on to ask: the beginning of the last complete reconciliation but one, and a bit earlier.
+
+        Everything is so asked for twice at least, and an answer that lagged behind once is made good.
+
+        Args:
+            symbol: Of the question; None: of all symbols.
+        """
+        history = self.since or 0
+        before, _ = self.points.get(symbol, (None, 0))
+        return history if before is None else max(history, before - MARGIN)
+
+    def reconciled(self, symbol: str | None, began: int) -> None:
+        """Note that a reconciliation is complete, which began at that time."""
+        last = self.points.get(symbol)
+        self.points[symbol] = (None if last is None else last[1], began)
 
     def absorb(self, update: OrderUpdate) -> None:
         """Note that an update was delivered."""
         key = (update.symbol, update.order_id)
-        known = self._orders.get(key)
+        known = self.orders.get(key)
         filled, assumed = (Decimal(0), update.filled) if known is None else (known.filled, known.assumed)
         if known is None and update.fill is not None:
             assumed -= update.fill.quantity
         elif known is not None and update.fill is not None:
             # Where the total grew by less than the fill, the fill was part of what had been assumed.
             assumed -= filled + update.fill.quantity - update.filled
-        self._orders[key] = Known(update.status, update.filled, update.price, update.quantity, update.time, assumed)
+        now = Known(
+            update.client_id,
+            update.side,
+            update.type,
+            update.status,
+            update.filled,
+            update.price,
+            update.quantity,
+            update.time,
+            assumed,
+        )
+        self.remember(key, now)
         if update.fill is not None:
-            self._fills.setdefault(update.symbol, _FillIds()).add(update.fill.id)
-        if update.closed:
-            self._closed[key] = None
-            if len(self._closed) > CLOSED_KEPT:
-                forgotten, _ = self._closed.popitem(last=False)
-                self._orders.pop(forgotten, None)
+            self.remember_fill(update.fill.symbol, (update.fill.order_id, update.fill.id), update.fill.time)
+
+    def remember(self, key: OrderKey, known: Known) -> None:
+        """Note the present state of an order."""
+        self.orders[key] = known
+        if known.status not in CLOSED:
+            self._open.add(key)
+            return
+        self._open.discard(key)
+        self._closed[key] = None
+        if len(self._closed) > CLOSED_KEPT:
+            oldest, _ = self._closed.popitem(last=False)
+            self.forgotten = max(self.forgotten, self.orders.pop(oldest).time)
+
+    def remember_fill(self, symbol: str, key: FillKey, time: int) -> None:
+        """Note that a fill was delivered."""
+        self._fills.setdefault(symbol, _Fills(self.fills_from - 1)).add(key, time)
+
+
+def _in_order(key: OrderKey) -> tuple[str, int, str]:
+    """Sort ids that are numbers as numbers, also where they are text."""
+    symbol, order_id = key
+    return symbol, len(str(order_id)), str(order_id)
+
+
+def present(book: Book, venue: str, account: str, received: int) -> list[OrderUpdate]:
+    """Return the state of each order that is open as far as the book knows, as an update in which nothing happens."""
+    return [
+        OrderUpdate(
+            venue=venue,
+            account=account,
+            symbol=key[0],
+            order_id=key[1],
+            client_id=known.client_id,
+            side=known.side,
+            type=known.type,
+            status=known.status,
+            price=known.price,
+            quantity=known.quantity,
+            filled=known.filled,
+            fill=None,
+            time=known.time,
+            source="reconcile",
+            received=received,
+        )
+        for key, known in ((key, book.orders[key]) for key in book.open_orders())
+    ]
 
 
 Verdict = Literal["news", "repeated", "incomplete"]
 
 
 def judge(book: Book, update: OrderUpdate) -> Verdict:
-    """Say whether a live update is news, was delivered already, or shows that something before it was missed."""
+    """Say whether a live update is news, was delivered already, or shows that something before it was missed.
+
+    Whatever comes twice or late is repeated, above all what follows an order's end: Bybit tells ``Filled`` twice when a
+    cancellation came too late (order stream page).
+    """
     known = book.get((update.symbol, update.order_id))
-    if update.fill is not None and book.has_fill(update.symbol, update.fill.id):
+    if update.fill is not None and book.has_fill(update.fill):
         return "repeated"
     if known is None:
-        # The first that is told about an order is its beginning; anything else means that the beginning was missed.
-        return "news" if update.status in ("new", "rejected") and not update.filled else "incomplete"
+        if update.time <= book.forgotten:
+            return "repeated"
+        told = Decimal(0) if update.fill is None else update.fill.quantity
+        return "news" if update.filled == told else "incomplete"
     if update.fill is not None:
         unseen = known.filled + update.fill.quantity - update.filled
         return "news" if 0 <= unseen <= known.assumed else "incomplete"
-    rank, known_rank = _RANK[update.status], _RANK[known.status]
-    if rank < known_rank or known_rank == _RANK["filled"] or (rank == known_rank and update.time <= known.time):
+    rank, known_rank = RANK[update.status], RANK[known.status]
+    if rank < known_rank or known_rank == RANK["filled"] or (rank == known_rank and update.time <= known.time):
         return "repeated"
     return "news" if update.filled == known.filled else "incomplete"
+
+
+def beginning(book: Book, update: OrderUpdate) -> OrderUpdate | None:
+    """Return what comes before an update that is news: the order's beginning, where the stream has not told it.
+
+    Some venues tell nothing of an order that is executed at once before its fills; and where the beginning was lost,
+    its first fill still says everything about it.
+    """
+    if book.get((update.symbol, update.order_id)) is not None or update.status in ("new", "rejected"):
+        return None
+    return attrs.evolve(update, status="new", filled=Decimal(0), fill=None)
+
+
+def lacking(book: Book, orders: Iterable[OrderReport], fills: Iterable[Fill]) -> dict[str, int]:
+    """Return, by symbol, from when on fills must be asked for again: an order has more than the fills there are.
+
+    That happens where an answer about fills lagged behind for longer than anybody expects, and the time from which they
+    are asked for has gone on.
+    """
+    new: dict[OrderKey, Decimal] = {}
+    for fill in fills:
+        if not book.has_fill(fill):
+            key = (fill.symbol, fill.order_id)
+            new[key] = new.get(key, Decimal(0)) + fill.quantity
+    since: dict[str, int] = {}
+    for report in orders:
+        known = book.get(report.key)
+        if known is None and report.created < (book.since or 0):
+            continue
+        filled, time = (Decimal(0), report.created) if known is None else (known.filled, known.time)
+        if report.filled > filled + new.get(report.key, Decimal(0)):
+            since[report.symbol] = min(since.get(report.symbol, time), time)
+    return {symbol: max(book.since or 0, time - MARGIN) for symbol, time in since.items()}
 
 
 def differences(
@@ -193,21 +317,26 @@ def differences(
     Orders must have been asked for before fills: a fill that is newer than its order's report, and than ``live_from``
     (milliseconds by the venue's clock), comes or came over the stream, and is left to it.
 
-    Within an order: its beginning, its fills by id, its end. Across orders: by the venue's time, never against the
+    Within an order: its beginning, its fills by time, its end. Across orders: by the venue's time, never against the
     order within an order. Fills that the book has are left out; so are orders that have not changed.
 
     Raises:
         Inconsistent: An order's filled quantity is not the sum of what was delivered and of the new fills.
     """
-    new_fills: dict[OrderKey, dict[int, Fill]] = {}
+    since = book.since or 0
+    new_fills: dict[OrderKey, dict[int | str, Fill]] = {}
     for fill in fills:
-        if not book.has_fill(fill.symbol, fill.id):
+        if fill.time >= since and not book.has_fill(fill):
             new_fills.setdefault((fill.symbol, fill.order_id), {})[fill.id] = fill
     chains: list[tuple[int, int, OrderUpdate]] = []
     for report in {report.key: report for report in orders}.values():
-        mine = new_fills.pop(report.key, {})
+        # Of one millisecond they keep the order in which the venue has told them.
+        mine = sorted(new_fills.pop(report.key, {}).values(), key=lambda fill: fill.time)
         known = book.get(report.key)
-        start = _fitting(known, report, [mine[fill_id] for fill_id in sorted(mine)], book.since or 0, live_from)
+        if known is None and not mine and report.status in CLOSED and report.updated <= max(since - 1, book.forgotten):
+            # It ended before the history began, or was delivered so long ago that nobody remembers.
+            continue
+        start = _fitting(known, report, mine, since, live_from)
         if start is None:
             continue
         latest = 0
@@ -218,7 +347,7 @@ def differences(
     for key, left in new_fills.items():
         if any(fill.time < live_from for fill in left.values()):
             raise Inconsistent(f"a fill of order {key[1]} ({key[0]}) is there, and the order is not")
-    chains.sort(key=lambda entry: (entry[0], entry[2].symbol, entry[2].order_id, entry[1]))
+    chains.sort(key=lambda entry: (entry[0], _in_order((entry[2].symbol, entry[2].order_id)), entry[1]))
     return [update for _, _, update in chains]
 
 
@@ -248,6 +377,7 @@ def _chain(
             time=time,
             source="reconcile",
             received=received,
+            raw=report.raw if fill is None else fill.raw,
         )
 
     found: list[OrderUpdate] = []
@@ -261,7 +391,7 @@ def _chain(
         filled += fill.quantity
         status = "filled" if report.status == "filled" and filled == report.filled else "partially_filled"
         found.append(update(status, filled, fill.time, fill))
-    if _RANK[report.status] > _RANK[status] or (known is None and report.status == "rejected"):
+    if RANK[report.status] > RANK[status] or (known is None and report.status == "rejected"):
         found.append(update(report.status, filled, report.updated, None))
     return found
 
@@ -295,7 +425,7 @@ def _fitting(
         known is not None
         and report.filled < known.filled
         and all(fill.time >= live_from for fill in fills)
-        and _RANK[report.status] <= _RANK[known.status]
+        and RANK[report.status] <= RANK[known.status]
     ):
         # REST reads a copy that lags behind the stream ("Memory => Database"): what was delivered is the newer.
         return None

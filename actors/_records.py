@@ -15,6 +15,8 @@ import attrs
 Side: TypeAlias = Literal["buy", "sell"]
 OrderStatus: TypeAlias = Literal["new", "partially_filled", "filled", "canceled", "rejected", "expired"]
 UpdateSource: TypeAlias = Literal["stream", "reconcile"]
+OrderId: TypeAlias = int | str
+"""As the venue has it: a whole number wherever its ids are numbers."""
 
 CLOSED: frozenset[OrderStatus] = frozenset({"filled", "canceled", "rejected", "expired"})
 """The states of an order in which nothing more happens to it."""
@@ -191,11 +193,14 @@ class SymbolChange:
 
 @attrs.frozen
 class Fill:
-    """One execution of an own order. ``(venue, symbol, id)`` identifies it."""
+    """One execution of an own order. ``(venue, symbol, order_id, id)`` identifies it.
+
+    The order belongs to it: where two own orders met, both fills have the id of the one trade.
+    """
 
     symbol: str
-    order_id: int
-    id: int
+    order_id: OrderId
+    id: int | str
     price: Decimal
     quantity: Decimal
     side: Side
@@ -203,6 +208,8 @@ class Fill:
     commission: Decimal
     commission_asset: str
     time: int
+    raw: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    """What the venue sent, unread: the frame of the stream, or the row of a REST answer."""
 
 
 @attrs.frozen
@@ -212,7 +219,7 @@ class OrderUpdate:
     venue: str
     account: str
     symbol: str
-    order_id: int
+    order_id: OrderId
     client_id: str
     side: Side
     type: str
@@ -229,11 +236,25 @@ class OrderUpdate:
     source: UpdateSource
     """stream: told live; reconcile: found by asking, because the live event was or may have been missed."""
     received: int
+    raw: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    """What the venue sent, unread: the frame of the stream, or the row of a REST answer."""
 
     @property
     def closed(self) -> bool:
         """Whether nothing more will happen to the order."""
         return self.status in CLOSED
+
+
+AccountPhase: TypeAlias = Literal["connecting", "authenticating", "reconciling", "live", "degraded", "parked"]
+"""What an account is doing:
+
+* connecting: there is no connection.
+* authenticating: a listen key is made, or the login is under way.
+* reconciling: connected; what may have been missed is asked for, and live events wait.
+* live: the updates so far are complete, and whatever happens comes at once.
+* degraded: events come, and asking the venue whether they are complete has failed, or is not allowed for a while.
+* parked: the venue refuses the credentials, or they are missing. Nothing is tried until somebody says so.
+"""
 
 
 @attrs.frozen
@@ -242,10 +263,14 @@ class AccountState:
 
     venue: str
     account: str
-    live: bool
-    """True: connected and reconciled. False: orders may have changed without an update so far."""
+    state: AccountPhase
     reason: str
     received: int
+
+    @property
+    def live(self) -> bool:
+        """True: connected and reconciled. False: orders may have changed without an update so far."""
+        return self.state == "live"
 
 
 AccountItem: TypeAlias = OrderUpdate | AccountState

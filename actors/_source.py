@@ -1,8 +1,8 @@
 """What an exchange's file offers to the actors: values and functions without I/O.
 
 A source says what to ask for, and reads what comes back. The public ones speak for one channel of one venue and any
-number of its symbols: `TradeSource`, `QuoteSource`, `BookSource`. `AccountSource` is the private orders of one account.
-Everything here is a value or a protocol.
+number of its symbols: `TradeSource`, `QuoteSource`, `BookSource`. `AccountSource`, in a file of its own, is the private
+orders of one account. Everything here is a value or a protocol.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import msgspec
 
 from ._continuity import Missing
 from ._errors import BadFrame, HttpFailure
-from ._reconcile import OrderReport
-from ._records import Fill, OrderUpdate, Quote, Trade
+from ._records import Quote, Trade
 
 Channel: TypeAlias = Literal["trades", "quotes", "book"]
 """What can be had of a symbol: every trade; the best bid and ask; the order book."""
@@ -97,6 +96,8 @@ class Door:
     """Seconds between pings that the venue asked for; None: those of the source."""
     pong_within: float | None = None
     """Seconds that the venue gives itself for a pong; None: those of the connection."""
+    key: str = attrs.field(default="", repr=False)
+    """Of private streams, what it was made with; see `Keeping`."""
 
 
 @attrs.frozen
@@ -105,7 +106,8 @@ class Ask:
 
     id: str
     """By which the answer is recognised."""
-    text: str
+    text: str = attrs.field(repr=False)
+    """In a login stand a key and a signature."""
     symbols: tuple[str, ...]
     """What it is about."""
 
@@ -149,6 +151,25 @@ class Refused:
     """Those that the venue names; empty: it could be any of the `Ask`, and none of them is subscribed."""
     harmless: bool = False
     """It was subscribed already."""
+    clock_off: bool = False
+    """The time in a private request was not the venue's: its clock is to be measured before the next attempt."""
+    retry_after: float | None = None
+    """Seconds until the venue answers requests again, where it says so: nothing is sent or opened before."""
+
+
+@attrs.frozen
+class Denied:
+    """The venue refuses the credentials of a private stream: trying again does not help."""
+
+    code: int
+    message: str
+
+
+@attrs.frozen
+class Terminated:
+    """The private stream is over, and nothing more comes on it, although the connection lives."""
+
+    reason: str
 
 
 @attrs.frozen
@@ -156,11 +177,6 @@ class Closing:
     """The venue will close the connection: open the next one now."""
 
     reason: str
-
-
-@attrs.frozen
-class ListenKeyExpired:
-    """The listen key of this private stream is no longer valid."""
 
 
 @attrs.frozen
@@ -172,7 +188,7 @@ class Ignored:
     """False: a kind that this version has never heard of."""
 
 
-Control: TypeAlias = Welcome | Pong | Acknowledged | Listed | Refused | Closing | ListenKeyExpired | Ignored
+Control: TypeAlias = Welcome | Pong | Acknowledged | Listed | Refused | Denied | Terminated | Closing | Ignored
 """What a frame can be besides data."""
 
 
@@ -367,67 +383,3 @@ class BookSource(PublicSource, Protocol):
         Raises:
             BadFrame: It is not what it must be.
         """
-
-
-class AccountSource(Source, Protocol):
-    """The private stream and the signed requests of one account. Times are the venue's, in milliseconds."""
-
-    @property
-    def account(self) -> str:
-        """The account's name, as the bot gave it."""
-
-    def stream_path(self, listen_key: str) -> str:
-        """Return path and query of the private stream."""
-
-    def decode(self, frame: Frame, received: int) -> OrderUpdate | Control:
-        """Read one frame.
-
-        Raises:
-            BadFrame: It cannot be read. The error carries no sample.
-        """
-
-    def create_key_request(self) -> HttpRequest:
-        """Return the request that gives a listen key, extending the one that is active."""
-
-    def extend_key_request(self) -> HttpRequest:
-        """Return the request that keeps the listen key alive."""
-
-    def listen_key(self, body: bytes) -> str:
-        """Read the listen key from the answer."""
-
-    def key_is_gone(self, failure: HttpFailure) -> bool:
-        """Say whether the failure means that the listen key no longer exists."""
-
-    def order_is_unknown(self, failure: HttpFailure) -> bool:
-        """Say whether the failure means that the venue does not know the order."""
-
-    def clock_is_off(self, failure: HttpFailure) -> bool:
-        """Say whether the failure means that the request's time was not the venue's."""
-
-    def time_request(self) -> HttpRequest:
-        """Return the request for the venue's time."""
-
-    def time(self, body: bytes) -> int:
-        """Read the venue's time from the answer."""
-
-    def open_orders_request(self, symbol: str | None, now: int) -> HttpRequest:
-        """Return the request for all open orders of a symbol, or of all symbols."""
-
-    def orders_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
-        """Return the request for a page of orders: from an id on, or without one from a time on."""
-
-    def order_request(self, symbol: str, order_id: int, now: int) -> HttpRequest:
-        """Return the request for one order, answered like one row of `orders`."""
-
-    def fills_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
-        """Return the request for a page of fills: from an id on, or without one from a time on."""
-
-    @property
-    def order_page(self) -> int:
-        """Most rows in one answer to `orders_request` and `fills_request`."""
-
-    def orders(self, body: bytes) -> list[OrderReport]:
-        """Read the answer to the requests for orders, ascending by id."""
-
-    def fills(self, body: bytes) -> list[Fill]:
-        """Read the answer to the request for fills, ascending by id."""

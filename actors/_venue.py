@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypedDict, Unpack, cast, overload
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypedDict, Unpack, cast, overload
 
 import attrs
 
-from supervisor import Mailbox, PolicyOptions, Supervisor
+from supervisor import Child, Mailbox, PolicyOptions, Supervisor
 
+from ._account_source import AccountSource, Credentials
+from ._cancel_after import AtStop
+from ._cancel_group import cancel_child, unusable_child, wrong_rule
+from ._cancel_rules import CancelRule
 from ._dial import Dial, Tls, proxied
-from ._groups import Place, Wish, account_group, feed_group, unusable_group, wrong_count, wrong_seconds, wrong_type
+from ._groups import (
+    Place,
+    Wish,
+    account_group,
+    feed_group,
+    made_of,
+    spelled_by,
+    unusable_group,
+    wrong_count,
+    wrong_seconds,
+    wrong_type,
+)
 from ._http import network
+from ._liveness import Liveness
 from ._messages import Hold
 from ._records import AccountItem, BookItem, FeedItem, QuoteItem, SymbolChange
 from ._secret import Secret
-from ._source import AccountSource, Channel, PublicSource
-
-PING_EVERY: Final = 15.0
-"""Seconds between pings on private streams."""
+from ._source import Channel, PublicSource
 
 SourceMaker = Callable[..., PublicSource]
 
@@ -109,8 +124,9 @@ class Venue:
     _trade_source: SourceMaker = attrs.field(repr=False)
     _quote_source: SourceMaker = attrs.field(repr=False)
     _book_source: SourceMaker = attrs.field(repr=False)
-    _account_source: Callable[[str, Secret, Secret], AccountSource] | None = attrs.field(default=None, repr=False)
-    _testnet: tuple[str, str] | None = attrs.field(default=None, repr=False)
+    _account_source: Callable[..., AccountSource] | None = attrs.field(default=None, repr=False)
+    _cancel_rule: CancelRule | None = attrs.field(default=None, repr=False)
+    _testnet: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     private: str | None = None
     tls: Tls = attrs.field(default=None, repr=False)
     dial: Dial | None = attrs.field(default=None, repr=False)
@@ -171,8 +187,8 @@ class Venue:
         """The venue's test network, which has accounts and prices of its own."""
         if self._testnet is None:
             raise ValueError(f"{self.name} has no test network")
-        ws, rest = self._testnet
-        return self.at(ws=ws, rest=rest)
+        ws, rest, *private = self._testnet
+        return self.at(ws=ws, rest=rest, private=private[0] if private else None)
 
     @overload
     def trades(
@@ -278,12 +294,17 @@ class Venue:
         *,
         key: Secret,
         secret: Secret,
+        passphrase: Secret | None = None,
         out: Mailbox[AccountItem],
         symbols: Sequence[str] = (),
+        live: Liveness | None = None,
+        store: str | Path | Literal[False] | None = None,
         since: int | None = None,
         reconcile_every: float = 300.0,
-        ping_every: float = PING_EVERY,
+        quiet_after: float = 60.0,
+        ping_every: float | None = None,
         required: bool = True,
+        source: Mapping[str, Any] = MappingProxyType({}),
         **options: Any,
     ) -> Supervisor:
         """Return the group that delivers every order update and fill of an account, reconciled after interruptions.
@@ -292,39 +313,118 @@ class Venue:
             name: Of the account in records, and of the group in the tree.
             key: The API key; it needs the permission to read.
             secret: What signs.
+            passphrase: Of venues that want one: OKX, KuCoin.
             out: Where `OrderUpdate` and `AccountState` go.
-            symbols: What is reconciled. Without any: every symbol that has open orders or of which an update came; an
-                order that began and ended during an interruption on a symbol never seen before then goes unnoticed.
-            since: Where the history begins, milliseconds by the venue's clock, at most six days ago: the fills after it
-                are delivered even if they happened before the bot was started. None: when it was started.
+            symbols: What is reconciled, where the venue is asked symbol by symbol. Without any: every symbol that has
+                open orders or of which an update came; an order that began and ended during an interruption on a symbol
+                never seen before then goes unnoticed.
+            live: Told whether the account is live.
+            store: The file in which its state is kept, so that what happens while no process runs is delivered by the
+                next one. None: that of the `ledger` in the tree, if there is one; False: nowhere.
+            since: Where the history begins, milliseconds by the venue's clock: the fills after it are delivered even if
+                they happened before the bot was started. None: when it was started. What is in the store counts more.
             reconcile_every: Seconds between reconciliations while nothing is interrupted.
-            ping_every: Seconds between pings.
+            quiet_after: Seconds without any event, while orders are open, after which there is one in between; each
+                that finds nothing doubles them.
+            ping_every: Seconds between pings; None: the venue's own interval.
             required: Whether health is lost with this account.
+            source: Options of the venue's own.
             options: Of the group as a child, see `supervisor.Policy`.
 
         Raises:
             BadTree: An option does not exist, or its value makes no sense.
         """
-        wrong = wrong_seconds(reconcile_every=reconcile_every, ping_every=ping_every)
+        wrong = wrong_seconds(
+            reconcile_every=reconcile_every,
+            quiet_after=quiet_after,
+            **({} if ping_every is None else {"ping_every": ping_every}),
+        )
         wrong += wrong_type("out", out, Mailbox, "a Mailbox")
         wrong += wrong_type("required", required, bool, "True or False")
         wrong += wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
+        if passphrase is not None:
+            wrong += wrong_type("passphrase", passphrase, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("symbols", symbols, (list, tuple, set, frozenset), "a list of symbols")
+        if live is not None:
+            wrong += wrong_type("live", live, Liveness, "a Liveness")
+        if store is not None and store is not False:
+            wrong += wrong_type("store", store, (str, Path), "a path, or False")
         wrong += [] if since is None else wrong_count("since", since, least=0)
-        if self._account_source is None:
+        maker = self._account_source
+        if maker is None:
             wrong.append(f"private streams of {self.name} are not supported")
-        if wrong or self._account_source is None:
+        made = (
+            None
+            if wrong or maker is None
+            else made_of(wrong, lambda: maker(name, Credentials(key, secret, passphrase), **source))
+        )
+        spelled = [] if made is None else spelled_by(wrong, made, symbols)
+        if wrong or made is None:
             return unusable_group(name, "orders", wrong, options)
         return account_group(
             self._place(self.private or self.ws),
-            self._account_source(name, key, secret),
-            self._trade_source().limits,
-            symbols=[symbol.upper() for symbol in symbols],
+            made,
+            symbols=spelled,
             out=out,
             since=since,
             reconcile_every=reconcile_every,
-            ping_every=ping_every,
+            quiet_after=quiet_after,
+            live=live,
+            store=Path(store) if isinstance(store, str) else store,
+            ping_every=made.ping_every if ping_every is None else ping_every,
             required=required,
             options=options,
         )
+
+    def cancel_all_after(
+        self,
+        name: str,
+        *,
+        key: Secret,
+        secret: Secret,
+        passphrase: Secret | None = None,
+        seconds: int = 60,
+        symbols: Sequence[str] = (),
+        needs: Sequence[str] = (),
+        at_stop: AtStop = "leave",
+        source: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Child:
+        """Return a child that has the exchange cancel the open orders when the bot is not healthy for too long.
+
+        Healthy is what ``/healthz`` calls so: all that is required lives, is live and is fresh. While that holds, the child
+        keeps the exchange's countdown from running out; it does so right after looking, and never by a timer alone. Where
+        the venue watches a connection instead (Bybit), it holds one open while the bot is healthy.
+
+        Args:
+            name: Of the child.
+            key: The API key; it needs the permission to trade.
+            secret: What signs.
+            passphrase: Of venues that want one: OKX, KuCoin.
+            seconds: From the last moment at which the bot was known to be healthy until the orders are cancelled. What the
+                venue allows: Binance USD-M 5 to 3600, OKX 10 to 120, KuCoin 5 to 86,400, Bybit 3 to 300.
+            symbols: Whose orders. Binance USD-M needs them named; KuCoin takes some or, without any, all; OKX and Bybit
+                cancel all orders of the account, Bybit those of the product.
+            needs: Paths of children that must be ready, beside what the tree requires.
+            at_stop: ``leave``: the countdown runs out after the bot was stopped. ``disarm``: stopping a healthy bot in order
+                ends it, and the orders stay.
+            source: Options of the venue's own, as of `account`.
+
+        Raises:
+            BadTree: A value makes no sense, or the venue has nothing of the kind.
+        """
+        wrong = wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
+        wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
+        if passphrase is not None:
+            wrong += wrong_type("passphrase", passphrase, Secret, "a Secret, such as Secret.env('NAME')")
+        maker, rule = self._account_source, self._cancel_rule
+        if maker is None or rule is None:
+            wrong.append(f"{self.name} has no dead man's switch that is supported")
+            return unusable_child(name, wrong)
+        wrong += wrong_rule(rule, self.name, seconds, symbols, at_stop)
+        made = None if wrong else made_of(wrong, lambda: maker(name, Credentials(key, secret, passphrase), **source))
+        spelled = [] if made is None else spelled_by(wrong, made, symbols)
+        if wrong or made is None:
+            return unusable_child(name, wrong)
+        place = self._place(self.private or self.ws)
+        return cancel_child(place, name, made, rule, seconds=seconds, symbols=spelled, needs=needs, at_stop=at_stop)

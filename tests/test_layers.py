@@ -45,6 +45,10 @@ def test_one_file_imports_httpx() -> None:
     assert importers(ACTORS, "httpx") == {"_http.py"}
 
 
+def test_one_file_imports_cryptography() -> None:
+    assert importers(ACTORS, "cryptography") == {"_signing.py"}
+
+
 def test_only_the_wire_and_the_simulators_server_import_the_websocket_library() -> None:
     assert importers(ACTORS, "trio_websocket") <= {"_wire.py", "simulator/_ws_server.py"}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import attrs
 
 from actors import OrderUpdate
+from actors._records import OrderId
 from actors.simulator import OrderEvent, PublishedTrade
 
 from ._stage import Stage
@@ -122,8 +123,8 @@ def _published(trade: PublishedTrade) -> tuple[int | str, str, str, str, int]:
 
 def _compare_orders(published: Iterable[OrderEvent], delivered: Iterable[OrderUpdate]) -> Comparison:
     """Compare order by order: REST tells no order among events of different orders that happened in one outage."""
-    told: dict[int, list[tuple[str, str, int]]] = {}
-    heard: dict[int, list[tuple[str, str, int]]] = {}
+    told: dict[OrderId, list[tuple[str, str, int | str]]] = {}
+    heard: dict[OrderId, list[tuple[str, str, int | str]]] = {}
     for event in published:
         row = (event.status.lower(), _plain(event.filled), event.trade_id)
         told.setdefault(event.order_id, []).append(row)

@@ -1,4 +1,4 @@
-"""What Binance's spot and futures protocols share: signing, error codes, acknowledgements, envelopes.
+"""What Binance's spot and futures protocols share: error codes, acknowledgements, envelopes.
 
 Sources: binance-spot-api-docs rest-api.md, errors.md and web-socket-streams.md, 2026-07-21; the USD-M pages of
 developers.binance.com, 2026-05-28. Both products answer with the same shapes and codes.
@@ -6,15 +6,22 @@ developers.binance.com, 2026-05-28. Both products answer with the same shapes an
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 
-from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._errors import (
+    BadFrame,
+    ClockOff,
+    HttpFailure,
+    KeyGone,
+    NoSuchOrder,
+    RateLimited,
+    Unauthorized,
+    UnknownOutcome,
+)
 from .._secret import Secret
 from .._source import (
     Acknowledged,
@@ -26,8 +33,8 @@ from .._source import (
     HttpRequest,
     Ignored,
     Listed,
-    ListenKeyExpired,
     Refused,
+    Terminated,
 )
 from ._decode import UNREADABLE, text
 
@@ -39,6 +46,11 @@ TOO_MANY_REQUESTS: Final = -1003
 INVALID_TIMESTAMP: Final = -1021
 INVALID_LISTEN_KEY: Final = -1125
 NO_SUCH_ORDER: Final = -2013
+_MEANING: Final[dict[int, type[HttpFailure]]] = {
+    INVALID_TIMESTAMP: ClockOff,
+    INVALID_LISTEN_KEY: KeyGone,
+    NO_SUCH_ORDER: NoSuchOrder,
+}
 NO_SUCH_SYMBOL: Final = frozenset({-1100, -1121})
 """Illegal characters in a parameter, of which only the symbol can have any; invalid symbol."""
 
@@ -84,31 +96,6 @@ def query(parameters: Mapping[str, str | int]) -> str:
     return urlencode({name: str(value) for name, value in parameters.items()})
 
 
-def signature(payload: str, secret: str) -> str:
-    """Return the HMAC SHA256 of a percent-encoded query as hexadecimal text (rest-api.md, "SIGNED endpoints")."""
-    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
-
-
-def signed(
-    path: str, parameters: Mapping[str, str | int], *, key: Secret, secret: Secret, now: int, window: int
-) -> HttpRequest:
-    """Return a signed GET.
-
-    Args:
-        path: Of the endpoint.
-        parameters: Without time and signature.
-        key: The API key; goes into a header.
-        secret: What signs.
-        now: The venue's time, milliseconds.
-        window: How old the request may be when the venue gets it, milliseconds; at most 60000.
-
-    Raises:
-        SecretMissing: The key or the secret cannot be read.
-    """
-    payload = query({**parameters, "recvWindow": window, "timestamp": now})
-    return HttpRequest("GET", path, f"{payload}&signature={signature(payload, secret.reveal())}", with_key(key))
-
-
 def with_key(key: Secret) -> tuple[tuple[str, str], ...]:
     """Return the header that carries the API key.
 
@@ -136,7 +123,8 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         return Unauthorized(where, reason, status=status, code=code)
     if status >= 500 or code in UNKNOWN_OUTCOME:
         return UnknownOutcome(where, reason, status=status, code=code)
-    return HttpFailure(where, reason, status=status, code=code)
+    meaning = _MEANING.get(code, HttpFailure) if code is not None else HttpFailure
+    return meaning(where, reason, status=status, code=code)
 
 
 def retry_after(text: str | None, default: float) -> float:
@@ -218,7 +206,7 @@ def _event(kind: str, known: frozenset[str], data: frozenset[str], sample: bytes
     if kind == "serverShutdown":
         return Closing("serverShutdown")
     if kind == "listenKeyExpired":
-        return ListenKeyExpired()
+        return Terminated("the listen key has expired")
     return Ignored(kind[:40], known=kind in known)
 
 

@@ -6,27 +6,42 @@ addresses of private streams; binance-connector-python, 2026-08-21.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import ClassVar, Final
 
 import attrs
 import msgspec
 
+from .._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
 from .._errors import BadFrame, HttpFailure
 from .._reconcile import OrderReport
-from .._records import Fill, OrderStatus, OrderUpdate, Side
-from .._secret import Secret
-from .._source import Control, Frame, HttpReply, HttpRequest
-from . import _binance
+from .._records import Fill, OrderId, OrderUpdate
+from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest, Limits, RestLimit
+from . import _binance, _binance_history, _binance_signed
+from ._binance_history import DAY, Listing
+from ._binance_rows import SIDE, STATUS
 from ._decode import UNREADABLE, finite, rows_of
 
 VENUE: Final = "binance-usdm"
+LIMITS: Final = Limits(
+    attempts=_binance.ATTEMPTS,
+    attempts_within=_binance.ATTEMPTS_WITHIN,
+    messages=10,
+    messages_within=1.0,
+    symbols=_binance.STREAMS,
+    lifetime=_binance.LIFETIME,
+    rest=RestLimit(2400, 60.0, used_header="x-mbx-used-weight-1m"),
+)
+"""USD-M "Connect" page. For attempts nothing is stated: those of spot are used."""
 PAGE: Final = 1000
 RECV_WINDOW: Final = 5000
 """Milliseconds; the venue's own default."""
 
-_LOOK_BACK: Final = 6 * 24 * 3600 * 1000
-"""Milliseconds; orders and fills can be asked for by time over 7 days."""
+WEEK: Final = 7 * DAY
+"""Milliseconds. Start and end of a question by time must not be more than that apart."""
+LOOK_BACK: Final = 90 * DAY
+"""Milliseconds. Orders are kept for 90 days, fills for six months."""
 
 EVENTS: Final = ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "MARGIN_CALL", "listenKeyExpired")
 """What the private stream is asked for. The venue does not check these names: a misspelt one just never arrives, and
@@ -36,17 +51,6 @@ _PRIVATE: Final = frozenset({"ORDER_TRADE_UPDATE"})
 _PRIVATE_KNOWN: Final = frozenset(
     {"ACCOUNT_CONFIG_UPDATE", "ACCOUNT_UPDATE", "ALGO_UPDATE", "MARGIN_CALL", "STRATEGY_UPDATE", "TRADE_LITE"}
 )
-
-_STATUS: Final[dict[str, OrderStatus]] = {
-    "NEW": "new",
-    "PARTIALLY_FILLED": "partially_filled",
-    "FILLED": "filled",
-    "CANCELED": "canceled",
-    "REJECTED": "rejected",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-}
-_SIDE: Final[dict[str, Side]] = {"BUY": "buy", "SELL": "sell"}
 
 
 class _Order(
@@ -104,54 +108,6 @@ class _PrivateCombined(msgspec.Struct, frozen=True):
     data: _OrderTradeUpdate
 
 
-class _OrderRow(
-    msgspec.Struct,
-    frozen=True,
-    rename={
-        "order_id": "orderId",
-        "client_id": "clientOrderId",
-        "quantity": "origQty",
-        "filled": "executedQty",
-        "created": "time",
-        "updated": "updateTime",
-    },
-):
-    symbol: str
-    order_id: int
-    client_id: str
-    side: str
-    type: str
-    status: str
-    price: Decimal
-    quantity: Decimal
-    filled: Decimal
-    created: int
-    updated: int
-
-    def __post_init__(self) -> None:
-        finite(self.price, self.quantity, self.filled)
-
-
-class _FillRow(
-    msgspec.Struct,
-    frozen=True,
-    rename={"order_id": "orderId", "quantity": "qty", "commission_asset": "commissionAsset"},
-):
-    symbol: str
-    order_id: int
-    id: int
-    price: Decimal
-    quantity: Decimal
-    side: str
-    maker: bool
-    commission: Decimal
-    commission_asset: str
-    time: int
-
-    def __post_init__(self) -> None:
-        finite(self.price, self.quantity, self.commission)
-
-
 class _Key(msgspec.Struct, frozen=True, rename={"value": "listenKey"}):
     value: str
 
@@ -162,36 +118,93 @@ class _Time(msgspec.Struct, frozen=True, rename={"value": "serverTime"}):
 
 _private = msgspec.json.Decoder(_OrderTradeUpdate)
 _private_combined = msgspec.json.Decoder(_PrivateCombined)
-_order_rows = msgspec.json.Decoder(list[_OrderRow])
-_order_row = msgspec.json.Decoder(_OrderRow)
-_fill_rows = msgspec.json.Decoder(list[_FillRow])
 _key = msgspec.json.Decoder(_Key)
 _time = msgspec.json.Decoder(_Time)
 
 
+def listen_keys(root: str) -> Keeping:
+    """Return how the listen keys of a product are made and kept."""
+    return Keeping(
+        create=Question("POST", f"{root}/listenKey", signed=False),
+        extend=Question("PUT", f"{root}/listenKey", signed=False),
+        # The page says 60 minutes for both, which leaves no room for a failure.
+        every=30 * 60.0,
+        life=60 * 60.0,
+    )
+
+
 @attrs.frozen
 class UsdmAccount:
-    """The private stream and signed requests of one account: a `actors._source.AccountSource`."""
+    """The private stream and signed requests of one account: a `actors._account_source.AccountSource`."""
+
+    root: ClassVar[str] = "/fapi/v1"
+    """Of the paths of REST."""
+    order_listing: ClassVar[Listing] = Listing("/fapi/v1/allOrders", 5, PAGE, "orderId", WEEK, LOOK_BACK)
+    fill_listing: ClassVar[Listing] = Listing("/fapi/v1/userTrades", 5, PAGE, "fromId", WEEK, LOOK_BACK)
 
     account: str
-    key: Secret
-    secret: Secret
+    credentials: Credentials
     venue: str = VENUE
-    order_page: int = PAGE
+    limits: Limits = LIMITS
+    ping_every: float = _binance.PING_EVERY
+    whole: bool = False
+    fills_apart: bool = False
+    keeping: Keeping = attrs.field(default=listen_keys("/fapi/v1"))
+    probe_every: float | None = None
     window: int = RECV_WINDOW
 
-    def stream_path(self, listen_key: str) -> str:
-        """Return path and query of the private stream: the key and the full list of events, separated by slashes."""
-        return f"/private/ws?listenKey={listen_key}&events={'/'.join(EVENTS)}"
+    def key(self, body: bytes) -> str:
+        """Read the listen key from the answer."""
+        value: str = rows_of(_key, body, "listen key").value
+        if not value.isalnum():
+            # It goes into an address: nothing may stand in it that means something there.
+            raise BadFrame("a listen key that is not one")
+        return value
 
-    def decode(self, frame: Frame, received: int) -> OrderUpdate | Control:
-        """Read one frame of the private stream."""
+    def symbol(self, name: str) -> str:
+        """Return a symbol in upper case."""
+        return _binance.symbol(name)
+
+    # The connection --------------------------------------------------------------------------------------------
+
+    def door_question(self) -> None:
+        """Return None: the address is fixed, and the listen key is all that it needs."""
+
+    def door(self, address: str, answer: bytes | None, key: str) -> Door:
+        """Return the address: with the key, and the full list of events, separated by slashes."""
+        return Door(f"{address}/private/ws?listenKey={key}&events={'/'.join(EVENTS)}")
+
+    def phase(self, number: int, now: int, key: str, first_id: int) -> list[Ask] | None:
+        """Return None: the address says everything."""
+
+    def probe(self, now: int, number: int) -> Ask | None:
+        """Return None: a key that has ended is told, or found out when it is extended."""
+
+    def ping(self, number: int) -> str | None:
+        """Return None: the protocol's own ping is used."""
+
+    def decode_many(self, frames: Sequence[Frame], received: int) -> Decoded:
+        """Read frame by frame: there are few."""
+        decoded = Decoded([], [])
+        for frame in frames:
+            try:
+                message = self._decode(frame, received)
+            except BadFrame as error:
+                decoded.error = error
+                break
+            if isinstance(message, OrderUpdate):
+                decoded.items.append(message)
+            else:
+                decoded.controls.append(message)
+        return decoded
+
+    def _decode(self, frame: Frame, received: int) -> OrderUpdate | Control:
         try:
             message = _private_combined.decode(frame).data if _binance.is_combined(frame) else _private.decode(frame)
         except UNREADABLE:
             return _binance.control(frame, known=_PRIVATE_KNOWN, data=_PRIVATE, show=False)
         order = message.order
-        side, status = _SIDE.get(order.side), _STATUS.get(order.status)
+        side, status = SIDE.get(order.side), STATUS.get(order.status)
         if side is None or status is None:
             raise BadFrame("an order of unknown side or status")
         fill = None
@@ -208,6 +221,7 @@ class UsdmAccount:
                 commission=order.commission,
                 commission_asset=order.commission_asset or "",
                 time=order.time,
+                raw=frame,
             )
         return OrderUpdate(
             venue=self.venue,
@@ -225,108 +239,56 @@ class UsdmAccount:
             time=order.time,
             source="stream",
             received=received,
+            raw=frame,
         )
 
-    def create_key_request(self) -> HttpRequest:
-        """Return the request for a listen key: valid 60 minutes, the same one extended where one is active."""
-        return HttpRequest("POST", "/fapi/v1/listenKey", "", _binance.with_key(self.key))
+    # REST ------------------------------------------------------------------------------------------------------
 
-    def extend_key_request(self) -> HttpRequest:
-        """Return the request that extends the listen key by 60 minutes."""
-        return HttpRequest("PUT", "/fapi/v1/listenKey", "", _binance.with_key(self.key))
+    def request(self, question: Question, now: int) -> HttpRequest:
+        """Return the request for a question: signed, with the API key alone, or with nothing where that is asked."""
+        return _binance_signed.request(question, self.credentials, now, self.window)
 
-    def listen_key(self, body: bytes) -> str:
-        """Read the listen key from the answer."""
-        value: str = rows_of(_key, body, "listen key").value
-        if not value.isalnum():
-            # It goes into an address: nothing may stand in it that means something there.
-            raise BadFrame("a listen key that is not one")
-        return value
+    def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
+        """Return the error that the reply means, or None."""
+        return _binance.failure(request, reply)
 
-    def key_is_gone(self, failure: HttpFailure) -> bool:
-        """Say whether the failure is -1125, "This listenKey does not exist."."""
-        return failure.code == _binance.INVALID_LISTEN_KEY
-
-    def order_is_unknown(self, failure: HttpFailure) -> bool:
-        """Say whether the failure is -2013, "Order does not exist."."""
-        return failure.code == _binance.NO_SUCH_ORDER
-
-    def clock_is_off(self, failure: HttpFailure) -> bool:
-        """Say whether the failure is -1021, INVALID_TIMESTAMP."""
-        return failure.code == _binance.INVALID_TIMESTAMP
-
-    def time_request(self) -> HttpRequest:
-        """Return the request for the venue's time."""
-        return HttpRequest("GET", "/fapi/v1/time")
+    def time_question(self) -> Question:
+        """Return the question for the venue's time."""
+        return Question("GET", f"{self.root}/time", signed=False)
 
     def time(self, body: bytes) -> int:
         """Read the venue's time."""
         value: int = rows_of(_time, body, "time").value
         return value
 
-    def open_orders_request(self, symbol: str | None, now: int) -> HttpRequest:
-        """Return the request for all open orders of a symbol: weight 1; of all symbols: 40."""
-        return self._signed("/fapi/v1/openOrders", {} if symbol is None else {"symbol": symbol}, now)
+    def open_orders(self, symbol: str | None) -> Inquiry[list[OrderReport]]:
+        """Ask for all open orders of a symbol: weight 1; of all symbols: 40."""
+        named = () if symbol is None else (("symbol", symbol),)
+        question = Question("GET", f"{self.root}/openOrders", named, weight=40 if symbol is None else 1)
+        return _binance_history.open_orders(question)
 
-    def orders_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
-        """Return the request for a page of orders: weight 5. Without an id the venue looks back 7 days at most."""
-        start: dict[str, str | int] = {"startTime": _recent(since, now)} if from_id is None else {"orderId": from_id}
-        return self._signed("/fapi/v1/allOrders", {"symbol": symbol, **start, "limit": PAGE}, now)
+    def orders(self, symbol: str | None, since: int, now: int) -> Inquiry[list[OrderReport]]:
+        """Ask for the orders made since a time, a week or a page at a time."""
+        return self.order_listing.orders(_named(symbol), since, now)
 
-    def order_request(self, symbol: str, order_id: int, now: int) -> HttpRequest:
-        """Return the request for one order: weight 1."""
-        return self._signed("/fapi/v1/order", {"symbol": symbol, "orderId": order_id}, now)
+    def one_order(self, symbol: str, order_id: OrderId) -> Inquiry[OrderReport | None]:
+        """Ask for one order: weight 1. None for -2013, "Order does not exist."."""
+        question = Question("GET", f"{self.root}/order", (("symbol", symbol), ("orderId", order_id)))
+        return _binance_history.one_order(question)
 
-    def fills_request(self, symbol: str, now: int, *, from_id: int | None, since: int) -> HttpRequest:
-        """Return the request for a page of fills: weight 5. Id and times must not be combined."""
-        start: dict[str, str | int] = {"startTime": _recent(since, now)} if from_id is None else {"fromId": from_id}
-        return self._signed("/fapi/v1/userTrades", {"symbol": symbol, **start, "limit": PAGE}, now)
+    def fills(self, symbol: str | None, since: int, now: int) -> Inquiry[list[Fill]]:
+        """Ask for fills, a week or a page at a time. Ids and times must not be combined."""
+        return self.fill_listing.fills(_named(symbol), since, now)
 
-    def orders(self, body: bytes) -> list[OrderReport]:
-        """Read orders: an array, or the one object that `order_request` gives."""
-        rows = [rows_of(_order_row, body, "order")] if body[:1] == b"{" else rows_of(_order_rows, body, "orders")
-        return sorted((_report(row) for row in rows), key=lambda report: report.order_id)
+    def permissions_question(self) -> None:
+        """Return None: only the spot API tells what a key may do."""
 
-    def fills(self, body: bytes) -> list[Fill]:
-        """Read fills."""
-        rows: list[_FillRow] = rows_of(_fill_rows, body, "fills")
-        return sorted((_fill(row) for row in rows), key=lambda fill: fill.id)
-
-    def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
-        """Return the error that the reply means, or None."""
-        return _binance.failure(request, reply)
-
-    def _signed(self, path: str, parameters: dict[str, str | int], now: int) -> HttpRequest:
-        return _binance.signed(path, parameters, key=self.key, secret=self.secret, now=now, window=self.window)
+    def permissions(self, body: bytes) -> KeyReport:
+        """Return that nothing is known."""
+        return KeyReport()
 
 
-def _recent(since: int, now: int) -> int:
-    # With an older start the venue answers with the seven days after it, and not with what is new.
-    return max(since, now - _LOOK_BACK)
-
-
-def _report(row: _OrderRow) -> OrderReport:
-    side, status = _SIDE.get(row.side), _STATUS.get(row.status)
-    if side is None or status is None:
-        raise BadFrame("an order of unknown side or status")
-    return OrderReport(
-        symbol=row.symbol,
-        order_id=row.order_id,
-        client_id=row.client_id,
-        side=side,
-        type=row.type,
-        status=status,
-        price=row.price,
-        quantity=row.quantity,
-        filled=row.filled,
-        created=row.created,
-        updated=row.updated,
-    )
-
-
-def _fill(row: _FillRow) -> Fill:
-    values: dict[str, Any] = msgspec.structs.asdict(row)
-    side = _SIDE.get(row.side)
-    if side is None:
-        raise BadFrame("a fill of unknown side")
-    return Fill(**{**values, "side": side})
+def _named(symbol: str | None) -> str:
+    if symbol is None:
+        raise ValueError("Binance lists orders and fills by symbol")
+    return symbol

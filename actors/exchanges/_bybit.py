@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import attrs
 import msgspec
 
-from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._errors import BadFrame, ClockOff, HttpFailure, NoSuchOrder, RateLimited, Unauthorized, UnknownOutcome
 from .._source import (
     Acknowledged,
     Ask,
@@ -26,11 +26,11 @@ from .._source import (
     HttpRequest,
     Ignored,
     Limits,
-    Listed,
     Pong,
     Refused,
     RestLimit,
 )
+from ._common import Unlisted
 from ._decode import UNREADABLE, text
 
 VENUE: Final = "bybit"
@@ -71,6 +71,10 @@ _WAIT_PROTECTION: Final = 10.0
 """Seconds. How long the system's own protection wants to be left alone is not documented."""
 _UNAUTHORIZED: Final = frozenset({10003, 10004, 10005, 10007, 10008, 10010, 33004})
 """Key, signature, permission, login, banned user, address not among the key's, expired key."""
+_CLOCK_OFF: Final = frozenset({-1, 10002})
+"""Request expired; its time is not the venue's."""
+_NO_SUCH_ORDER: Final = frozenset({110001, 170213})
+"""On derivatives, on spot."""
 _UNKNOWN_OUTCOME: Final = frozenset({10000, 10016})
 """Server timeout, internal error or restart."""
 _ADDRESS_LIMIT: Final = frozenset({10009, 10018})
@@ -95,8 +99,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 @attrs.frozen
-class PublicTopics(abc.ABC):
+class PublicTopics(Unlisted, abc.ABC):
     """One channel of one category: the part of `actors._source.PublicSource` that is the same for all.
+
+    The venue does not tell what is subscribed; its acknowledgements can be relied on.
 
     Attributes:
         category: ``spot``, or ``linear``: perpetuals and futures settled in USDT or USDC.
@@ -117,14 +123,7 @@ class PublicTopics(abc.ABC):
 
     def symbol(self, name: str) -> str:
         """Return a symbol as the venue has it: upper case, and nothing else. Dated futures have a hyphen."""
-        plain = name.replace("-", "")
-        if not (plain.isascii() and plain.isalnum() and len(name) <= LONGEST):
-            raise ValueError(f"not a symbol: {name!r}")
-        return name.upper()
-
-    def door_request(self) -> HttpRequest | None:
-        """Return None: the address is fixed."""
-        return None
+        return symbol(name)
 
     def door(self, address: str, answer: bytes | None) -> Door:
         """Return the address of the category's public streams."""
@@ -147,14 +146,6 @@ class PublicTopics(abc.ABC):
             made.append(Ask(number, frame.decode(), part))
         return made
 
-    def list_request(self) -> str | None:
-        """Return None: the venue does not tell what is subscribed. Its acknowledgements can be relied on."""
-        return None
-
-    def listed(self, listed: Listed) -> frozenset[str]:
-        """Return nothing: there is no such answer."""
-        return frozenset()
-
     def ping(self, number: int) -> str | None:
         """Return the text of a ping. Protocol pings do not keep the connection."""
         return f'{{"req_id":"{number}","op":"ping"}}'
@@ -166,6 +157,18 @@ class PublicTopics(abc.ABC):
     def unknown_symbol(self, failure: HttpFailure) -> bool:
         """Say whether it is 10001 about the symbol: "Not supported symbols", "params error: symbol invalid" (seen)."""
         return failure.code == _PARAMETER and "symbol" in failure.reason.lower()
+
+
+def symbol(name: str) -> str:
+    """Return a symbol as the venue has it.
+
+    Raises:
+        ValueError: It cannot be one.
+    """
+    plain = name.replace("-", "")
+    if not (plain.isascii() and plain.isalnum() and len(name) <= LONGEST):
+        raise ValueError(f"not a symbol: {name!r}")
+    return name.upper()
 
 
 def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
@@ -188,6 +191,10 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         return RateLimited(where, reason, retry_after=wait, status=status, code=code)
     if status == 401 or code in _UNAUTHORIZED:
         return Unauthorized(where, reason, status=status, code=code)
+    if code in _CLOCK_OFF:
+        return ClockOff(where, reason, status=status, code=code)
+    if code in _NO_SUCH_ORDER:
+        return NoSuchOrder(where, reason, status=status, code=code)
     if status >= 500 or code in _UNKNOWN_OUTCOME:
         return UnknownOutcome(where, reason, status=status, code=code)
     if code is not None or not 200 <= status < 300:

@@ -1,17 +1,17 @@
-"""What the files of OKX, KuCoin and Gate share: requests, numbers in quotes, frames that are not data."""
+"""What the files of several venues share: requests, numbers in quotes, frames that are not data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 import msgspec
 
 from .._errors import BadFrame
 from .._records import Trade
-from .._source import Ask, Frame, HttpRequest, Level, Listed
+from .._source import Ask, Frame, HttpRequest, Level, Limits, Listed
 from ._decode import UNREADABLE
 
 _anything: Final = msgspec.json.Decoder()
@@ -51,6 +51,21 @@ def number_of(value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError):
         return None
+
+
+def amount(text: str) -> Decimal:
+    """Return a number that stands in quotes; an empty string is zero.
+
+    Raises:
+        ValueError: It is none, or not finite.
+    """
+    try:
+        value = Decimal(text or 0)
+    except InvalidOperation:
+        raise ValueError("a number that is not one") from None
+    if not value.is_finite():
+        raise ValueError("a number that is not finite")
+    return value
 
 
 def seconds_of(text: str | None, unit: float, default: float) -> float:
@@ -103,7 +118,17 @@ def ascending(trades: list[Any], symbol: str, received: int) -> list[Trade]:
 
 
 class Unlisted:
-    """The part of a source whose venue does not tell what is subscribed: an acknowledgement is all that can be had."""
+    """The part of a source whose venue does not tell what is subscribed: an acknowledgement is all that can be had.
+
+    Its address is fixed, unless the source has a `door_request` of its own.
+    """
+
+    limits: ClassVar[Limits]
+    ping_every: ClassVar[float]
+
+    def door_request(self) -> HttpRequest | None:
+        """Return None: nothing has to be asked for the address."""
+        return None
 
     def list_request(self) -> str | None:
         """There is no such request."""

@@ -97,6 +97,19 @@ def rows_of(decoder: msgspec.json.Decoder[M], body: bytes, what: str) -> M:
         raise BadFrame(f"{what}: {str(error)[:200]}") from None
 
 
+def raw_rows(decoder: msgspec.json.Decoder[M], body: bytes, what: str) -> list[tuple[M, bytes]]:
+    """Decode a REST body that is an array of rows; each comes with its own text.
+
+    Raises:
+        BadFrame: It is not what was asked for.
+    """
+    raws: list[msgspec.Raw] = rows_of(_raws, body, what)
+    return [(rows_of(decoder, row, what), row) for row in map(bytes, raws)]
+
+
+_raws: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
 def text(value: object, longest: int = 200) -> str:
     """Return a string or whole number from JSON as text, cut; empty for anything else."""
     return str(value)[:longest] if isinstance(value, str | int) else ""

@@ -96,6 +96,63 @@ class Run:
     """How the root has ended."""
 
 
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the file, made where there is none, for one thread after the other and never two at a time.
+
+    Raises:
+        LedgerTrouble: It is corrupt, or not ours.
+        sqlite3.Error, OSError: See `troubles`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables == 0:
+        db.executescript(_SCHEMA)
+    elif application != _APPLICATION:
+        raise LedgerTrouble("unwritable", f"{path} is a database of another program; choose another file")
+    elif version != _VERSION:
+        raise LedgerTrouble("unwritable", f"{path} was written by another version; choose another file")
+    (checked,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if checked != "ok":
+        raise LedgerTrouble("corrupt", f"{path} is corrupt: {checked}")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA journal_size_limit = {_WAL}")
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a corrupt file, and return its new name.
+
+    Raises:
+        LedgerTrouble: It cannot be renamed.
+    """
+    with troubles(path):
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        target = path.with_name(f"{path.name}.corrupt-{stamp}")
+        count = 1
+        while target.exists():
+            count += 1
+            target = path.with_name(f"{path.name}.corrupt-{stamp}-{count}")
+        path.rename(target)
+        for suffix in ("-wal", "-shm"):
+            # Left behind, they would be taken for the new file's.
+            beside = Path(f"{path}{suffix}")
+            if beside.exists():
+                beside.rename(f"{target}{suffix}")
+        return target
+
+
 class LedgerFile:
     """The file, open for writing. Not for two threads at a time.
 
@@ -131,7 +188,7 @@ class LedgerFile:
             self.close()
             if trouble.kind != "corrupt":
                 raise
-            self._move_aside()
+            self.moved_to = move_aside(self.path)
             self._write(run, items)
 
     def close(self) -> None:
@@ -143,9 +200,9 @@ class LedgerFile:
                 db.close()
 
     def _write(self, run: Run, items: Sequence[Item]) -> None:
-        with _troubles(self.path):
+        with troubles(self.path):
             db = self._opened()
-            with _transaction(db):
+            with transaction(db):
                 number = self._run(db, run)
                 written = 0
                 for item in items:
@@ -177,53 +234,10 @@ class LedgerFile:
             if same:
                 return self._db
             self.close()  # Somebody has removed or replaced it: what goes into the old one nobody would find.
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = self._connect()
-        try:
-            self._prepare(db)
-            self._inode = self.path.stat().st_ino
-        except BaseException:
-            db.close()
-            raise
+        db = open_database(self.path)
+        self._inode = self.path.stat().st_ino
         self._db, self._trimmed_at = db, 0.0
         return db
-
-    def _connect(self) -> sqlite3.Connection:
-        # Used by one worker thread after the other, never by two at a time.
-        return sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables == 0:
-            db.executescript(_SCHEMA)
-        elif application != _APPLICATION:
-            raise LedgerTrouble("unwritable", f"{self.path} is a database of another program; choose another file")
-        elif version != _VERSION:
-            raise LedgerTrouble("unwritable", f"{self.path} was written by another version; choose another file")
-        (checked,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if checked != "ok":
-            raise LedgerTrouble("corrupt", f"{self.path} is corrupt: {checked}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute(f"PRAGMA journal_size_limit = {_WAL}")
-
-    def _move_aside(self) -> None:
-        with _troubles(self.path):
-            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-            target = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
-            count = 1
-            while target.exists():
-                count += 1
-                target = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{count}")
-            self.path.rename(target)
-            for suffix in ("-wal", "-shm"):
-                # Left behind, they would be taken for the new file's.
-                beside = Path(f"{self.path}{suffix}")
-                if beside.exists():
-                    beside.rename(f"{target}{suffix}")
-            self.moved_to = target
 
     def _trim(self, db: sqlite3.Connection) -> None:
         """Delete what is too old, once an hour, and the oldest when there is too much."""
@@ -231,7 +245,7 @@ class LedgerFile:
         if now - self._trimmed_at > 3600.0:
             self._trimmed_at = now
             before = now - self._keep
-            with _transaction(db):
+            with transaction(db):
                 db.execute("DELETE FROM failures WHERE wall < ?", (before,))
                 db.execute("DELETE FROM runs WHERE seen < ? AND id NOT IN (SELECT run FROM failures)", (before,))
         self.bytes = _size(db)
@@ -239,7 +253,7 @@ class LedgerFile:
             return
         rows = 1
         while self.bytes > self._max_bytes and rows:
-            with _transaction(db):
+            with transaction(db):
                 (rows,) = db.execute("SELECT count(*) FROM failures").fetchone()
                 db.execute(
                     "DELETE FROM failures WHERE id IN (SELECT id FROM failures ORDER BY id LIMIT ?)", (rows // 10 + 1,)
@@ -264,7 +278,7 @@ def _values(failure: Failure) -> tuple[object, ...]:
 
 
 @contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing; sqlite3's own begins at the first write only, and can then find the file locked half-way."""
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -277,7 +291,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _troubles(path: Path) -> Iterator[None]:
+def troubles(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system raise into `LedgerTrouble`."""
     try:
         yield

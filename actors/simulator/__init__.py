@@ -3,7 +3,7 @@
 It keeps a true record of what it published, so that a bot's view can be compared with it, and it shares no code with
 the client: an error there is not mirrored here. Layout: `_exchange` (the object), `_serve` (sockets, memory),
 `_ws_server` and `_http_server` (thin shells), `venues/` (one file each: how it speaks, behind `_dialect`), `_market`,
-`_book`, `_accounts`, `_heartbeat`, `_limits` (pure), `_faults` and `_fault_kinds`, `_replay`.
+`_book`, `_accounts` and `_trading`, `_heartbeat`, `_limits` (pure), `_faults` and its kinds, `_replay`.
 """
 
 from ._book import BookChange as BookChange
@@ -29,6 +29,9 @@ from ._serve import open_network as open_network
 from ._serve import serve as serve
 from ._streams import MemoryStream as MemoryStream
 from ._streams import memory_stream_pair as memory_stream_pair
+from ._trading import TrueAccount as TrueAccount
+from ._trading import TrueFill as TrueFill
+from ._trading import TrueOrder as TrueOrder
 
 __all__ = [
     "Address",
@@ -49,6 +52,9 @@ __all__ = [
     "RecordedMessage",
     "Recording",
     "Rules",
+    "TrueAccount",
+    "TrueFill",
+    "TrueOrder",
     "TrueRecord",
     "Violation",
     "memory_stream_pair",

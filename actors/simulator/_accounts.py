@@ -1,80 +1,35 @@
-"""The USD-M accounts: listen keys, orders and fills, and a seeded flow of orders. Pure: time is an argument."""
+"""Accounts: orders and fills of one API key at one venue, and a seeded flow of orders. Pure: time is an argument.
+
+Ids are whole numbers here, whatever the venue shows: its dialect spells them (`AccountDialect`). What REST shows is asked
+of `Account.view`, because under the fault `rest_lag` that is the past: each change is kept, with what was before.
+"""
 
 from __future__ import annotations
 
 import string
+from collections import deque
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Literal
 
 import attrs
 
+from ._account_view import AccountView, FillRow, Order
+from ._book import fixed
 from ._market import Tape
 from ._record import Log, OrderEvent, PublishedTrade, Side
 
 _ALPHABET = string.ascii_letters + string.digits
-_CLOSED = ("FILLED", "CANCELED", "EXPIRED")
 _ORDERS_KEPT = 100_000
+_CHANGES_KEPT = 10_000
+"""How many changes REST can be behind."""
 
-
-@attrs.define
-class ListenKey:
-    """A key of the private stream. It is valid for 60 minutes after the last POST or PUT (USD-M user data streams)."""
-
-    value: str = attrs.field(repr=False)
-    api_key: str
-    expires: float
-    notice: bool = True
-    """Whether its end is told to the streams that asked for `listenKeyExpired`."""
-
-    def active(self, now: float) -> bool:
-        """Whether events flow on it."""
-        return now < self.expires
-
-
-@attrs.define
-class Order:
-    """The present state of one order, as REST shows it."""
-
-    symbol: str
-    order_id: int
-    client_id: str
-    side: Side
-    price: str
-    quantity: Decimal
-    created: int
-    updated: int
-    status: Literal["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED"] = "NEW"
-    filled: Decimal = Decimal(0)
-    turnover: Decimal = Decimal(0)
-
-    @property
-    def open(self) -> bool:
-        """Whether it still rests in the book."""
-        return self.status not in _CLOSED
-
-    @property
-    def average_price(self) -> str:
-        """Of its fills; "0" before the first."""
-        return str((self.turnover / self.filled).quantize(Decimal("0.00001"))) if self.filled else "0"
-
-
-@attrs.frozen
-class FillRow:
-    """One fill as `userTrades` shows it."""
-
-    symbol: str
-    trade_id: int
-    order_id: int
-    side: Side
-    price: str
-    quantity: str
-    maker: bool
-    time: int
+LagOf = Literal["all", "fills", "orders"]
 
 
 class Account:
-    """Orders and fills of one API key.
+    """Orders and fills of one API key at one venue.
 
     Args:
         api_key: whose they are.
@@ -91,23 +46,58 @@ class Account:
         self.fills: Log[FillRow] = Log(_ORDERS_KEPT)
         self._resting: dict[int, Order] = {}
         self._next_id = first_id
+        self._changes: deque[tuple[float, int, Order | None]] = deque(maxlen=_CHANGES_KEPT)
+        self._lag: tuple[float, float, LagOf] = (0.0, 0.0, "all")
 
     def open_orders(self) -> list[Order]:
-        """In the order of their ids."""
+        """Those that rest in the book now, in the order of their ids."""
         return list(self._resting.values())
+
+    # What REST sees.
+
+    def lag(self, seconds: float, until: float, of: LagOf = "all") -> None:
+        """Let views made until then be so many seconds behind: all, or only the fills or the orders in them."""
+        self._lag = (seconds, until, of)
+
+    def view(self, now: float) -> AccountView:
+        """What REST shows at that second of the exchange's clock."""
+        seconds, until, of = self._lag
+        if now >= until:
+            return AccountView(self.orders, self._resting, {}, self.fills)
+        before = {} if of == "fills" else self._before(now - seconds)
+        fills = self.fills if of == "orders" else self._fills_until(now - seconds)
+        return AccountView(self.orders, self._resting, before, fills)
+
+    def _before(self, at: float) -> Mapping[int, Order | None]:
+        """How the orders were that have changed since that second."""
+        then: dict[int, Order | None] = {}
+        for changed_at, order_id, order in reversed(self._changes):
+            if changed_at <= at:
+                break
+            then[order_id] = order
+        return then
+
+    def _fills_until(self, at: float) -> Sequence[FillRow]:
+        shown = len(self.fills)
+        while shown and self.fills[shown - 1].at > at:
+            shown -= 1
+        return self.fills[:shown]
+
+    # What happens.
 
     def place(self, symbol: str, side: Side, quantity: str, price: str, at: float, time: int) -> OrderEvent:
         """A new resting limit order."""
         client_id = "sim-" + "".join(self.random.choices(_ALPHABET, k=18))
         order = Order(symbol, self._next_id, client_id, side, price, Decimal(quantity), time, time)
         self._next_id += 1
+        self._changes.append((at, order.order_id, None))
         self.orders[order.order_id] = self._resting[order.order_id] = order
         if len(self.orders) > _ORDERS_KEPT:
             self._forget_oldest_closed()
         return self._event(order, "NEW", at, time)
 
-    def fill(self, order_id: int, quantity: str | None, trade: PublishedTrade, at: float, time: int) -> OrderEvent:
-        """Fill a part, or with None all that is left, at the price and with the raw id of a public trade.
+    def fillable(self, order_id: int, quantity: str | None) -> tuple[Order, Decimal]:
+        """An open order, and how much of it is to be filled: that much, or with None all that is left.
 
         Raises:
             ValueError: the order is closed, or less than that is left.
@@ -116,11 +106,32 @@ class Account:
         amount = order.quantity - order.filled if quantity is None else Decimal(quantity)
         if not 0 < amount <= order.quantity - order.filled:
             raise ValueError(f"order {order_id} has {order.quantity - order.filled} left, not {amount}")
+        return order, amount
+
+    def fill(self, order_id: int, quantity: str | None, trade: PublishedTrade, at: float, time: int) -> OrderEvent:
+        """Fill a part, or with None all that is left, at the price and with the id of a public trade.
+
+        Raises:
+            ValueError: as of `fillable`.
+        """
+        order, amount = self.fillable(order_id, quantity)
+        self._changes.append((at, order_id, attrs.evolve(order)))
         order.filled += amount
         order.turnover += amount * Decimal(trade.price)
         order.status = "FILLED" if order.filled == order.quantity else "PARTIALLY_FILLED"
         self.fills.append(
-            FillRow(order.symbol, trade.first_id, order_id, order.side, trade.price, str(amount), True, time)
+            FillRow(
+                symbol=order.symbol,
+                trade_id=trade.first_id,
+                public_id=trade.id,
+                order_id=order_id,
+                side=order.side,
+                price=trade.price,
+                quantity=str(amount),
+                maker=True,
+                time=time,
+                at=at,
+            )
         )
         return self._event(order, "TRADE", at, time, trade, str(amount))
 
@@ -131,6 +142,7 @@ class Account:
             ValueError: it is closed already.
         """
         order = self._open(order_id)
+        self._changes.append((at, order_id, attrs.evolve(order)))
         order.status = how
         return self._event(order, how, at, time)
 
@@ -174,6 +186,8 @@ class Account:
             maker=trade is not None,
             time=time,
             at=at,
+            created=order.created,
+            public_id=trade.id if trade else 0,
         )
         self.events.append(event)
         return event
@@ -218,57 +232,15 @@ class OrderFlow:
         order = random.choice(open_orders)
         return Step(random.choices(_ACTIONS, weights=(45, 30, 20, 5))[0], order.order_id)
 
+    def new_order(self) -> tuple[Tape, Side, str]:
+        """Draw market, side and quantity of a new order."""
+        random = self.account.random
+        tape = random.choice(self.tapes)
+        side: Side = "buy" if random.random() < 0.5 else "sell"
+        return tape, side, fixed(random.randint(2, 999), min(3, tape.quantity_decimals))
+
     def part_of(self, order: Order) -> str | None:
         """How much a partial fill takes: one or more lots, never the whole rest; None when only one lot is left."""
-        lots = int((order.quantity - order.filled) * 1000)
-        return None if lots < 2 else str(Decimal(self.account.random.randint(1, lots - 1)).scaleb(-3))
-
-
-class ListenKeys:
-    """The listen keys of all accounts; one active key per account (USD-M user data streams, 2026-05-28)."""
-
-    def __init__(self, random: Random, life: float) -> None:
-        self._random = random
-        self._life = life
-        self._by_account: dict[str, ListenKey] = {}
-        self._by_value: dict[str, ListenKey] = {}
-
-    def create(self, api_key: str, now: float) -> ListenKey:
-        """The active key, extended, or a new one."""
-        key = self._by_account.get(api_key)
-        if key is None or not key.active(now):
-            if key is not None:
-                # One generation of dead keys is remembered, no more: streams on older ones stay silent anyway.
-                self._by_value = {k.value: k for k in self._by_account.values()}
-            key = ListenKey("".join(self._random.choices(_ALPHABET, k=64)), api_key, 0.0)
-            self._by_account[api_key] = key
-            self._by_value[key.value] = key
-        key.expires = now + self._life
-        return key
-
-    def extend(self, api_key: str, now: float) -> ListenKey | None:
-        """Keep the account's key alive; None when it has none that lives."""
-        key = self.active_key(api_key, now)
-        if key is not None:
-            key.expires = now + self._life
-        return key
-
-    def delete(self, api_key: str, now: float) -> None:
-        """End the account's key without a notice."""
-        self.expire(api_key, now, notice=False)
-
-    def expire(self, api_key: str, now: float, *, notice: bool) -> ListenKey | None:
-        """End the account's key at once; None when it has none that lives."""
-        key = self.active_key(api_key, now)
-        if key is not None:
-            key.expires, key.notice = now, notice
-        return key
-
-    def active_key(self, api_key: str, now: float) -> ListenKey | None:
-        """The key on which the account's events flow now."""
-        key = self._by_account.get(api_key)
-        return key if key is not None and key.active(now) else None
-
-    def find(self, value: str) -> ListenKey | None:
-        """The key with that value, living or just dead."""
-        return self._by_value.get(value)
+        decimals = -int(order.quantity.as_tuple().exponent)
+        lots = int((order.quantity - order.filled).scaleb(decimals))
+        return None if lots < 2 else fixed(self.account.random.randint(1, lots - 1), decimals)

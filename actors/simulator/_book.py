@@ -305,6 +305,8 @@ def shown(price: int, size: int, decimals: tuple[int, int]) -> Level:
 
 
 def fixed(units: int, decimals: int) -> str:
-    """Write whole units as a decimal number with that many decimals, at least one."""
+    """Write whole units as a decimal number with that many decimals."""
+    if not decimals:
+        return str(units)
     text = str(units).zfill(decimals + 1)
     return f"{text[:-decimals]}.{text[-decimals:]}"

@@ -2,10 +2,33 @@
 
 A dialect speaks for one venue of one exchange. It is pure: it does no I/O, and time is an argument or asked of its
 `Floor`. The servers, the hub and the faults know it only by what is in this file.
+
+How a dialect adds accounts: it inherits `AccountDialect`, and that is all that the exchange asks for. Every API key then
+has an `Account` in ``floor.accounts``, which trades by itself and by ``Exchange.place_order(..., venue=...)``.
+
+- Telling: `AccountDialect.ordered` is called for every event of an order, and yields topics with their payloads. Put the
+  API key (or what stands for it: a listen key) into the topic, ``f"{api_key}/orders"``, and let `Session.wants` say yes
+  once that session has logged in and subscribed. Several messages for one event (Bybit's order and execution) are
+  several tellings; their order here is their order on the wire.
+- Sessions: private ones have ``surface == "private"``. Where the path tells, `AccountDialect.surface` should say so before
+  the session is there. Where it is the login that tells (Gate has one path), set ``self.surface`` when it happens. An
+  acknowledged login is an `Answer` with ``login=True``. Sessions that stand on a key or token which can end list it in
+  ``credentials``; when one ends, their `Session.tick` is called at once.
+- Logins and signatures: ``floor.credentials.secret(api_key)`` is None for a key that is unknown or revoked;
+  ``floor.credentials.refuses_logins(now)`` is a fault under which whatever opens a private stream (the login message, the
+  request for a listen key or a token) is denied in the venue's words for wrong credentials. Times are checked against
+  ``floor.ms()``, which a fault can skew.
+- REST: what is answered comes from ``floor.accounts[api_key].view(now)``, never from the account itself: a fault makes the
+  view lag. Pages, windows and limits are the dialect's.
+- Ids: the core counts orders and trades by whole numbers; `order_id` and `fill_id` spell them, and `status` says what the
+  venue can show of a state. ``Exchange.spelled`` puts all three together, for judges.
+- Ends: `expire_keys` ends what private streams stand on, where there is such a thing. A revoked key needs nothing more:
+  the exchange ends those keys, silences its sessions and tells them no order any more.
 """
 
 from __future__ import annotations
 
+import abc
 import string
 from collections.abc import Callable, Collection, Iterable, Mapping
 from random import Random
@@ -13,10 +36,14 @@ from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
+from ._account_view import FillRow
+from ._accounts import Account
 from ._book import BookChange
 from ._clock import VenueClock
+from ._countdowns import Countdowns
+from ._credentials import Credentials
 from ._market import Printed, Tape
-from ._record import Surface
+from ._record import OrderEvent, OrderStatus, Surface
 from ._rest import Limited, Reply, Request
 from ._rules import Rules
 
@@ -64,16 +91,18 @@ class Answer:
     """Everything else, in order."""
     ping: bool = False
     """Whether the message was an application-level ping."""
+    login: bool = False
+    """Whether the consent is to a login."""
     breach: tuple[str, str] | None = None
     """The limit that was broken, and how."""
     goodbye: Goodbye | None = None
 
 
-class Session:
+class Session(abc.ABC):
     """One WebSocket connection's subscriptions. A venue's own adds how it is spoken with.
 
     Attributes:
-        surface: "ws", or "private" for user streams.
+        surface: "ws", or "private" for user streams; a login can make it that.
         path: as dialled, without its query and without anything secret.
         form: connections of one form get the same bytes for the same topic.
         credentials: listen keys or tokens on which it stands.
@@ -127,9 +156,9 @@ class Session:
         """What the server says first."""
         return Answer()
 
+    @abc.abstractmethod
     def receive(self, text: bytes, now: float) -> Answer:
         """Answer one text message of the client; the subscriptions change at once."""
-        raise NotImplementedError
 
     def too_many(self) -> Answer:
         """Answer to more messages than are allowed."""
@@ -150,6 +179,9 @@ class Session:
     def notice(self, variant: int, now: float) -> bytes | None:
         """The venue's announcement that it will close this connection; None: it has none."""
         return None
+
+    def ended(self, now: float) -> None:  # noqa: B027 - most venues have nothing to do then
+        """The connection is over, as far as the server knows."""
 
 
 _OVERDUE: Mapping[Overdue, Goodbye] = {
@@ -185,6 +217,43 @@ class Dialect(Protocol):
         """The REST answer to who is over a limit ("429"), or banned ("418"), for so many seconds more."""
 
 
+class AccountDialect(abc.ABC):
+    """What a dialect with accounts inherits, besides being a `Dialect`; see the top of this file."""
+
+    def surface(self, target: str) -> Surface:
+        """What a handshake for that path and query asks for, before anything is answered."""
+        return "private" if "/private" in target.partition("?")[0] else "ws"
+
+    def order_id(self, number: int) -> int | str:
+        """How the venue spells the id of an order, as a bot must see it."""
+        return number
+
+    def fill_id(self, fill: FillRow | OrderEvent) -> int | str:
+        """How the venue spells the id of a fill, as a bot must see it."""
+        return fill.public_id
+
+    def status(self, status: OrderStatus) -> str:
+        """The bot's word for a state of an order, as far as the venue shows it."""
+        return status.lower()
+
+    @abc.abstractmethod
+    def ordered(self, api_key: str, event: OrderEvent) -> Iterable[Telling]:
+        """Tell an account of its order."""
+
+    def expire_keys(self, now: float, *, notice: bool) -> list[str]:
+        """End now what the venue's private streams stand on, and say which credentials those were.
+
+        Args:
+            now: second on the exchange's clock.
+            notice: whether those streams are told, where the venue has words for it.
+        """
+        return []
+
+    def unknown_outcome(self) -> Reply:
+        """The REST answer that says neither that a request was done nor that it was not."""
+        return Reply(504, b"<html><body>Gateway Timeout</body></html>")
+
+
 @attrs.define
 class Floor:
     """What a dialect knows of the exchange."""
@@ -198,6 +267,11 @@ class Floor:
     """Draws connection ids and tokens."""
     address: str = ""
     """Of its WebSocket listener, without a path."""
+    credentials: Credentials = attrs.field(factory=Credentials)
+    accounts: dict[str, Account] = attrs.field(factory=dict, repr=False)
+    """By API key; empty where the dialect has no accounts."""
+    countdowns: Countdowns = attrs.field(factory=Countdowns, repr=False)
+    """At whose end orders are cancelled."""
 
     def ms(self) -> int:
         """The venue's time in milliseconds since 1970."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Literal
 
 import trio
 
-from ._accounts import Account, ListenKeys, OrderFlow
+from ._accounts import Account, OrderFlow
 from ._book import BookChange
 from ._clock import ExchangeClock
+from ._credentials import Credentials
 from ._dialect import Dialect, Floor
 from ._fault_kinds import apply_fault
 from ._faults import Fault, FaultScript
@@ -30,11 +30,9 @@ from ._replay import Recording, replay_into
 from ._rest import Reply, Request
 from ._rest_faults import answer_or_fail
 from ._rules import RULES, SPOT, USDM, Rules
+from ._trading import Trading, TrueAccount
 from ._ws_server import serve_ws
 from .venues import SCHEMES, dialects
-from .venues.binance_usdm import BinanceUsdm
-
-_ORDER_IDS_PER_ACCOUNT = 1_000_000_000
 
 
 class Exchange:
@@ -48,13 +46,15 @@ class Exchange:
         symbols: by venue, in its own spelling: BTCUSDT on Binance and Bybit, BTC-USDT on OKX and KuCoin, BTC_USDT on
             Gate. Without it: BTCUSDT on Binance's two venues.
         trades_per_second: of each symbol: trade ids per second. Zero: only what is printed by hand or replayed.
-        keys: API key to secret, of the USD-M accounts. The secrets are never shown.
+        keys: API key to secret. Each has an account of its own at every venue that has accounts; the secrets are
+            never shown.
         orders_per_second: new orders that each account places by itself, on average.
         book_changes_per_second: of each symbol, besides those that trades make. None: half of `trades_per_second`.
         epoch: seconds since 1970 at which the exchange begins. Without it: a fixed date in memory, the wall clock's
             over real sockets.
         rules: by venue, instead of `Rules.documented(venue)`.
         record_limit: entries kept per log of the record, which is also the history that REST gives.
+        passphrase: of all keys, on the venues that want one.
 
     Raises:
         ValueError: an unknown venue, or a rate below zero.
@@ -72,6 +72,7 @@ class Exchange:
         epoch: float | None = None,
         rules: Mapping[str, Rules] | None = None,
         record_limit: int = RECORD_LIMIT,
+        passphrase: str = "demo-passphrase",  # noqa: S107 - of a simulated account
     ) -> None:
         wanted = {SPOT: ["BTCUSDT"], USDM: ["BTCUSDT"]} if symbols is None else symbols
         unknown = sorted({*wanted, *(rules or ())} - {*RULES})
@@ -89,23 +90,20 @@ class Exchange:
         self.rules = {venue: (rules or {}).get(venue, RULES[venue]) for venue in RULES if venue in wanted}
         self.hub = Hub(self.clock, self.record, self.rules, seed)
         self.tapes: dict[str, dict[str, Tape]] = {venue: {} for venue in self.rules}
-        self._secrets = dict(keys or {})
-        life = (self.rules.get(USDM) or RULES[USDM]).listen_key_life
-        self.listen_keys = ListenKeys(Random(f"{seed}/listen keys"), life)
-        self.accounts = {
-            key: Account(
-                key,
-                Random(f"{seed}/account/{number}"),
-                (number + 1) * _ORDER_IDS_PER_ACCOUNT,
-                self.record.orders[USDM, key],
-            )
-            for number, key in enumerate(self._secrets)
-        }
+        self._api_keys = tuple(keys or ())
         self.floors = {
-            venue: Floor(venue, rules, self.tapes[venue], self.hub.clocks[venue], Random(f"{seed}/{venue}/connections"))
+            venue: Floor(
+                venue,
+                rules,
+                self.tapes[venue],
+                self.hub.clocks[venue],
+                Random(f"{seed}/{venue}/connections"),
+                credentials=Credentials(dict(keys or {}), passphrase),
+            )
             for venue, rules in self.rules.items()
         }
-        self.dialects: dict[str, Dialect] = dialects(self.floors, self._secrets, self.accounts, self.listen_keys)
+        self.dialects: dict[str, Dialect] = dialects(self.floors)
+        self.trading = Trading(self.hub, self.floors, self.dialects, seed, self.publish)
         for venue, names in wanted.items():
             for name in names:
                 self.add_symbol(venue, name)
@@ -116,8 +114,21 @@ class Exchange:
 
     @property
     def api_keys(self) -> Sequence[str]:
-        """The accounts."""
-        return list(self.accounts)
+        """Those that were given."""
+        return list(self._api_keys)
+
+    @property
+    def accounts(self) -> Mapping[tuple[str, str], Account]:
+        """By venue and API key; of the venues that have accounts."""
+        return self.trading.accounts
+
+    def spelled(self, venue: str, api_key: str) -> TrueAccount:
+        """What is true of an account: its orders and fills, as the venue spells them and a bot must see them.
+
+        Raises:
+            KeyError: there is no such account.
+        """
+        return self.trading.spelled(venue, api_key)
 
     def add_symbol(self, venue: str, symbol: str, *, live: bool = True) -> Tape:
         """List a symbol; it is in `exchangeInfo` at once, and trades by itself in the next `run` if it is live.
@@ -180,27 +191,31 @@ class Exchange:
         self.hub.publish(tape.venue, self.dialects[tape.venue].changed(tape, change))
         return change
 
-    def place_order(self, api_key: str, symbol: str, side: Side, quantity: str, price: str) -> OrderEvent:
-        """Place a resting limit order now."""
-        at = self.clock.now()
-        event = self.accounts[api_key].place(symbol, side, quantity, price, at, self.clock.ms(at))
-        return self._tell(api_key, event)
+    def place_order(
+        self, api_key: str, symbol: str, side: Side, quantity: str, price: str, *, venue: str = USDM
+    ) -> OrderEvent:
+        """Place a resting limit order now.
 
-    def fill_order(self, api_key: str, order_id: int, quantity: str | None = None) -> OrderEvent:
+        Raises:
+            KeyError: there is no such account.
+        """
+        return self.trading.place(venue, api_key, symbol, side, quantity, price, self.clock.now())
+
+    def fill_order(self, api_key: str, order_id: int, quantity: str | None = None, *, venue: str = USDM) -> OrderEvent:
         """Fill a part, or all that is left, now; the fill is a public trade as well.
 
         Raises:
             ValueError: the order is not open, or less than that is left.
         """
-        return self._fill(api_key, order_id, quantity, self.clock.now())
+        return self.trading.fill(venue, api_key, order_id, quantity, self.clock.now())
 
-    def cancel_order(self, api_key: str, order_id: int) -> OrderEvent:
-        """Cancel what is left of an order now."""
-        return self._finish(api_key, order_id, "CANCELED", self.clock.now())
+    def cancel_order(self, api_key: str, order_id: int, *, venue: str = USDM) -> OrderEvent:
+        """Cancel what is left of an order now; raises as `fill_order` does."""
+        return self.trading.end(venue, api_key, order_id, "CANCELED", self.clock.now())
 
-    def expire_order(self, api_key: str, order_id: int) -> OrderEvent:
-        """Let what is left of an order expire now."""
-        return self._finish(api_key, order_id, "EXPIRED", self.clock.now())
+    def expire_order(self, api_key: str, order_id: int, *, venue: str = USDM) -> OrderEvent:
+        """Let what is left of an order expire now; raises as `fill_order` does."""
+        return self.trading.end(venue, api_key, order_id, "EXPIRED", self.clock.now())
 
     def inject(self, fault: Fault) -> AppliedFault:
         """Apply one fault now.
@@ -216,38 +231,6 @@ class Exchange:
     def _check(self, fault: Fault) -> None:
         if fault.venue is not None and fault.venue not in self.rules:
             raise ValueError(f"there is no venue {fault.venue!r} in this exchange")
-
-    def expire_keys(self, *, notice: bool) -> list[str]:
-        """End every listen key of the USD-M accounts now.
-
-        Args:
-            notice: whether streams that listen for it are told.
-
-        Returns:
-            The keys that ended.
-        """
-        now = self.clock.now()
-        ended = [self.listen_keys.expire(api_key, now, notice=notice) for api_key in self.accounts]
-        return [key.value for key in ended if key is not None]
-
-    def _fill(self, api_key: str, order_id: int, quantity: str | None, at: float) -> OrderEvent:
-        account, time = self.accounts[api_key], self.clock.ms(at)
-        order = account.orders[order_id]
-        amount = quantity if quantity is not None else str(order.quantity - order.filled)
-        tape = self.tapes[USDM][order.symbol]
-        taker: Side = "sell" if order.side == "buy" else "buy"
-        printed = tape.print(at, time, side=taker, quantity=amount, price=order.price)
-        self.publish(USDM, order.symbol, printed)
-        return self._tell(api_key, account.fill(order_id, amount, printed.aggregate, at, time))
-
-    def _finish(self, api_key: str, order_id: int, how: Literal["CANCELED", "EXPIRED"], at: float) -> OrderEvent:
-        return self._tell(api_key, self.accounts[api_key].end(order_id, how, at, self.clock.ms(at)))
-
-    def _tell(self, api_key: str, event: OrderEvent) -> OrderEvent:
-        dialect = self.dialects[USDM]
-        assert isinstance(dialect, BinanceUsdm)
-        self.hub.publish(USDM, dialect.ordered(api_key, event))
-        return event
 
     # Things that happen by themselves.
 
@@ -277,23 +260,32 @@ class Exchange:
                 if tape.live and self.book_changes_per_second > 0:
                     first = began + tape.next_drift(self.book_changes_per_second)
                     agenda.append((first, len(agenda), self._drift_on(tape)))
-        if self.tapes.get(USDM) and self.orders_per_second > 0:
-            for account in self.accounts.values():
-                live = [tape for tape in self.tapes[USDM].values() if tape.live]
-                if live:
-                    flow = OrderFlow(account, live, self.orders_per_second)
-                    agenda.append((began + flow.next_delay(), len(agenda), self._step_on(flow)))
+        for venue, flow in self.trading.flows(self.orders_per_second) if self.orders_per_second > 0 else ():
+            agenda.append((began + flow.next_delay(), len(agenda), self._step_on(venue, flow)))
         heapq.heapify(agenda)
         task_status.started()
-        while agenda:
-            due, index, action = agenda[0]
-            await self.clock.sleep_until(due)
+        while True:
+            due, index, action = agenda[0] if agenda else (float("inf"), 0, _nothing)
+            countdown, venue = min((floor.countdowns.due(), venue) for venue, floor in self.floors.items())
+            if not await self._reached(min(due, countdown)):
+                continue
+            if countdown < due:
+                self.trading.carry_out(venue, countdown)
+                continue
             next_due = action(due)
             if next_due is None:
                 heapq.heappop(agenda)
             else:
                 heapq.heapreplace(agenda, (next_due, index, action))
-        await trio.sleep_forever()
+
+    async def _reached(self, at: float) -> bool:
+        """Wait until that second; False when a countdown was set before, which may be due earlier."""
+        woken = trio.Event()
+        for floor in self.floors.values():
+            floor.countdowns.woken = woken.set
+        with trio.move_on_after(max(0.0, at - self.clock.now())) as patience:
+            await woken.wait()
+        return patience.cancelled_caught
 
     def _inject_once(self, fault: Fault) -> Callable[[float], float | None]:
         def act(_due: float) -> None:
@@ -317,25 +309,10 @@ class Exchange:
 
         return act
 
-    def _step_on(self, flow: OrderFlow) -> Callable[[float], float | None]:
-        account = flow.account
-
+    def _step_on(self, venue: str, flow: OrderFlow) -> Callable[[float], float | None]:
         def act(due: float) -> float:
-            if self.hub.halted(USDM):
-                return due + flow.next_delay()
-            step, key = flow.next_step(), account.api_key
-            if step.action == "place":
-                tape = account.random.choice(flow.tapes)
-                side: Side = "buy" if account.random.random() < 0.5 else "sell"
-                quantity = f"0.{account.random.randint(2, 999):03d}"
-                event = account.place(tape.symbol, side, quantity, tape.price, due, self.clock.ms(due))
-                self._tell(key, event)
-            elif step.action == "fill":
-                self._fill(key, step.order_id, flow.part_of(account.orders[step.order_id]), due)
-            elif step.action == "finish":
-                self._fill(key, step.order_id, None, due)
-            else:
-                self._finish(key, step.order_id, "CANCELED" if step.action == "cancel" else "EXPIRED", due)
+            if not self.hub.halted(venue):
+                self.trading.step(venue, flow, due)
             return due + flow.next_delay()
 
         return act
@@ -372,3 +349,7 @@ class Exchange:
             await trio.aclose_forcefully(stream)
             return
         await serve_http(self.hub, venue, lambda request: self.answer(venue, request), stream)
+
+
+def _nothing(_due: float) -> None:
+    """Stands for an agenda without anything on it."""

@@ -1,14 +1,12 @@
-"""What each kind of fault does. A new kind is one function with `@kind`."""
+"""What each kind of fault does. A new kind is one function with `@kind`. Those of accounts are in `_account_faults`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from . import _account_faults  # noqa: F401 - registers its kinds
 from ._dialect import Goodbye
-from ._faults import KINDS, Fault, Target, kind
+from ._faults import KINDS, Fault, Target, ids_of, kind, venues_of
 from ._frames import Opcode, encode
-from ._hub import Connection, Hub
-from ._rules import GATE, KUCOIN, OKX, SPOT, USDM
+from ._rules import GATE, KUCOIN, OKX, SPOT
 from .venues.kucoin import Kucoin
 
 
@@ -23,7 +21,7 @@ def _reset(target: Target, fault: Fault) -> list[int]:
     hit = target.hub.targets(fault.venue, fault.surface)
     for connection in hit:
         connection.reset("reset by a fault")
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("close", "ws", "private", "rest")
@@ -32,7 +30,7 @@ def _close(target: Target, fault: Fault) -> list[int]:
     hit = target.hub.targets(fault.venue, fault.surface)
     for connection in hit:
         connection.close(fault.code, "closed by a fault")
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("mute", "ws", "private", "rest", timed=True)
@@ -42,7 +40,7 @@ def _mute(target: Target, fault: Fault) -> list[int]:
     hit = target.hub.targets(fault.venue, fault.surface)
     for connection in hit:
         connection.mute(until)
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("refuse", "ws", "rest", timed=True)
@@ -50,22 +48,10 @@ def _refuse(target: Target, fault: Fault) -> list[int]:
     """The listener is closed: connections are refused, existing ones live on. "ws" carries private streams too."""
     hub = target.hub
     hub.force(fault, longest=True)
-    for venue in _venues(hub, fault):
+    for venue in venues_of(hub, fault):
         for notify in hub.on_refuse:
             notify(venue, fault.surface, hub.in_force["refuse", venue, fault.surface].until)
     return []
-
-
-@kind("expire_key", "private", venues=(USDM,))
-def _expire_key(target: Target, fault: Fault) -> list[int]:
-    """Every listen key ends now; the sockets stay open and fall silent."""
-    hit = []
-    expired = target.expire_keys(notice=fault.notice)
-    for connection in list(target.hub.subscribers.values()):
-        if any(key in connection.session.credentials for key in expired):
-            connection.tick()
-            hit.append(connection.record.id)
-    return hit
 
 
 @kind("garbage", "ws", "private")
@@ -74,21 +60,21 @@ def _garbage(target: Target, fault: Fault) -> list[int]:
     hit = target.hub.listeners(fault.venue, fault.surface)
     for connection in hit:
         connection.say(encode(Opcode.TEXT, fault.text.encode()))
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("http_5xx", "rest", timed=True)
 def _http_5xx(target: Target, fault: Fault) -> list[int]:
     """Every REST request fails for a while, whatever it asks."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, "rest"))
+    return ids_of(target.hub.targets(fault.venue, "rest"))
 
 
 @kind("stale", "ws", "private", timed=True)
 def _stale(target: Target, fault: Fault) -> list[int]:
     """Frozen: whenever a topic has news, the connection gets the last message from before once more."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, fault.surface))
+    return ids_of(target.hub.targets(fault.venue, fault.surface))
 
 
 @kind("half_open", "ws", "private", "rest", timed=True)
@@ -101,7 +87,7 @@ def _half_open(target: Target, fault: Fault) -> list[int]:
     hit = target.hub.targets(fault.venue, fault.surface)
     for connection in hit:
         connection.freeze(until)
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("accept_then_close", "ws", "private", timed=True)
@@ -115,7 +101,7 @@ def _accept_then_close(target: Target, fault: Fault) -> list[int]:
 def _slow(target: Target, fault: Fault) -> list[int]:
     """Every write is late by `delay`, and, with a `chunk`, brings no more than so many bytes."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, fault.surface))
+    return ids_of(target.hub.targets(fault.venue, fault.surface))
 
 
 @kind("oversized", "ws", "private")
@@ -127,7 +113,7 @@ def _oversized(target: Target, fault: Fault) -> list[int]:
     frame = encode(Opcode.TEXT, payload)
     for connection in hit:
         connection.say(frame)
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("truncated", "ws", "private")
@@ -138,21 +124,21 @@ def _truncated(target: Target, fault: Fault) -> list[int]:
     for connection in hit:
         connection.say(frame[: len(frame) // 2])
         connection.cut("cut off in the middle of a frame by a fault")
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("duplicate", "ws", "private", timed=True)
 def _duplicate(target: Target, fault: Fault) -> list[int]:
     """A `share` of the data frames comes twice."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, fault.surface))
+    return ids_of(target.hub.targets(fault.venue, fault.surface))
 
 
 @kind("reorder", "ws", "private", timed=True)
 def _reorder(target: Target, fault: Fault) -> list[int]:
     """A `share` of the data frames comes after the frame that follows it."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, fault.surface))
+    return ids_of(target.hub.targets(fault.venue, fault.surface))
 
 
 @kind("lost_subscription", "ws", "private")
@@ -160,14 +146,14 @@ def _lost_subscription(target: Target, fault: Fault) -> list[int]:
     """A `share` of each connection's topics falls silent without a word; subscribing again wakes them."""
     hub = target.hub
     hit = [c for c in hub.listeners(fault.venue, fault.surface) if c.session.lose(fault.share, hub.random)]
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("lost_ack", "ws", "private", timed=True)
 def _lost_ack(target: Target, fault: Fault) -> list[int]:
     """Requests take effect, but consent to them is not told; refusals are."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, fault.surface))
+    return ids_of(target.hub.targets(fault.venue, fault.surface))
 
 
 @kind("clock_skew", "ws", "rest", timed=True)
@@ -175,7 +161,7 @@ def _clock_skew(target: Target, fault: Fault) -> list[int]:
     """The venue's gateways are wrong about the time by `shift`: in stamps, and when they check requests."""
     hub = target.hub
     until = hub.force(fault, "ws", "rest")
-    for venue in _venues(hub, fault):
+    for venue in venues_of(hub, fault):
         hub.clocks[venue].skew(fault.shift, until)
     return []
 
@@ -184,17 +170,17 @@ def _clock_skew(target: Target, fault: Fault) -> list[int]:
 def _http_429(target: Target, fault: Fault) -> list[int]:
     """Every REST request is one too many; asking again before the told time is a violation."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, "rest"))
+    return ids_of(target.hub.targets(fault.venue, "rest"))
 
 
 @kind("http_418", "rest", timed=True)
 def _http_418(target: Target, fault: Fault) -> list[int]:
     """The address is banned: 418 on Binance, elsewhere what the venue says then. Asking on is a violation."""
     target.hub.force(fault)
-    return _ids(target.hub.targets(fault.venue, "rest"))
+    return ids_of(target.hub.targets(fault.venue, "rest"))
 
 
-@kind("notice", "ws", timed=True, venues=(SPOT, OKX, GATE))
+@kind("notice", "ws", "private", timed=True, venues=(SPOT, OKX, GATE))
 def _notice(target: Target, fault: Fault) -> list[int]:
     """The venue says that it will close every connection, and `duration` later it does."""
     hub = target.hub
@@ -206,7 +192,7 @@ def _notice(target: Target, fault: Fault) -> list[int]:
             connection.say(encode(Opcode.TEXT, payload))
             connection.end_at(now + fault.duration, Goodbye(fault.code, "service upgrade"))
             hit.append(connection)
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("maintenance", "ws", timed=True)
@@ -217,7 +203,7 @@ def _maintenance(target: Target, fault: Fault) -> list[int]:
     hit = [*hub.targets(fault.venue, "ws"), *hub.targets(fault.venue, "private"), *hub.targets(fault.venue, "rest")]
     for connection in hit:
         connection.close(fault.code, "maintenance")
-    return _ids(hit)
+    return ids_of(hit)
 
 
 @kind("expire_token", "ws", venues=(KUCOIN,))
@@ -227,21 +213,3 @@ def _expire_token(target: Target, fault: Fault) -> list[int]:
     if isinstance(dialect, Kucoin):
         dialect.tokens.expire(target.hub.clock.now())
     return []
-
-
-@kind("revoke_key", "rest", timed=True, venues=(USDM,))
-def _revoke_key(target: Target, fault: Fault) -> list[int]:
-    """The accounts' API keys are not accepted for a while, and their listen keys end."""
-    target.hub.force(fault)
-    target.expire_keys(notice=fault.notice)
-    for connection in list(target.hub.subscribers.values()):
-        connection.tick()
-    return _ids(target.hub.targets(USDM, "rest"))
-
-
-def _ids(hit: Sequence[Connection]) -> list[int]:
-    return [connection.record.id for connection in hit]
-
-
-def _venues(hub: Hub, fault: Fault) -> list[str]:
-    return [venue for venue in hub.rules if fault.venue in (None, venue)]

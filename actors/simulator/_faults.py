@@ -12,8 +12,8 @@ from ._record import Surface
 from ._rules import SPOT, USDM
 
 if TYPE_CHECKING:
-    from ._dialect import Dialect
-    from ._hub import Hub
+    from ._dialect import Dialect, Floor
+    from ._hub import Connection, Hub
 
 GARBAGE = '{"stream":"btcusdt@trade","data":{"e":"tra'
 """What a broken frame says unless told otherwise: JSON that was cut off."""
@@ -33,8 +33,9 @@ class Target(Protocol):
     def dialects(self) -> dict[str, Dialect]:
         """By venue, how it speaks."""
 
-    def expire_keys(self, *, notice: bool) -> list[str]:
-        """End every listen key now, and say which those were."""
+    @property
+    def floors(self) -> dict[str, Floor]:
+        """By venue, its credentials and accounts."""
 
 
 @attrs.frozen
@@ -79,7 +80,7 @@ class Fault:
     newcomers: bool = True
     """Whether a mute or half_open also covers connections made while it lasts."""
     notice: bool = True
-    """Whether expire_key is told to streams that listen for it."""
+    """Whether the end of what private streams stand on is told to them: of expire_key and revoke_key."""
     status: int = 503
     """Of http_5xx."""
     text: str = GARBAGE
@@ -87,7 +88,7 @@ class Fault:
     share: float = 1.0
     """Of the topics of each connection, for lost_subscription; of the frames, for duplicate and reorder."""
     delay: float = 0.5
-    """Seconds before each write, for slow."""
+    """Seconds before each write, for slow; seconds by which REST is behind, for rest_lag."""
     chunk: int = 0
     """Bytes of each write, for slow; 0: all there is."""
     size: int = 5 * 1024 * 1024
@@ -95,7 +96,9 @@ class Fault:
     shift: float = 5.0
     """Seconds by which the venue's clock is ahead, for clock_skew; below zero: behind."""
     variant: int = 0
-    """Which of the venue's forms a notice has, where it has several."""
+    """Which of the venue's forms a notice has, where it has several. Of rest_lag: 0 all is behind, 1 fills, 2 orders."""
+    count: int = 1
+    """How many frames, for drop_events and replay_events."""
 
     def __attrs_post_init__(self) -> None:
         kind = KINDS.get(self.kind)
@@ -109,8 +112,8 @@ class Fault:
             raise ValueError(f"{self.status} is not of the 5xx class")
         if kind.venues and self.venue is not None and self.venue not in kind.venues:
             raise ValueError(f"{self.kind} is for {', '.join(kind.venues)}, not for {self.venue}")
-        if not 0 < self.share <= 1 or self.delay <= 0 or self.chunk < 0 or self.size < 1:
-            raise ValueError("a fault has a share of up to 1, and a delay and sizes above zero")
+        if not 0 < self.share <= 1 or self.delay <= 0 or self.chunk < 0 or self.size < 1 or self.count < 1:
+            raise ValueError("a fault has a share of up to 1, and a delay, sizes and counts above zero")
 
     def __str__(self) -> str:
         given = [
@@ -173,7 +176,7 @@ class FaultScript:
             mean_gap: seconds between two faults, on average.
             venues: which venues are hit.
             kinds: which kinds occur; None: the everyday ones. `Fault.kinds()` are all.
-            surfaces: which surfaces are hit; only USD-M has a private one.
+            surfaces: which surfaces are hit.
             longest: seconds, of any timed fault.
 
         Raises:
@@ -185,9 +188,7 @@ class FaultScript:
             for kind in (EVERYDAY if kinds is None else kinds)
             for venue in venues
             for surface in KINDS[kind].surfaces
-            if surface in surfaces
-            and (surface != "private" or venue == USDM)
-            and (not KINDS[kind].venues or venue in KINDS[kind].venues)
+            if surface in surfaces and (not KINDS[kind].venues or venue in KINDS[kind].venues)
         ]
         if not choices:
             raise ValueError("no kind of fault fits these venues and surfaces")
@@ -206,6 +207,16 @@ class FaultScript:
             entries.append((round(at, 3), fault))
             at += random.expovariate(1 / mean_gap)
         return cls(entries)
+
+
+def ids_of(hit: Sequence[Connection]) -> list[int]:
+    """The ids of connections, for the record."""
+    return [connection.record.id for connection in hit]
+
+
+def venues_of(hub: Hub, fault: Fault) -> list[str]:
+    """The venues that a fault hits."""
+    return [venue for venue in hub.rules if fault.venue in (None, venue)]
 
 
 Apply = Callable[["Target", "Fault"], "list[int]"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import h11
 import trio
 
-from ._dialect import BadTarget, Dialect, Session
+from ._dialect import AccountDialect, BadTarget, Dialect, Session
 from ._hub import Hub
 from ._record import ConnectionRecord, Surface
 
@@ -52,7 +52,7 @@ async def shake_hands(
         return None
     headers = {name.decode().lower(): value.decode("latin-1") for name, value in event.headers}
     target = event.target.decode("latin-1")
-    surface: Surface = "private" if target.startswith("/private") else "ws"
+    surface: Surface = dialect.surface(target) if isinstance(dialect, AccountDialect) else "ws"
     silent = hub.active("half_open", venue, surface)
     if silent is not None and silent.fault.newcomers:
         # Nobody answers, and nobody hangs up.

@@ -59,6 +59,12 @@ class Subscriber(Connection, Protocol):
     def tick(self) -> None:
         """Let the session say what has become due."""
 
+    def drop(self, count: int) -> None:
+        """Leave out the next frames of data, so many."""
+
+    def replay(self, count: int) -> None:
+        """Send the latest frames of data once more, so many, in their order."""
+
 
 @attrs.frozen
 class InForce:
@@ -125,8 +131,10 @@ class Hub:
         """A connection has ended."""
         entry = connection.record
         self.connections.pop(entry.id, None)
-        self.subscribers.pop(entry.id, None)
+        subscriber = self.subscribers.pop(entry.id, None)
         entry.closed = self.clock.now()
+        if subscriber is not None:
+            subscriber.session.ended(entry.closed)
 
     def violate(self, venue: str, surface: Surface, rule: str, detail: str, connection: int | None = None) -> None:
         """Record the breach of a documented limit."""

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 Side = Literal["buy", "sell"]
 Surface = Literal["ws", "private", "rest"]
+OrderStatus = Literal["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED"]
 
 RECORD_LIMIT = 1_000_000
 """Entries kept per log, unless told otherwise: a day of one symbol at ten trades a second."""
@@ -63,10 +64,11 @@ class OrderEvent:
 
     symbol: str
     order_id: int
+    """A whole number, however the venue spells it."""
     client_id: str
     side: Side
     execution: Literal["NEW", "TRADE", "CANCELED", "EXPIRED"]
-    status: Literal["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED"]
+    status: OrderStatus
     price: str
     quantity: str
     last_price: str
@@ -74,10 +76,14 @@ class OrderEvent:
     filled: str
     average_price: str
     trade_id: int
-    """Zero unless `execution` is TRADE."""
+    """Number of the public trade, counted where its id is text. Zero unless `execution` is TRADE."""
     maker: bool
     time: int
     at: float
+    created: int = 0
+    """When the order was placed, in milliseconds since 1970."""
+    public_id: int | str = 0
+    """Of the public trade, as the venue shows it. Zero unless `execution` is TRADE."""
 
 
 @attrs.define

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from ._dialect import Dialect
+from ._dialect import AccountDialect, Dialect
 from ._hub import Hub, InForce
-from ._rest import Limited, Reply, Request, encode_json
+from ._rest import Limited, Reply, Request
 
 _FLIGHT = 1.0
 """Seconds after the first refusal in which requests may still come that were sent before it was read."""
@@ -30,9 +30,8 @@ def answer_or_fail(hub: Hub, venue: str, dialect: Dialect, request: Request) -> 
         limit = hub.active(kind, venue, "rest")
         if limit is not None:
             return _refuse(limit, dialect.limited(status, limit.until - now), now)
-    if hub.active("revoke_key", venue, "rest") is not None and "x-mbx-apikey" in request.headers:
-        body = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
-        return Reply(401, encode_json(body))
+    if isinstance(dialect, AccountDialect) and hub.active("unknown_outcome", venue, "rest") is not None:
+        return dialect.unknown_outcome()
     return dialect.answer(request, now)
 
 

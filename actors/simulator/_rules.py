@@ -6,6 +6,7 @@ import attrs
 
 SPOT = "binance"
 USDM = "binance-usdm"
+COINM = "binance-coinm"
 BYBIT = "bybit"
 BYBIT_LINEAR = "bybit-linear"
 OKX = "okx"
@@ -44,6 +45,8 @@ class Rules:
     messages_within: float = 1.0
     requests_per_hour: int | None = None
     """Subscribe, unsubscribe and login requests of one connection."""
+    connections_per_channel: int | None = None
+    """Connections of one account that have one private channel."""
     streams_per_connection: int | None = None
     args_per_request: int | None = None
     """Topics in one subscribe request."""
@@ -65,6 +68,8 @@ class Rules:
     rest_requests: int | None = None
     """REST requests, or the units of the venue's pool, in any rolling `rest_within`."""
     rest_within: float = 1.0
+    account_requests: int | None = None
+    """The same, of a pool for requests about orders and fills, where the venue has one apart."""
     tolerated_429: int = 3
     """Requests answered 429 in a row before the address is banned."""
     ban: float = 120.0
@@ -75,6 +80,8 @@ class Rules:
     # Habits
     listen_key_life: float = 3600.0
     token_life: float = _DAY
+    filled_twice: int = 0
+    """Every so many filled orders are told a second time as filled, with a cancellation that came too late. Zero: none."""
     welcome_after: float = 0.0
     """From the handshake to KuCoin's welcome; what is said before is lost. A capture of 2021 shows thirteen
     subscriptions sent within 1 ms of the handshake, all acknowledged: only a client that is very near is too early."""
@@ -82,6 +89,9 @@ class Rules:
     """How far back REST gives aggregate trades; None: as far as the exchange remembers."""
     backlog: int = 8 * 1024 * 1024
     """Unsent bytes above which a connection that reads too slowly is cut off. The venue's own figure is unknown."""
+    tells_without_events: bool = False
+    """Whether a private stream of USD-M whose address names no events brings all of them. It is said to bring nothing on
+    mainnet (unicorn-binance-websocket-api changelog 2.14.0), and to work by others."""
     lists_unknown: bool = True
     """Whether LIST_SUBSCRIPTIONS names streams that do not exist, as the acknowledgement suggests. Not documented."""
 
@@ -108,6 +118,20 @@ _BYBIT = Rules(
     rest_requests=600,
     rest_within=5.0,
     ban=600.0,
+    # Documented (websocket/private/order.mdx); how often it happens is not.
+    filled_twice=5,
+)
+
+# USD-M connect page, 2026-05-28; the connection attempts are the spot figure, none is stated for futures
+_FUTURES = Rules(
+    ping_interval=180.0,
+    pong_timeout=600.0,
+    lifetime=_DAY,
+    messages=10,
+    streams_per_connection=1024,
+    attempts=300,
+    weight_per_minute=2400,
+    agg_trade_history=48 * 3600.0,
 )
 
 RULES: dict[str, Rules] = {
@@ -121,23 +145,17 @@ RULES: dict[str, Rules] = {
         attempts=300,
         weight_per_minute=6000,
     ),
-    # USD-M connect page, 2026-05-28; the connection attempts are the spot figure, none is stated for futures
-    USDM: Rules(
-        ping_interval=180.0,
-        pong_timeout=600.0,
-        lifetime=_DAY,
-        messages=10,
-        streams_per_connection=1024,
-        attempts=300,
-        weight_per_minute=2400,
-        agg_trade_history=48 * 3600.0,
-    ),
+    USDM: _FUTURES,
+    # As USD-M. That both share one allowance of weight since 2026-06-30 is not simulated: each has its own here.
+    COINM: _FUTURES,
     BYBIT: attrs.evolve(_BYBIT, args_per_request=10),
     BYBIT_LINEAR: _BYBIT,
-    # docs-v5, about 2026-02: 3 connections a second, 480 requests an hour and connection, 64 KB of args, 30 s
+    # docs-v5, about 2026-02: 3 connections a second, 480 requests an hour and connection, 64 KB of args, 30 s, 30
+    # connections a private channel
     OKX: Rules(
         unpushed=30.0,
         requests_per_hour=480,
+        connections_per_channel=30,
         attempts=3,
         attempts_window=1.0,
     ),
@@ -155,6 +173,8 @@ RULES: dict[str, Rules] = {
         connections=800,
         rest_requests=2000,
         rest_within=30.0,
+        # "Rate limit": 4000 in 30 s is the pool "Spot" of the lowest rank.
+        account_requests=4000,
     ),
     # No documented limits: 100 connections is what the staff recommends (gatews issue 25, 2022), attempts are the
     # figure of others. An idle connection without a subscription was seen to be dropped after 30.5 s (2026-09).

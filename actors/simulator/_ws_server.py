@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import trio
 
 from ._dialect import Answer, Dialect, Goodbye, Session
@@ -10,10 +12,13 @@ from ._handshake import CLOSE_SECONDS, HANDSHAKE_SECONDS, shake_hands
 from ._heartbeat import Heartbeat
 from ._hub import Hub
 from ._limits import RollingWindow
-from ._record import ConnectionRecord
+from ._record import ConnectionRecord, Surface
 from ._rules import Rules
 from ._streams import reset_stream
 from ._trickle import send_slowly
+
+_RECENT = 64
+"""Frames of data that a connection remembers, for `replay_events`."""
 
 
 class WsConnection:
@@ -28,7 +33,8 @@ class WsConnection:
         self.record = record
         self._hub = hub
         self._stream = stream
-        self._venue, self._surface = record.venue, record.surface
+        self._venue = record.venue
+        self._surface: Surface = record.surface
         self._rules: Rules = hub.rules[record.venue]
         messages = self._rules.messages
         self._incoming = None if messages is None else RollingWindow(messages, self._rules.messages_within)
@@ -36,6 +42,8 @@ class WsConnection:
         self._muted_until = hub.muted_until(record.venue, record.surface)
         self._frozen_until: float | None = None
         self._last: dict[str, bytes] = {}
+        self._recent: deque[bytes] = deque(maxlen=_RECENT)
+        self._to_drop = 0
         self._held: bytes | None = None
         self._ends: tuple[float, Goodbye] | None = None
         self._pending: list[bytes] = []
@@ -61,6 +69,11 @@ class WsConnection:
         if self._swallows(now):
             self.record.messages_muted += 1
             return
+        if self._to_drop:
+            self._to_drop -= 1
+            self.record.messages_muted += 1
+            return
+        self._recent.append(frame)
         if not hub.in_force and self._held is None:
             self._last[topic] = frame
             self._put(frame)
@@ -119,6 +132,17 @@ class WsConnection:
         """Let the session say what has become due."""
         for payload in self.session.tick(self._hub.clock.now()):
             self.deliver("", encode(Opcode.TEXT, payload))
+
+    def drop(self, count: int) -> None:
+        """Leave out the next frames of data, so many."""
+        self._to_drop += count
+
+    def replay(self, count: int) -> None:
+        """Send the latest frames of data once more, so many, in their order."""
+        recent = list(self._recent)[-count:]
+        if not self.record.end and not self._swallows(self._hub.clock.now()):
+            for frame in recent:
+                self._put(frame)
 
     # The life of the connection.
 
@@ -254,13 +278,27 @@ class WsConnection:
             answer = Answer(goodbye=Goodbye(1003, "binary messages are not understood"))
         self._heartbeat.heard(now, ping=answer.ping)
         self._carry_out(answer)
+        if self.session.surface != self._surface:
+            self._become(self.session.surface)
         self._arm(min(self.session.due(), self._deadline()))
+
+    def _become(self, surface: Surface) -> None:
+        """A login has made it a private stream: the faults that are in force there are its own from now on."""
+        hub = self._hub
+        self._surface = self.record.surface = surface
+        self.mute(hub.muted_until(self._venue, surface))
+        brief, silent = (hub.active(kind, self._venue, surface) for kind in ("accept_then_close", "half_open"))
+        if brief is not None:
+            self.close(brief.fault.code, "closed by a fault")
+        if silent is not None and silent.fault.newcomers:
+            self.freeze(silent.until)
 
     def _carry_out(self, answer: Answer) -> None:
         if answer.breach is not None:
             self._hub.violate(self._venue, self._surface, *answer.breach, self.record.id)
         acks = answer.acks
-        if acks and self._hub.active("lost_ack", self._venue, self._surface) is not None:
+        lost = ("lost_ack", "lost_login_ack") if answer.login else ("lost_ack",)
+        if acks and any(self._hub.active(kind, self._venue, self._surface) is not None for kind in lost):
             self.record.messages_muted += len(acks)
             acks = ()
         for payload in (*acks, *answer.frames):

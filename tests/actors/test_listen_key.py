@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from typing import Any
 
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
@@ -10,9 +11,11 @@ import trio
 import trio.testing
 
 from actors import Secret
+from actors._account_source import Credentials
 from actors._listen_key import ListenKeeper
-from actors._messages import Hold, Key, KeyRequest, Order, Reconnect
+from actors._messages import Denial, Hold, Key, KeyRequest, Order, PrivateInflow, Rotate
 from actors._session import Session
+from actors._venue_clock import VenueClock
 from actors.exchanges.binance_usdm import UsdmAccount
 from supervisor import Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 
@@ -34,6 +37,8 @@ class World:
         self.requests: Mailbox[KeyRequest] = Mailbox("requests", capacity=1, overflow="drop_oldest")
         self.keys: Mailbox[Key] = Mailbox("keys", capacity=1, overflow="drop_oldest")
         self.control: Mailbox[Order] = Mailbox("control", capacity=8, overflow="drop_oldest")
+        self.inflow: Mailbox[PrivateInflow[Any]] = Mailbox("inflow", capacity=8)
+        self.told: list[PrivateInflow[Any]] = []
         self.running: Running
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -74,12 +79,14 @@ def play(script: Callable[[World], Awaitable[None]], key: Secret = Secret.litera
 
     async def main() -> None:
         keeper = ListenKeeper(
-            source=UsdmAccount("main", world.key, Secret.literal("s")),
+            source=UsdmAccount("main", Credentials(world.key, Secret.literal("s"))),
             rest="https://x",
             requests=world.requests,
             keys=world.keys,
             control=world.control,
+            inflow=world.inflow,
             hold=Mailbox[Hold]("hold", capacity=1),
+            clock=Mailbox[VenueClock]("clock", capacity=1),
             transport=lambda: httpx.MockTransport(world.answer),
         )
         async with trio.open_nursery() as nursery:
@@ -87,6 +94,7 @@ def play(script: Callable[[World], Awaitable[None]], key: Secret = Secret.litera
             nursery.start_soon(drain, running.events(10_000), world.events)
             async with running.opened():
                 nursery.start_soon(drain, running.mailbox(world.control), world.orders)
+                nursery.start_soon(drain, running.mailbox(world.inflow), world.told)
                 await script(world)
             nursery.cancel_scope.cancel()
 
@@ -129,12 +137,13 @@ def test_the_key_is_extended_every_half_hour() -> None:
 
 def test_a_key_that_is_gone_makes_the_connection_fail_over_to_a_new_one() -> None:
     async def script(world: World) -> None:
-        session = await world.ask()
+        await world.ask()
         await world.get()
         world.trouble = httpx.Response(400, content=b'{"code":-1125,"msg":"This listenKey does not exist."}')
         await trio.sleep(30.5 * MINUTE)
         world.trouble, world.value = None, "key2"
-        assert [o.session for o in world.orders if isinstance(o, Reconnect)] == [session]
+        assert world.orders == [Rotate("key1", "the key is gone", over=True)]
+        assert "key1" not in repr(world.orders)
         await world.ask()
         key = await world.get()
         assert key is not None
@@ -200,6 +209,7 @@ def test_refused_credentials_park_it(code: int) -> None:
         await world.ask()
         await trio.sleep(100)
         assert world.state == "parked"
+        assert [type(message) for message in world.told] == [Denial]
 
     world = play(script)
     assert world.failures == ["Unauthorized"]

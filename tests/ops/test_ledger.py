@@ -16,6 +16,7 @@ import trio
 
 import actors
 from actors import Secret
+from actors.ops import _ledger_file
 from actors.ops._failure import Failure
 from actors.ops._ledger import LedgerWriter, ledger
 from actors.ops._ledger_file import LedgerFile, LedgerTrouble, Recovered, Run
@@ -176,18 +177,18 @@ async def test_a_locked_file_is_told_once_and_written_when_it_is_free(tmp_path: 
 
 async def test_a_full_disk_is_told_and_the_bot_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "failures.sqlite"
-    connect = LedgerFile._connect
+    open_database = _ledger_file.open_database
     full = [True]
 
-    def small(self: LedgerFile) -> sqlite3.Connection:
-        db = connect(self)
-        if full[0] and self.path.stat().st_size:
+    def small(path: Path) -> sqlite3.Connection:
+        db = open_database(path)
+        if full[0] and path.stat().st_size:
             db.execute("PRAGMA max_page_count = 12")
         return db
 
     async with bot(ledger(file)).open():
         pass
-    monkeypatch.setattr(LedgerFile, "_connect", small)
+    monkeypatch.setattr(_ledger_file, "open_database", small)
     running = Running(bot(ledger(file), failing.child("feed", 200)), seed=1)
     events = running.events(100_000)
     async with running.opened():

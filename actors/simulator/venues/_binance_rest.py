@@ -15,8 +15,8 @@ import attrs
 from .._dialect import Floor
 from .._limits import WeightLimit
 from .._market import Tape, page_by_id, page_by_time
-from .._rest import ApiError, Desk, Headers, Limited, Reply, Request, Route, encode_json
-from .._rules import SPOT
+from .._rest import ApiError, Desk, Headers, Limited, Reply, Request, Route, Toll, encode_json
+from .._rules import COINM, SPOT
 from ._binance_messages import agg_trade_row, book_ticker_row, depth_body, exchange_info, trade_row
 
 _HOUR_MS = 3_600_000
@@ -121,19 +121,26 @@ def unknown_path(_request: Request) -> Reply:
     return Reply(404, b'{"error":"Not Found"}')
 
 
+def unknown_status() -> Reply:
+    """The answer that leaves open whether the request was done."""
+    text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+    return Reply(503, encode_json({"code": -1007, "msg": text}))
+
+
 class MarketDesk:
     """The endpoints that need no key.
 
     Args:
         floor: of the venue.
+        toll: what requests cost; None: weight, as the rules say.
     """
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, toll: Toll | None = None) -> None:
         self._floor = floor
         self._spot = spot = floor.venue == SPOT
-        root = "/api/v3" if spot else "/fapi/v1"
+        root = {SPOT: "/api/v3", COINM: "/dapi/v1"}.get(floor.venue, "/fapi/v1")
         self.desk = Desk(
-            WeightToll(floor, WeightLimit(floor.rules)),
+            toll or WeightToll(floor, WeightLimit(floor.rules)),
             unknown_path,
             {
                 ("GET", f"{root}/ping"): Route(1, lambda _: {}),

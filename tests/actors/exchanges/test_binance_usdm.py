@@ -2,13 +2,14 @@
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import pytest
 
+from actors._account_source import AccountSource, Credentials, Inquiry, Question
 from actors._continuity import Missing
-from actors._errors import BadFrame, HttpFailure
+from actors._errors import BadFrame, NoSuchOrder
 from actors._records import OrderUpdate, Quote
 from actors._secret import Secret
 from actors._source import (
@@ -17,9 +18,9 @@ from actors._source import (
     Depth,
     Ignored,
     Listed,
-    ListenKeyExpired,
     PublicSource,
     QuoteSource,
+    Terminated,
     TradeSource,
 )
 from actors.exchanges import binance_usdm
@@ -38,7 +39,9 @@ ORDER = (
     '"wt":"CONTRACT_PRICE","ot":"TRAILING_STOP_MARKET","ps":"LONG","cp":false,"AP":"7476.89","cr":"5.0","pP":false,'
     '"si":0,"ss":0,"rp":"0","V":"EXPIRE_TAKER","pm":"OPPONENT","gtd":0,"er":"0"}}'
 )
-ACCOUNT = UsdmAccount("main", Secret.literal("the-key"), Secret.literal("the-secret"))
+CREDENTIALS = Credentials(Secret.literal("the-key"), Secret.literal("the-secret"))
+ACCOUNT: AccountSource = UsdmAccount("main", CREDENTIALS)
+T = TypeVar("T")
 TRADES: TradeSource = UsdmTrades()
 QUOTES: QuoteSource = UsdmQuotes()
 BOOKS: BookSource = UsdmBooks()
@@ -119,8 +122,8 @@ def test_each_channel_is_asked_for_under_its_own_root() -> None:
         limits = source.limits
         assert (limits.messages, limits.symbols, limits.lifetime) == (10, 1024, 86_400)
         assert (limits.rest.weight, limits.rest.within, limits.rest.used_header) == (2400, 60, "x-mbx-used-weight-1m")
-    assert ACCOUNT.stream_path("abc") == (
-        "/private/ws?listenKey=abc&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/MARGIN_CALL/listenKeyExpired"
+    assert ACCOUNT.door("wss://host", None, "abc").url == (
+        "wss://host/private/ws?listenKey=abc&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/MARGIN_CALL/listenKeyExpired"
     )
 
 
@@ -225,8 +228,17 @@ def test_the_recorded_snapshots_are_read() -> None:
     assert count == 4
 
 
+def read(frame: bytes, received: int = 0) -> Any:
+    """Return the one thing that a frame says."""
+    decoded = ACCOUNT.decode_many([frame], received)
+    if decoded.error is not None:
+        raise decoded.error
+    [found] = [*decoded.items, *decoded.controls]
+    return found
+
+
 def test_a_new_order_is_an_update_without_a_fill() -> None:
-    update = ACCOUNT.decode(ORDER.encode(), 5)
+    update = read(ORDER.encode(), 5)
     assert isinstance(update, OrderUpdate)
     assert (update.venue, update.account, update.symbol, update.order_id) == (
         "binance-usdm",
@@ -251,7 +263,7 @@ def test_a_new_order_is_an_update_without_a_fill() -> None:
 
 def test_an_execution_is_an_update_with_its_fill() -> None:
     frame = order(x="TRADE", X="PARTIALLY_FILLED", l="0.0004", z="0.0006", L="7000.10", t=99, n="0.01", m=True)
-    update = ACCOUNT.decode(b'{"stream":"k","data":%b}' % frame, 5)
+    update = read(b'{"stream":"k","data":%b}' % frame, 5)
     assert isinstance(update, OrderUpdate)
     assert update.status == "partially_filled"
     assert update.filled == Decimal("0.0006")
@@ -269,7 +281,7 @@ def test_an_execution_is_an_update_with_its_fill() -> None:
     ("wire", "status"), [("EXPIRED_IN_MATCH", "expired"), ("CANCELED", "canceled"), ("FILLED", "filled")]
 )
 def test_every_status_has_its_name(wire: str, status: str) -> None:
-    update = ACCOUNT.decode(order(X=wire), 0)
+    update = read(order(X=wire), 0)
     assert isinstance(update, OrderUpdate)
     assert update.status == status
 
@@ -277,81 +289,142 @@ def test_every_status_has_its_name(wire: str, status: str) -> None:
 @pytest.mark.parametrize("change", [{"X": "WHO_KNOWS"}, {"S": "BOTH"}, {"i": None}, {"z": "NaN"}])
 def test_an_order_that_cannot_be_read_is_a_bad_frame_without_a_sample(change: dict[str, object]) -> None:
     with pytest.raises(BadFrame) as caught:
-        ACCOUNT.decode(order(**change), 0)
+        read(order(**change), 0)
     assert "BTCUSDT" not in str(caught.value)
 
 
 def test_other_private_events() -> None:
-    assert ACCOUNT.decode(b'{"e":"listenKeyExpired","E":"1","listenKey":"W"}', 0) == ListenKeyExpired()
-    assert ACCOUNT.decode(b'{"e":"ACCOUNT_UPDATE","E":1,"a":{}}', 0) == Ignored("ACCOUNT_UPDATE", known=True)
-    assert ACCOUNT.decode(b'{"e":"TRADE_LITE","E":1}', 0) == Ignored("TRADE_LITE", known=True)
+    assert read(b'{"e":"listenKeyExpired","E":"1","listenKey":"W"}', 0) == Terminated("the listen key has expired")
+    assert read(b'{"e":"ACCOUNT_UPDATE","E":1,"a":{}}', 0) == Ignored("ACCOUNT_UPDATE", known=True)
+    assert read(b'{"e":"TRADE_LITE","E":1}', 0) == Ignored("TRADE_LITE", known=True)
 
 
-def test_listen_key_requests_are_unsigned_and_carry_the_api_key() -> None:
-    for request, method in ((ACCOUNT.create_key_request(), "POST"), (ACCOUNT.extend_key_request(), "PUT")):
+def asked(inquiry: Inquiry[T], *answers: object) -> tuple[list[Question], T]:
+    """Return what an inquiry asks, given these answers, and what it finds."""
+    questions = [next(inquiry)]
+    for answer in answers:
+        try:
+            if isinstance(answer, Exception):
+                questions.append(inquiry.throw(answer))
+            else:
+                questions.append(inquiry.send(json.dumps(answer).encode()))
+        except StopIteration as end:
+            assert len(questions) == len(answers), "nothing more is asked than there are answers"
+            return questions, end.value
+    raise AssertionError(f"it goes on asking: {questions[-1]}")
+
+
+def told(question: Question) -> tuple[str, dict[str, str | int], int]:
+    assert (question.method, question.signed) == ("GET", True)
+    return question.path, dict(question.parameters), question.weight
+
+
+def test_a_listen_key_is_asked_for_with_the_api_key_and_no_signature() -> None:
+    keeping = ACCOUNT.keeping
+    assert keeping is not None and keeping.extend is not None
+    assert (keeping.every, keeping.life) == (1800, 3600)
+    for question, method in ((keeping.create, "POST"), (keeping.extend, "PUT")):
+        request = ACCOUNT.request(question, 5)
         assert (request.method, request.path, request.query) == (method, "/fapi/v1/listenKey", "")
         assert request.headers == (("X-MBX-APIKEY", "the-key"),)
+    request = ACCOUNT.request(ACCOUNT.time_question(), 5)
+    assert (request.method, request.path, request.query, request.headers) == ("GET", "/fapi/v1/time", "", ())
 
 
 def test_a_listen_key_is_read_and_one_that_would_change_the_address_is_refused() -> None:
-    assert ACCOUNT.listen_key(b'{"listenKey":"pqia91ma19a5"}') == "pqia91ma19a5"
+    assert ACCOUNT.key(b'{"listenKey":"pqia91ma19a5"}') == "pqia91ma19a5"
     for bad in (b'{"listenKey":""}', b'{"listenKey":"a&events=x"}', b"{}", b"[]"):
         with pytest.raises(BadFrame):
-            ACCOUNT.listen_key(bad)
+            ACCOUNT.key(bad)
 
 
-def test_requests_for_orders_and_fills_are_signed() -> None:
-    now, day = 1_700_000_000_000, 86_400_000
-    cases = [
-        (ACCOUNT.open_orders_request("BTCUSDT", now), "/fapi/v1/openOrders", {}),
-        (
-            ACCOUNT.orders_request("BTCUSDT", now, from_id=7, since=1),
-            "/fapi/v1/allOrders",
-            {"orderId": "7", "limit": "1000"},
-        ),
-        (
-            ACCOUNT.orders_request("BTCUSDT", now, from_id=None, since=now - day),
-            "/fapi/v1/allOrders",
-            {"startTime": str(now - day), "limit": "1000"},
-        ),
-        (ACCOUNT.order_request("BTCUSDT", 7, now), "/fapi/v1/order", {"orderId": "7"}),
-        (
-            ACCOUNT.fills_request("BTCUSDT", now, from_id=7, since=1),
-            "/fapi/v1/userTrades",
-            {"fromId": "7", "limit": "1000"},
-        ),
-        (
-            ACCOUNT.fills_request("BTCUSDT", now, from_id=None, since=1),
-            "/fapi/v1/userTrades",
-            {"startTime": str(now - 6 * day), "limit": "1000"},
-        ),
+def test_the_address_says_everything() -> None:
+    assert ACCOUNT.door_question() is None
+    assert ACCOUNT.phase(0, 1, "key", 1) is None
+    assert (ACCOUNT.probe_every, ACCOUNT.probe(0, 0), ACCOUNT.ping(1)) == (None, None, None)
+    assert (ACCOUNT.whole, ACCOUNT.fills_apart) == (False, False)
+    assert ACCOUNT.symbol("btcusdt_260327") == "BTCUSDT_260327"
+
+
+def test_questions_are_signed_with_the_time_of_sending() -> None:
+    now = 1_700_000_000_000
+    request = ACCOUNT.request(Question("GET", "/fapi/v1/order", (("symbol", "BTCUSDT"), ("orderId", 7)), weight=3), now)
+    fields = {name: values[0] for name, values in parse_qs(request.query).items()}
+    assert len(fields.pop("signature")) == 64
+    assert (request.path, request.weight) == ("/fapi/v1/order", 3)
+    assert fields == {"symbol": "BTCUSDT", "orderId": "7", "recvWindow": "5000", "timestamp": str(now)}
+
+
+NOW, DAY = 1_700_000_000_000, 86_400_000
+ROW = {
+    "avgPrice": "0",
+    "clientOrderId": "abc",
+    "cumQuote": "0",
+    "executedQty": "0.4",
+    "orderId": 2,
+    "origQty": "1.0",
+    "origType": "LIMIT",
+    "price": "9.10",
+    "side": "BUY",
+    "status": "PARTIALLY_FILLED",
+    "symbol": "BTCUSDT",
+    "time": 10,
+    "timeInForce": "GTC",
+    "type": "LIMIT",
+    "updateTime": 20,
+}
+FILL_ROW = {
+    "buyer": False,
+    "commission": "0.07819010",
+    "commissionAsset": "USDT",
+    "id": 698759,
+    "maker": False,
+    "orderId": 25851813,
+    "price": "7819.01",
+    "qty": "0.002",
+    "quoteQty": "15.63802",
+    "realizedPnl": "-0.91539999",
+    "side": "SELL",
+    "positionSide": "SHORT",
+    "symbol": "BTCUSDT",
+    "pair": "BTCUSDT",
+    "time": 1569514978020,
+}
+
+
+def test_open_orders_are_asked_for_by_symbol_or_all_together() -> None:
+    [question], reports = asked(ACCOUNT.open_orders("BTCUSDT"), [ROW, {**ROW, "orderId": 1}])
+    assert told(question) == ("/fapi/v1/openOrders", {"symbol": "BTCUSDT"}, 1)
+    assert [report.order_id for report in reports] == [1, 2]
+    [question], _ = asked(ACCOUNT.open_orders(None), [])
+    assert told(question) == ("/fapi/v1/openOrders", {}, 40)
+
+
+@pytest.mark.parametrize("what", ["orders", "fills"])
+def test_orders_and_fills_are_asked_for_week_by_week_and_page_by_page(what: str) -> None:
+    path = "/fapi/v1/allOrders" if what == "orders" else "/fapi/v1/userTrades"
+    ask: Any = getattr(ACCOUNT, what)
+    row, number, by_id = (ROW, "orderId", "orderId") if what == "orders" else (FILL_ROW, "id", "fromId")
+    since = NOW - 8 * DAY
+    week = {"symbol": "BTCUSDT", "limit": 1000}
+    questions, found = asked(ask("BTCUSDT", since, NOW), [], [{**row, number: 5}])
+    assert [told(question) for question in questions] == [
+        (path, {**week, "startTime": since, "endTime": since + 7 * DAY - 1}, 5),
+        (path, {**week, "startTime": since + 7 * DAY, "endTime": since + 14 * DAY - 1}, 5),
     ]
-    for request, path, expected in cases:
-        fields = {name: values[0] for name, values in parse_qs(request.query).items()}
-        assert len(fields.pop("signature")) == 64
-        assert request.path == path
-        assert fields == {"symbol": "BTCUSDT", **expected, "recvWindow": "5000", "timestamp": str(now)}
+    assert len(found) == 1
+    full = [{**row, number: place} for place in range(1000)]
+    questions, found = asked(ask("BTCUSDT", since, NOW), full, [{**row, number: 1000}])
+    assert told(questions[1]) == (path, {**week, by_id: 999}, 5), "by id there is no end, and no second week"
+    assert len(found) == 1001
+    [question], _ = asked(ask("BTCUSDT", NOW, NOW), [])
+    assert dict(question.parameters)["startTime"] == NOW
 
 
-def test_order_rows_are_read_as_a_list_and_alone() -> None:
-    row = {
-        "avgPrice": "0",
-        "clientOrderId": "abc",
-        "cumQuote": "0",
-        "executedQty": "0.4",
-        "orderId": 2,
-        "origQty": "1.0",
-        "origType": "LIMIT",
-        "price": "9.10",
-        "side": "BUY",
-        "status": "PARTIALLY_FILLED",
-        "symbol": "BTCUSDT",
-        "time": 10,
-        "timeInForce": "GTC",
-        "type": "LIMIT",
-        "updateTime": 20,
-    }
-    [report] = ACCOUNT.orders(json.dumps(row).encode())
+def test_one_order_is_asked_for_and_may_be_unknown() -> None:
+    [question], report = asked(ACCOUNT.one_order("BTCUSDT", 2), ROW)
+    assert told(question) == ("/fapi/v1/order", {"symbol": "BTCUSDT", "orderId": 2}, 1)
+    assert report is not None
     assert (report.key, report.side, report.status, report.filled) == (
         ("BTCUSDT", 2),
         "buy",
@@ -359,20 +432,11 @@ def test_order_rows_are_read_as_a_list_and_alone() -> None:
         Decimal("0.4"),
     )
     assert (report.created, report.updated, format(report.price, "f")) == (10, 20, "9.10")
-    reports = ACCOUNT.orders(json.dumps([row, {**row, "orderId": 1}]).encode())
-    assert [r.order_id for r in reports] == [1, 2]
-    for bad in ({**row, "status": "?"}, {**row, "side": "?"}, {**row, "executedQty": "NaN"}):
-        with pytest.raises(BadFrame):
-            ACCOUNT.orders(json.dumps([bad]).encode())
+    assert asked(ACCOUNT.one_order("BTCUSDT", 2), NoSuchOrder("GET /x", ""))[1] is None
 
 
-def test_fill_rows_are_read() -> None:
-    row = (
-        b'[{"buyer":false,"commission":"0.07819010","commissionAsset":"USDT","id":698759,"maker":false,"orderId":25851813,'
-        b'"price":"7819.01","qty":"0.002","quoteQty":"15.63802","realizedPnl":"-0.91539999","side":"SELL",'
-        b'"positionSide":"SHORT","symbol":"BTCUSDT","pair":"BTCUSDT","time":1569514978020}]'
-    )
-    [fill] = ACCOUNT.fills(row)
+def test_fill_rows_are_read_and_kept_as_they_came() -> None:
+    _, [fill] = asked(ACCOUNT.fills("BTCUSDT", NOW, NOW), [FILL_ROW])
     assert (fill.id, fill.order_id, fill.side, fill.maker, fill.time) == (
         698759,
         25851813,
@@ -385,16 +449,14 @@ def test_fill_rows_are_read() -> None:
         Decimal("0.002"),
         Decimal("0.07819010"),
     )
+    assert fill.raw is not None
+    assert json.loads(fill.raw) == FILL_ROW
 
 
-def test_what_the_error_codes_mean() -> None:
-    def error(code: int) -> HttpFailure:
-        return HttpFailure("GET /x", "", status=400, code=code)
-
-    assert ACCOUNT.key_is_gone(error(-1125))
-    assert not ACCOUNT.key_is_gone(error(-1021))
-    assert ACCOUNT.clock_is_off(error(-1021))
-    assert not ACCOUNT.clock_is_off(error(-1125))
+@pytest.mark.parametrize("bad", [{"status": "?"}, {"side": "?"}, {"executedQty": "NaN"}, {"orderId": None}])
+def test_an_order_row_that_cannot_be_read_is_a_bad_frame(bad: dict[str, object]) -> None:
+    with pytest.raises(BadFrame):
+        asked(ACCOUNT.open_orders("BTCUSDT"), [{**ROW, **bad}])
 
 
 def test_an_account_never_shows_its_secrets() -> None:

@@ -1,0 +1,116 @@
+"""Everything that has to be asked to know what may have happened to an account since a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from supervisor import Me
+
+from ._account_source import AccountSource
+from ._inquiring import Inquirer
+from ._reconcile import Book, OrderKey, OrderReport, lacking
+from ._records import Fill
+from ._venue_clock import VenueClock
+
+FORGOTTEN_AFTER: Final = 24 * 3600 * 1000
+"""Milliseconds after the last news of an order. What is neither open nor known to the venue then has ended without a fill:
+Binance forgets such orders after three days (USD-M "Query Order", 2026-05-28)."""
+
+
+@attrs.frozen
+class Answers:
+    """What the venue said."""
+
+    began: int
+    """When the first question was asked, by the venue's clock."""
+    symbols: tuple[str | None, ...]
+    """What it is about; None: about everything."""
+    orders: list[OrderReport] = attrs.field(repr=False)
+    fills: list[Fill] = attrs.field(repr=False)
+
+
+async def ask_everything(
+    source: AccountSource, inquirer: Inquirer, clock: VenueClock, book: Book, declared: Iterable[str], me: Me
+) -> Answers:
+    """Ask for orders and fills since the last reconciliation but one; the book is not changed but for its symbols.
+
+    Orders come before fills, as `differences` wants it. Of the orders that are open as far as is known, and of those that
+    a new fill belongs to, each one is asked for by itself where it is not among the others: orders that were made long
+    ago and have ended are in no list.
+
+    Raises:
+        HttpFailure: There was no answer.
+        BadFrame: An answer cannot be read.
+    """
+    began = clock.now()
+    if not source.whole and not declared:
+        reports = await inquirer.inquire(source.open_orders(None))
+        book.symbols.update(report.symbol for report in reports)
+    symbols: tuple[str | None, ...] = (None,) if source.whole else tuple(sorted(book.symbols))
+    orders: list[OrderReport] = []
+    fills: list[Fill] = []
+    for symbol in symbols:
+        since = book.asks_since(symbol)
+        found: dict[OrderKey, OrderReport] = {}
+        _merge(found, await inquirer.inquire(source.orders(symbol, since, max(since, clock.now()))))
+        _merge(found, await inquirer.inquire(source.open_orders(symbol)))
+        known = book.open_orders(symbol)
+        await _complete(source, inquirer, me, found, known)
+        for key in known:
+            if key not in found and (ended := _forgotten(book, key, clock.now())) is not None:
+                me.note("order_forgotten", symbol=key[0], order=key[1])
+                found[key] = ended
+        mine = await inquirer.inquire(source.fills(symbol, since, max(since, clock.now())))
+        new = [fill for fill in mine if fill.time >= since and not book.has_fill(fill)]
+        await _complete(source, inquirer, me, found, dict.fromkeys((fill.symbol, fill.order_id) for fill in new))
+        for lacks, earlier in lacking(book, found.values(), mine).items():
+            if earlier < since:
+                mine += await inquirer.inquire(source.fills(lacks, earlier, since))
+        orders += found.values()
+        fills += mine
+    return Answers(began, symbols, orders, fills)
+
+
+async def _complete(
+    source: AccountSource, inquirer: Inquirer, me: Me, found: dict[OrderKey, OrderReport], keys: Iterable[OrderKey]
+) -> None:
+    for key in keys:
+        if key in found:
+            continue
+        report = await inquirer.inquire(source.one_order(*key))
+        if report is None:
+            # Just made, and not in the copy that REST reads yet; or so old that the venue has forgotten it.
+            me.note("order_unknown", symbol=key[0], order=key[1])
+        else:
+            _merge(found, [report])
+
+
+def _forgotten(book: Book, key: OrderKey, now: int) -> OrderReport | None:
+    """Return the end of an order that is not open and that the venue does not know any more; None: it may come back."""
+    known = book.orders[key]
+    if now - known.time < FORGOTTEN_AFTER:
+        return None
+    return OrderReport(
+        symbol=key[0],
+        order_id=key[1],
+        client_id=known.client_id,
+        side=known.side,
+        type=known.type,
+        status="canceled",
+        price=known.price,
+        quantity=known.quantity,
+        filled=known.filled,
+        created=known.time,
+        updated=now,
+    )
+
+
+def _merge(found: dict[OrderKey, OrderReport], reports: Iterable[OrderReport]) -> None:
+    """Keep the newest report of each order."""
+    for report in reports:
+        known = found.get(report.key)
+        if known is None or (report.updated, report.filled) >= (known.updated, known.filled):
+            found[report.key] = report
