@@ -136,7 +136,8 @@ TROUBLES = (
         orders_per_second=1.0,
     ),
     Trouble("429 during reconcile", broken_while("http_429", 30.0), 30.0),
-    Trouble("ban during reconcile", broken_while("http_418", 30.0), 30.0),
+    # Bybit does not say for how long; it is ten minutes by its documents, and nothing is asked before.
+    Trouble("ban during reconcile", broken_while("http_418", 30.0), 10 * MINUTE),
     Trouble("5xx during reconcile", broken_while("http_5xx", 30.0), 30.0),
     Trouble("unknown outcome during reconcile", broken_while("unknown_outcome", 30.0), 30.0),
     Trouble("REST is slow during reconcile", broken_while("slow", 30.0, delay=1.0), 30.0, orders_per_second=1.0),
