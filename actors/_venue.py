@@ -126,7 +126,7 @@ class Venue:
     _book_source: SourceMaker = attrs.field(repr=False)
     _account_source: Callable[..., AccountSource] | None = attrs.field(default=None, repr=False)
     _cancel_rule: CancelRule | None = attrs.field(default=None, repr=False)
-    _testnet: tuple[str, str] | None = attrs.field(default=None, repr=False)
+    _testnet: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     private: str | None = None
     tls: Tls = attrs.field(default=None, repr=False)
     dial: Dial | None = attrs.field(default=None, repr=False)
@@ -187,8 +187,8 @@ class Venue:
         """The venue's test network, which has accounts and prices of its own."""
         if self._testnet is None:
             raise ValueError(f"{self.name} has no test network")
-        ws, rest = self._testnet
-        return self.at(ws=ws, rest=rest)
+        ws, rest, *private = self._testnet
+        return self.at(ws=ws, rest=rest, private=private[0] if private else None)
 
     @overload
     def trades(

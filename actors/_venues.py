@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from ._venue import Venue
+from .exchanges import _binance_spot_account as spot_account
 from .exchanges import _cancel_after as cancel
+from .exchanges import binance_coinm as coinm
 from .exchanges import binance_spot as spot
 from .exchanges import binance_usdm as usdm
 from .exchanges import bybit as _bybit
@@ -22,9 +24,23 @@ binance = Venue(
     trade_source=spot.SpotTrades,
     quote_source=spot.SpotQuotes,
     book_source=spot.SpotBooks,
-    testnet=(spot.TESTNET_WS, spot.TESTNET_REST),
+    account_source=spot_account.spot_account,
+    testnet=(spot.TESTNET_WS, spot.TESTNET_REST, spot_account.TESTNET_PRIVATE),
+    private=spot_account.PRIVATE,
 )
-"""Binance spot: trades, quotes and order books."""
+"""Binance spot: trades, quotes, order books, and accounts: spot, cross margin, isolated margin."""
+
+binance_coinm = Venue(
+    coinm.VENUE,
+    coinm.WS,
+    coinm.REST,
+    trade_source=coinm.CoinmTrades,
+    quote_source=coinm.CoinmQuotes,
+    book_source=coinm.CoinmBooks,
+    account_source=coinm.CoinmAccount,
+    testnet=(coinm.TESTNET_WS, coinm.TESTNET_REST),
+)
+"""Binance COIN-M futures: aggregate trades, quotes, order books, and accounts."""
 
 binance_usdm = Venue(
     usdm.VENUE,

@@ -21,6 +21,7 @@ from actors import (
     Venue,
     best_feed,
     binance,
+    binance_coinm,
     binance_usdm,
     bybit,
     bybit_linear,
@@ -35,7 +36,7 @@ from ._follow import follow
 from ._output import Lines
 
 VENUES: Mapping[str, Venue] = {
-    venue.name: venue for venue in (binance, binance_usdm, bybit, bybit_linear, gate, kucoin, okx)
+    venue.name: venue for venue in (binance, binance_coinm, binance_usdm, bybit, bybit_linear, gate, kucoin, okx)
 }
 BEST: Final = "best"
 """Name of the feed that follows one of several."""
@@ -59,7 +60,7 @@ items = Mailbox[Any]("items", capacity=10_000)
 def watch(feeds: Sequence[str], best: bool, endpoints: Sequence[str], as_json: bool, seconds: float | None) -> None:
     """Print what a supervised feed delivers: every trade once and in order, or the gap in its place.
 
-    Venues: binance, binance-usdm, bybit, bybit-linear, gate, kucoin, okx. Symbols as the venue writes them:
+    Venues: binance, binance-coinm, binance-usdm, bybit, bybit-linear, gate, kucoin, okx. Symbols as the venue writes them:
     binance:BTCUSDT, okx:BTC-USDT.
     """
     venues = _with_endpoints(endpoints)

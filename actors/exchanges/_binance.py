@@ -1,4 +1,4 @@
-"""What Binance's spot and futures protocols share: signing, error codes, acknowledgements, envelopes.
+"""What Binance's spot and futures protocols share: error codes, acknowledgements, envelopes.
 
 Sources: binance-spot-api-docs rest-api.md, errors.md and web-socket-streams.md, 2026-07-21; the USD-M pages of
 developers.binance.com, 2026-05-28. Both products answer with the same shapes and codes.
@@ -6,8 +6,6 @@ developers.binance.com, 2026-05-28. Both products answer with the same shapes an
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -96,40 +94,6 @@ def symbol(name: str) -> str:
 def query(parameters: Mapping[str, str | int]) -> str:
     """Percent-encode parameters in their order."""
     return urlencode({name: str(value) for name, value in parameters.items()})
-
-
-def signature(payload: str, secret: str) -> str:
-    """Return the HMAC SHA256 of a percent-encoded query as hexadecimal text (rest-api.md, "SIGNED endpoints")."""
-    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
-
-
-def signed(
-    path: str,
-    parameters: Mapping[str, str | int],
-    *,
-    key: Secret,
-    secret: Secret,
-    now: int,
-    window: int,
-    weight: int = 1,
-) -> HttpRequest:
-    """Return a signed GET.
-
-    Args:
-        path: Of the endpoint.
-        parameters: Without time and signature.
-        key: The API key; goes into a header.
-        secret: What signs.
-        now: The venue's time, milliseconds.
-        window: How old the request may be when the venue gets it, milliseconds; at most 60000.
-        weight: What it costs.
-
-    Raises:
-        SecretMissing: The key or the secret cannot be read.
-    """
-    payload = query({**parameters, "recvWindow": window, "timestamp": now})
-    query_string = f"{payload}&signature={signature(payload, secret.reveal())}"
-    return HttpRequest("GET", path, query_string, with_key(key), weight=weight)
 
 
 def with_key(key: Secret) -> tuple[tuple[str, str], ...]:

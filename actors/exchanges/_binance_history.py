@@ -68,7 +68,7 @@ class Listing:
         start = max(since, now - self.reach + _SPARE)
         page: list[R] = []
         while not page and start <= now:
-            end = start + self.window - _SPARE
+            end = start + self.window - 1
             page = read((yield self._page(symbol, startTime=start, endTime=end)))
             start = end + 1
         found = {key(row): row for row in page}

@@ -13,7 +13,7 @@ import msgspec
 from .._errors import BadFrame
 from .._reconcile import OrderReport
 from .._records import Fill, OrderStatus, Side
-from ._decode import finite, rows_of
+from ._decode import finite, raw_rows, rows_of
 
 M = TypeVar("M")
 
@@ -88,7 +88,6 @@ class _FillRow(
         finite(self.price, self.quantity, self.commission)
 
 
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _order_row = msgspec.json.Decoder(_OrderRow)
 _fill_row = msgspec.json.Decoder(_FillRow)
 
@@ -99,7 +98,8 @@ def orders(body: bytes) -> list[OrderReport]:
     Raises:
         BadFrame: It is none.
     """
-    return sorted((order(bytes(row)) for row in rows_of(_raws, body, "orders")), key=lambda report: report.order_id)
+    reports = [_report(row, raw) for row, raw in raw_rows(_order_row, body, "orders")]
+    return sorted(reports, key=lambda report: report.order_id)
 
 
 def order(body: bytes) -> OrderReport:
@@ -108,7 +108,20 @@ def order(body: bytes) -> OrderReport:
     Raises:
         BadFrame: It is none.
     """
-    row = rows_of(_order_row, body, "order")
+    return _report(rows_of(_order_row, body, "order"), body)
+
+
+def fills(body: bytes) -> list[Fill]:
+    """Read a list of fills, ascending by id.
+
+    Raises:
+        BadFrame: It is none.
+    """
+    found = [_fill(row, raw) for row, raw in raw_rows(_fill_row, body, "fills")]
+    return sorted(found, key=lambda fill: (fill.id, fill.order_id))
+
+
+def _report(row: _OrderRow, raw: bytes) -> OrderReport:
     side, status = SIDE.get(row.side), STATUS.get(row.status)
     if side is None or status is None:
         raise BadFrame("an order of unknown side or status")
@@ -124,23 +137,11 @@ def order(body: bytes) -> OrderReport:
         filled=row.filled,
         created=row.created,
         updated=row.updated,
-        raw=body,
+        raw=raw,
     )
 
 
-def fills(body: bytes) -> list[Fill]:
-    """Read a list of fills, ascending by id.
-
-    Raises:
-        BadFrame: It is none.
-    """
-    return sorted(
-        (_fill(bytes(row)) for row in rows_of(_raws, body, "fills")), key=lambda fill: (fill.id, fill.order_id)
-    )
-
-
-def _fill(body: bytes) -> Fill:
-    row = rows_of(_fill_row, body, "fill")
+def _fill(row: _FillRow, raw: bytes) -> Fill:
     buyer = {"BUY": True, "SELL": False}.get(row.side or "", row.is_buyer)
     maker = row.is_maker if row.maker is None else row.maker
     if buyer is None or maker is None:
@@ -156,5 +157,5 @@ def _fill(body: bytes) -> Fill:
         commission=row.commission,
         commission_asset=row.commission_asset,
         time=row.time,
-        raw=body,
+        raw=raw,
     )

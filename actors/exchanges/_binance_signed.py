@@ -18,7 +18,8 @@ def request(question: Question, credentials: Credentials, now: int, window: int)
     """Return the request for a question.
 
     Args:
-        question: What is asked. Without a signature it carries the API key all the same: listen keys want it.
+        question: What is asked. What is not signed and changes something is about a listen key, and carries the API
+            key; what is not signed and asks is public, and carries nothing.
         credentials: HMAC, RSA or Ed25519.
         now: The venue's time, milliseconds.
         window: How old the request may be when the venue gets it, milliseconds; at most 60000.
@@ -32,5 +33,6 @@ def request(question: Question, credentials: Credentials, now: int, window: int)
         query = urlencode([*parameters, ("recvWindow", window), ("timestamp", now)])
         made = sign(credentials.secret.reveal(), query)
         query = f"{query}&signature={quote(made, safe='')}"
-    headers = _binance.with_key(credentials.key)
+    public = not question.signed and question.method == "GET"
+    headers = () if public else _binance.with_key(credentials.key)
     return HttpRequest(question.method, question.path, query, headers, question.weight, question.content)

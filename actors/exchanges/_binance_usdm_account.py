@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import ClassVar, Final
 
 import attrs
 import msgspec
 
 from .._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
-from .._errors import BadFrame, HttpFailure, NoSuchOrder
+from .._errors import BadFrame, HttpFailure
 from .._reconcile import OrderReport
-from .._records import Fill, OrderId, OrderStatus, OrderUpdate, Side
+from .._records import Fill, OrderId, OrderUpdate
 from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest, Limits, RestLimit
-from . import _binance
-from ._decode import UNREADABLE, finite, raw_rows, rows_of
+from . import _binance, _binance_history, _binance_signed
+from ._binance_history import DAY, Listing
+from ._binance_rows import SIDE, STATUS
+from ._decode import UNREADABLE, finite, rows_of
 
 VENUE: Final = "binance-usdm"
 LIMITS: Final = Limits(
@@ -36,9 +38,9 @@ PAGE: Final = 1000
 RECV_WINDOW: Final = 5000
 """Milliseconds; the venue's own default."""
 
-_WEEK: Final = 7 * 24 * 3600 * 1000
-"""Milliseconds. Start and end of a question by time must be less than that apart."""
-_LOOK_BACK: Final = 89 * 24 * 3600 * 1000
+WEEK: Final = 7 * DAY
+"""Milliseconds. Start and end of a question by time must not be more than that apart."""
+LOOK_BACK: Final = 90 * DAY
 """Milliseconds. Orders are kept for 90 days, fills for six months."""
 
 EVENTS: Final = ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "MARGIN_CALL", "listenKeyExpired")
@@ -49,17 +51,6 @@ _PRIVATE: Final = frozenset({"ORDER_TRADE_UPDATE"})
 _PRIVATE_KNOWN: Final = frozenset(
     {"ACCOUNT_CONFIG_UPDATE", "ACCOUNT_UPDATE", "ALGO_UPDATE", "MARGIN_CALL", "STRATEGY_UPDATE", "TRADE_LITE"}
 )
-
-_STATUS: Final[dict[str, OrderStatus]] = {
-    "NEW": "new",
-    "PARTIALLY_FILLED": "partially_filled",
-    "FILLED": "filled",
-    "CANCELED": "canceled",
-    "REJECTED": "rejected",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-}
-_SIDE: Final[dict[str, Side]] = {"BUY": "buy", "SELL": "sell"}
 
 
 class _Order(
@@ -117,54 +108,6 @@ class _PrivateCombined(msgspec.Struct, frozen=True):
     data: _OrderTradeUpdate
 
 
-class _OrderRow(
-    msgspec.Struct,
-    frozen=True,
-    rename={
-        "order_id": "orderId",
-        "client_id": "clientOrderId",
-        "quantity": "origQty",
-        "filled": "executedQty",
-        "created": "time",
-        "updated": "updateTime",
-    },
-):
-    symbol: str
-    order_id: int
-    client_id: str
-    side: str
-    type: str
-    status: str
-    price: Decimal
-    quantity: Decimal
-    filled: Decimal
-    created: int
-    updated: int
-
-    def __post_init__(self) -> None:
-        finite(self.price, self.quantity, self.filled)
-
-
-class _FillRow(
-    msgspec.Struct,
-    frozen=True,
-    rename={"order_id": "orderId", "quantity": "qty", "commission_asset": "commissionAsset"},
-):
-    symbol: str
-    order_id: int
-    id: int
-    price: Decimal
-    quantity: Decimal
-    side: str
-    maker: bool
-    commission: Decimal
-    commission_asset: str
-    time: int
-
-    def __post_init__(self) -> None:
-        finite(self.price, self.quantity, self.commission)
-
-
 class _Key(msgspec.Struct, frozen=True, rename={"value": "listenKey"}):
     value: str
 
@@ -175,15 +118,29 @@ class _Time(msgspec.Struct, frozen=True, rename={"value": "serverTime"}):
 
 _private = msgspec.json.Decoder(_OrderTradeUpdate)
 _private_combined = msgspec.json.Decoder(_PrivateCombined)
-_order_row = msgspec.json.Decoder(_OrderRow)
-_fill_row = msgspec.json.Decoder(_FillRow)
 _key = msgspec.json.Decoder(_Key)
 _time = msgspec.json.Decoder(_Time)
+
+
+def listen_keys(root: str) -> Keeping:
+    """Return how the listen keys of a product are made and kept."""
+    return Keeping(
+        create=Question("POST", f"{root}/listenKey", signed=False),
+        extend=Question("PUT", f"{root}/listenKey", signed=False),
+        # The page says 60 minutes for both, which leaves no room for a failure.
+        every=30 * 60.0,
+        life=60 * 60.0,
+    )
 
 
 @attrs.frozen
 class UsdmAccount:
     """The private stream and signed requests of one account: a `actors._account_source.AccountSource`."""
+
+    root: ClassVar[str] = "/fapi/v1"
+    """Of the paths of REST."""
+    order_listing: ClassVar[Listing] = Listing("/fapi/v1/allOrders", 5, PAGE, "orderId", WEEK, LOOK_BACK)
+    fill_listing: ClassVar[Listing] = Listing("/fapi/v1/userTrades", 5, PAGE, "fromId", WEEK, LOOK_BACK)
 
     account: str
     credentials: Credentials
@@ -192,15 +149,7 @@ class UsdmAccount:
     ping_every: float = _binance.PING_EVERY
     whole: bool = False
     fills_apart: bool = False
-    keeping: Keeping = attrs.field(
-        default=Keeping(
-            create=Question("POST", "/fapi/v1/listenKey", signed=False),
-            extend=Question("PUT", "/fapi/v1/listenKey", signed=False),
-            # The page says 60 minutes for both, which leaves no room for a failure.
-            every=30 * 60.0,
-            life=60 * 60.0,
-        )
-    )
+    keeping: Keeping = attrs.field(default=listen_keys("/fapi/v1"))
     probe_every: float | None = None
     window: int = RECV_WINDOW
 
@@ -255,7 +204,7 @@ class UsdmAccount:
         except UNREADABLE:
             return _binance.control(frame, known=_PRIVATE_KNOWN, data=_PRIVATE, show=False)
         order = message.order
-        side, status = _SIDE.get(order.side), _STATUS.get(order.status)
+        side, status = SIDE.get(order.side), STATUS.get(order.status)
         if side is None or status is None:
             raise BadFrame("an order of unknown side or status")
         fill = None
@@ -297,25 +246,7 @@ class UsdmAccount:
 
     def request(self, question: Question, now: int) -> HttpRequest:
         """Return the request for a question: signed, with the API key alone, or with nothing where that is asked."""
-        if question.signed:
-            return _binance.signed(
-                question.path,
-                dict(question.parameters),
-                key=self.credentials.key,
-                secret=self.credentials.secret,
-                now=now,
-                window=self.window,
-                weight=question.weight,
-            )
-        # The API key alone: a public question is answered with it, too, as long as the key is one.
-        public = question.path == _TIME
-        return HttpRequest(
-            question.method,
-            question.path,
-            _binance.query(dict(question.parameters)),
-            () if public else _binance.with_key(self.credentials.key),
-            weight=question.weight,
-        )
+        return _binance_signed.request(question, self.credentials, now, self.window)
 
     def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         """Return the error that the reply means, or None."""
@@ -323,7 +254,7 @@ class UsdmAccount:
 
     def time_question(self) -> Question:
         """Return the question for the venue's time."""
-        return Question("GET", _TIME, signed=False)
+        return Question("GET", f"{self.root}/time", signed=False)
 
     def time(self, body: bytes) -> int:
         """Read the venue's time."""
@@ -332,51 +263,22 @@ class UsdmAccount:
 
     def open_orders(self, symbol: str | None) -> Inquiry[list[OrderReport]]:
         """Ask for all open orders of a symbol: weight 1; of all symbols: 40."""
-        if symbol is None:
-            body = yield Question("GET", "/fapi/v1/openOrders", weight=40)
-        else:
-            body = yield Question("GET", "/fapi/v1/openOrders", (("symbol", symbol),))
-        return _reports(body)
+        named = () if symbol is None else (("symbol", symbol),)
+        question = Question("GET", f"{self.root}/openOrders", named, weight=40 if symbol is None else 1)
+        return _binance_history.open_orders(question)
 
     def orders(self, symbol: str | None, since: int, now: int) -> Inquiry[list[OrderReport]]:
-        """Ask for the orders made since a time, in pages of weight 5."""
-        found: list[OrderReport] = []
-        start = max(since, now - _LOOK_BACK)
-        while start <= now:
-            # At least a day ahead: an order may be made while we ask, and the venue's clock may be ahead of ours.
-            end = start + _WEEK - 1
-            page = _reports((yield _page("/fapi/v1/allOrders", symbol, startTime=start, endTime=end)))
-            found += page
-            while len(page) >= PAGE:
-                page = _reports((yield _page("/fapi/v1/allOrders", symbol, orderId=int(page[-1].order_id) + 1)))
-                found += page
-                # By id there is no end: this page and those after it bring all that is left.
-                end = max(end, now)
-            start = end + 1
-        return found
+        """Ask for the orders made since a time, a week or a page at a time."""
+        return self.order_listing.orders(_named(symbol), since, now)
 
     def one_order(self, symbol: str, order_id: OrderId) -> Inquiry[OrderReport | None]:
         """Ask for one order: weight 1. None for -2013, "Order does not exist."."""
-        try:
-            body = yield Question("GET", "/fapi/v1/order", (("symbol", symbol), ("orderId", order_id)))
-        except NoSuchOrder:
-            return None
-        return _report(rows_of(_order_row, body, "order"), body)
+        question = Question("GET", f"{self.root}/order", (("symbol", symbol), ("orderId", order_id)))
+        return _binance_history.one_order(question)
 
     def fills(self, symbol: str | None, since: int, now: int) -> Inquiry[list[Fill]]:
-        """Ask for fills, in pages of weight 5. Ids and times must not be combined."""
-        found: list[Fill] = []
-        start = max(since, now - _LOOK_BACK)
-        while start <= now:
-            end = start + _WEEK - 1
-            page = _fills((yield _page("/fapi/v1/userTrades", symbol, startTime=start, endTime=end)))
-            found += page
-            while len(page) >= PAGE:
-                page = _fills((yield _page("/fapi/v1/userTrades", symbol, fromId=int(page[-1].id) + 1)))
-                found += page
-                end = max(end, now)
-            start = end + 1
-        return found
+        """Ask for fills, a week or a page at a time. Ids and times must not be combined."""
+        return self.fill_listing.fills(_named(symbol), since, now)
 
     def permissions_question(self) -> None:
         """Return None: only the spot API tells what a key may do."""
@@ -386,49 +288,7 @@ class UsdmAccount:
         return KeyReport()
 
 
-_TIME: Final = "/fapi/v1/time"
-
-
-def _page(path: str, symbol: str | None, **start: int) -> Question:
-    assert symbol is not None, "this venue is asked symbol by symbol"
-    return Question("GET", path, (("symbol", symbol), *start.items(), ("limit", PAGE)), weight=5)
-
-
-def _reports(body: bytes) -> list[OrderReport]:
-    """Read orders, ascending by id."""
-    reports = [_report(row, raw) for row, raw in raw_rows(_order_row, body, "orders")]
-    return sorted(reports, key=lambda report: report.order_id)
-
-
-def _report(row: _OrderRow, raw: bytes) -> OrderReport:
-    side, status = _SIDE.get(row.side), _STATUS.get(row.status)
-    if side is None or status is None:
-        raise BadFrame("an order of unknown side or status")
-    return OrderReport(
-        symbol=row.symbol,
-        order_id=row.order_id,
-        client_id=row.client_id,
-        side=side,
-        type=row.type,
-        status=status,
-        price=row.price,
-        quantity=row.quantity,
-        filled=row.filled,
-        created=row.created,
-        updated=row.updated,
-        raw=raw,
-    )
-
-
-def _fills(body: bytes) -> list[Fill]:
-    """Read fills, ascending by id."""
-    fills = [_fill(row, raw) for row, raw in raw_rows(_fill_row, body, "fills")]
-    return sorted(fills, key=lambda fill: fill.id)
-
-
-def _fill(row: _FillRow, raw: bytes) -> Fill:
-    values: dict[str, Any] = msgspec.structs.asdict(row)
-    side = _SIDE.get(row.side)
-    if side is None:
-        raise BadFrame("a fill of unknown side")
-    return Fill(**{**values, "side": side, "raw": raw})
+def _named(symbol: str | None) -> str:
+    if symbol is None:
+        raise ValueError("Binance lists orders and fills by symbol")
+    return symbol

@@ -28,7 +28,6 @@ from .._source import (
     Denied,
     Frame,
     Ignored,
-    ListenKeyExpired,
     Refused,
     Terminated,
 )
@@ -248,7 +247,7 @@ def _refusal(asked: str, error: dict[str, Any], status: object) -> Control:
         # authentication").
         return Denied(code, message)
     if code == INVALID_LISTEN_TOKEN:
-        return ListenKeyExpired()
+        return Terminated("the listen token is not valid")
     return Refused(
         code, message, asked, clock_off=code == _binance.INVALID_TIMESTAMP, retry_after=_seconds(error.get("data"))
     )

@@ -34,6 +34,7 @@ from ._binance_usdm_account import LIMITS, PAGE, VENUE, UsdmAccount
 from ._decode import rows_of
 
 __all__ = [
+    "KNOWN",
     "LIMITS",
     "PAGE",
     "REST",
@@ -41,11 +42,15 @@ __all__ = [
     "TESTNET_WS",
     "VENUE",
     "WS",
+    "BookTicker",
+    "DepthMessage",
+    "QuoteMessage",
     "UsdmAccount",
     "UsdmAggTrade",
     "UsdmBooks",
     "UsdmQuotes",
     "UsdmTrades",
+    "depths",
 ]
 
 WS: Final = "wss://fstream.binance.com"
@@ -53,7 +58,7 @@ REST: Final = "https://fapi.binance.com"
 TESTNET_WS: Final = "wss://fstream.binancefuture.com"
 TESTNET_REST: Final = "https://testnet.binancefuture.com"
 
-_KNOWN: Final = frozenset(
+KNOWN: Final = frozenset(
     {
         "24hrMiniTicker",
         "24hrTicker",
@@ -77,15 +82,19 @@ class _AggMessage(msgspec.Struct, frozen=True, gc=False):
     data: UsdmAggTrade
 
 
-class _BookTicker(Ticker, frozen=True, gc=False, tag_field="e", tag="bookTicker"):
-    pass
+class BookTicker(Ticker, frozen=True, gc=False, tag_field="e", tag="bookTicker"):
+    """Best bid and ask."""
 
 
-class _QuoteMessage(msgspec.Struct, frozen=True, gc=False):
-    data: _BookTicker
+class QuoteMessage(msgspec.Struct, frozen=True, gc=False):
+    """One frame of quotes."""
+
+    data: BookTicker
 
 
-class _DepthMessage(msgspec.Struct, frozen=True, gc=False):
+class DepthMessage(msgspec.Struct, frozen=True, gc=False):
+    """One frame of a book."""
+
     data: DepthUpdate
 
 
@@ -96,26 +105,39 @@ def _trades(messages: list[_AggMessage], received: int) -> list[Any]:
     return stamped([message.data for message in messages], received)
 
 
-def _quotes(messages: list[_QuoteMessage], received: int) -> list[Any]:
+def _quotes(messages: list[QuoteMessage], received: int) -> list[Any]:
     return [message.data.quote(VENUE, received) for message in messages]
 
 
-def _depths(messages: list[_DepthMessage], received: int) -> list[Any]:
+def depths(messages: list[DepthMessage], received: int) -> list[Any]:
+    """Return what messages of the book say.
+
+    Raises:
+        ValueError: One does not tell its predecessor.
+    """
     made = [message.data.depth() for message in messages]
     if any(depth.previous is None for depth in made):
         raise ValueError("a depth update without the number of the one before")
     return made
 
 
-_trade_reader: Final = channel_reader(_AggMessage, _trades, suffix="@aggTrade", known=_KNOWN)
-_quote_reader: Final = channel_reader(_QuoteMessage, _quotes, suffix="@bookTicker", known=_KNOWN)
-_depth_reader: Final = channel_reader(_DepthMessage, _depths, suffix="@depth@100ms", known=_KNOWN)
+_DEPTH_WEIGHT: Final = {5: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
+
+_trade_reader: Final = channel_reader(_AggMessage, _trades, suffix="@aggTrade", known=KNOWN)
+_quote_reader: Final = channel_reader(QuoteMessage, _quotes, suffix="@bookTicker", known=KNOWN)
+_depth_reader: Final = channel_reader(DepthMessage, depths, suffix="@depth@100ms", known=KNOWN)
 
 
 @attrs.frozen
 class _Usdm(PublicStreams):
     venue: ClassVar[str] = VENUE
     limits: ClassVar[Limits] = LIMITS
+    root: ClassVar[str] = "/fapi/v1"
+    """Of the paths of REST."""
+
+    def _depth_request(self, symbol: str, limit: int) -> HttpRequest:
+        query = _binance.query({"symbol": symbol, "limit": limit})
+        return HttpRequest("GET", f"{self.root}/depth", query, weight=_DEPTH_WEIGHT[limit])
 
 
 @attrs.frozen
@@ -140,17 +162,21 @@ class UsdmTrades(_Usdm):
 
     def newest_request(self, symbol: str) -> HttpRequest:
         """Return the request for the newest aggregate trade."""
-        return _request(symbol, limit=1)
+        return self._request(symbol, limit=1)
 
     def fill_request(self, symbol: str, missing: Missing) -> HttpRequest:
         """Return the request for aggregate trades from an id on. The venue keeps 48 h; times must not be combined."""
-        return _request(symbol, fromId=missing.first, limit=min(missing.count, PAGE))
+        return self._request(symbol, fromId=missing.first, limit=min(missing.count, PAGE))
 
     def recent_request(self, symbol: str, since: int | None) -> HttpRequest:
         """Return the request for the newest aggregate trades, or for those from a time on."""
         if since is not None:
-            return _request(symbol, startTime=since, limit=PAGE)
-        return _request(symbol, limit=PAGE)
+            return self._request(symbol, startTime=since, limit=PAGE)
+        return self._request(symbol, limit=PAGE)
+
+    def _request(self, symbol: str, **parameters: int) -> HttpRequest:
+        query = _binance.query({"symbol": symbol, **parameters})
+        return HttpRequest("GET", f"{self.root}/aggTrades", query, weight=20)
 
     def rows(self, symbol: str, body: bytes, received: int) -> list[Trade]:
         """Read the answer to any of these requests, in ascending order.
@@ -160,10 +186,6 @@ class UsdmTrades(_Usdm):
         """
         trades = rows_of(_agg_rows, body, "aggTrades")
         return ascending(trades, symbol, received)
-
-
-def _request(symbol: str, **parameters: int) -> HttpRequest:
-    return HttpRequest("GET", "/fapi/v1/aggTrades", _binance.query({"symbol": symbol, **parameters}), weight=20)
 
 
 @attrs.frozen
@@ -185,14 +207,11 @@ class UsdmQuotes(_Usdm):
 
     def newest_request(self, symbol: str) -> HttpRequest:
         """Return the request for the top of the book, which has a number; five levels are the least."""
-        return _depth_request(symbol, 5)
+        return self._depth_request(symbol, 5)
 
     def newest(self, symbol: str, body: bytes, received: int) -> Quote:
         """Read the answer."""
         return top_of_book(VENUE, symbol, body, received)
-
-
-_DEPTH_WEIGHT: Final = {5: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 
 
 @attrs.frozen
@@ -222,13 +241,8 @@ class UsdmBooks(_Usdm):
 
     def snapshot_request(self, symbol: str) -> HttpRequest:
         """Return the request for the base of the book."""
-        return _depth_request(symbol, self.levels)
+        return self._depth_request(symbol, self.levels)
 
     def snapshot(self, symbol: str, body: bytes) -> Depth:
         """Read the answer."""
         return snapshot(symbol, body)
-
-
-def _depth_request(symbol: str, limit: int) -> HttpRequest:
-    query = _binance.query({"symbol": symbol, "limit": limit})
-    return HttpRequest("GET", "/fapi/v1/depth", query, weight=_DEPTH_WEIGHT[limit])

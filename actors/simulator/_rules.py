@@ -89,6 +89,9 @@ class Rules:
     """How far back REST gives aggregate trades; None: as far as the exchange remembers."""
     backlog: int = 8 * 1024 * 1024
     """Unsent bytes above which a connection that reads too slowly is cut off. The venue's own figure is unknown."""
+    tells_without_events: bool = False
+    """Whether a private stream of USD-M whose address names no events brings all of them. It is said to bring nothing on
+    mainnet (unicorn-binance-websocket-api changelog 2.14.0), and to work by others."""
     lists_unknown: bool = True
     """Whether LIST_SUBSCRIPTIONS names streams that do not exist, as the acknowledgement suggests. Not documented."""
 
@@ -119,6 +122,18 @@ _BYBIT = Rules(
     filled_twice=5,
 )
 
+# USD-M connect page, 2026-05-28; the connection attempts are the spot figure, none is stated for futures
+_FUTURES = Rules(
+    ping_interval=180.0,
+    pong_timeout=600.0,
+    lifetime=_DAY,
+    messages=10,
+    streams_per_connection=1024,
+    attempts=300,
+    weight_per_minute=2400,
+    agg_trade_history=48 * 3600.0,
+)
+
 RULES: dict[str, Rules] = {
     # binance-spot-api-docs web-socket-streams.md and rest-api.md, 2026-07-21
     SPOT: Rules(
@@ -130,17 +145,9 @@ RULES: dict[str, Rules] = {
         attempts=300,
         weight_per_minute=6000,
     ),
-    # USD-M connect page, 2026-05-28; the connection attempts are the spot figure, none is stated for futures
-    USDM: Rules(
-        ping_interval=180.0,
-        pong_timeout=600.0,
-        lifetime=_DAY,
-        messages=10,
-        streams_per_connection=1024,
-        attempts=300,
-        weight_per_minute=2400,
-        agg_trade_history=48 * 3600.0,
-    ),
+    USDM: _FUTURES,
+    # As USD-M. That both share one allowance of weight since 2026-06-30 is not simulated: each has its own here.
+    COINM: _FUTURES,
     BYBIT: attrs.evolve(_BYBIT, args_per_request=10),
     BYBIT_LINEAR: _BYBIT,
     # docs-v5, about 2026-02: 3 connections a second, 480 requests an hour and connection, 64 KB of args, 30 s, 30

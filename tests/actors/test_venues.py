@@ -15,6 +15,7 @@ from actors import (
     SymbolChange,
     Venue,
     binance,
+    binance_coinm,
     binance_usdm,
     bybit,
     bybit_linear,
@@ -35,12 +36,14 @@ KEYS: dict[str, Any] = {"key": Secret.env("K"), "secret": Secret.env("S"), "out"
 NAMES = {
     binance: "BTCUSDT",
     binance_usdm: "BTCUSDT",
+    binance_coinm: "BTCUSD_PERP",
     bybit: "BTCUSDT",
     bybit_linear: "BTCUSDT",
     okx: "BTC-USDT",
     kucoin: "BTC-USDT",
     gate: "BTC_USDT",
 }
+NO_ACCOUNTS = attrs.evolve(binance, account_source=None)
 MANY = [f"S{number}USDT" for number in range(1025)]
 
 
@@ -68,6 +71,9 @@ def test_the_groups_and_their_order() -> None:
         "rest_for_one",
         ["orders", "key", "connection", "pinger"],
     )
+    spot = binance.account("main", **KEYS)
+    assert children(spot) == ["orders", "connection", "pinger"], "spot has no listen key"
+    assert children(binance.account("main", **KEYS, source={"margin": "cross"})) == children(account)
     assert binance_usdm.trades("BTCUSDT", out=OUT, name="perp").name == "perp"
 
 
@@ -227,7 +233,15 @@ def test_the_test_network_has_both_addresses_of_its_own() -> None:
         (lambda: binance_usdm.account("main", **KEYS, symbols="BTCUSDT"), r"main/orders: symbols must be a list"),
         (lambda: binance_usdm.account("main", **KEYS, since=-5), r"main/orders: since must be"),
         (lambda: binance_usdm.account("main", **KEYS, reconcile_every=0), r"main/orders: reconcile_every must be"),
-        (lambda: binance.account("main", **KEYS), r"main/orders: private streams of binance are not supported"),
+        (lambda: NO_ACCOUNTS.account("main", **KEYS), r"main/orders: private streams of binance are not supported"),
+        (
+            lambda: binance.account("main", **KEYS, source={"margin": "x"}),
+            r"main/orders: margin is 'cross' or 'isolated'",
+        ),
+        (
+            lambda: binance.account("main", **KEYS, source={"margin": "isolated"}),
+            r"main/orders: an isolated margin account",
+        ),
     ],
 )
 def test_what_is_wrong_is_reported_with_its_path(build: Any, message: str) -> None:

@@ -112,7 +112,7 @@ def test_a_reader_that_goes_away_ends_it_in_order(unblinking, other) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nasdaq:AAPL"], "'nasdaq:AAPL' is not VENUE:SYMBOL; the venues are binance, binance-usdm"),
+        (["nasdaq:AAPL"], "'nasdaq:AAPL' is not VENUE:SYMBOL; the venues are binance, binance-coinm, binance-usdm"),
         (["binance"], "'binance' is not VENUE:SYMBOL"),
         (["binance:BTCUSDT", "--endpoint", "binance=ws://x"], "'binance=ws://x' is not VENUE.ws=URL"),
         (["binance:BTCUSDT", "--endpoint", "binance.ws=http://x"], "must begin with ws:// or wss://"),

@@ -281,6 +281,7 @@ async def test_a_skewed_clock_is_in_rest_and_stamps(
     paths = {
         "binance": ("/api/v3/time", lambda b: b["serverTime"]),
         "binance-usdm": ("/fapi/v1/time", lambda b: b["serverTime"]),
+        "binance-coinm": ("/dapi/v1/time", lambda b: b["serverTime"]),
         "bybit": ("/v5/market/time", lambda b: b["time"]),
         "bybit-linear": ("/v5/market/time", lambda b: int(b["result"]["timeNano"]) // 1_000_000),
         "okx": ("/api/v5/public/time", lambda b: int(b["data"][0]["ts"])),
@@ -306,6 +307,7 @@ async def test_a_skewed_clock_refuses_signed_requests(autojump_clock: object, cl
 TOO_MANY = {
     "binance": (429, lambda a: a.json["code"] == -1003 and a.headers["retry-after"] == "30"),
     "binance-usdm": (429, lambda a: a.json["code"] == -1003 and a.headers["retry-after"] == "30"),
+    "binance-coinm": (429, lambda a: a.json["code"] == -1003 and a.headers["retry-after"] == "30"),
     "bybit": (200, lambda a: a.json["retCode"] == 10006),
     "bybit-linear": (200, lambda a: a.json["retCode"] == 10006),
     "okx": (429, lambda a: a.json["code"] == "50011"),
@@ -335,7 +337,9 @@ async def test_429_in_the_venues_words_and_who_asks_on_is_noted(
         assert (await client.get(venue, TONGUES[venue].newest)).status == 200
 
 
-@pytest.mark.parametrize(("venue", "status"), [("binance", 418), ("binance-usdm", 418), ("bybit", 403), ("okx", 429)])
+@pytest.mark.parametrize(
+    ("venue", "status"), [("binance", 418), ("binance-usdm", 418), ("binance-coinm", 418), ("bybit", 403), ("okx", 429)]
+)
 async def test_a_ban_in_the_venues_words(autojump_clock: object, clients: Any, venue: str, status: int) -> None:
     exchange = market(venue)
     async with clients(exchange) as client:
@@ -430,6 +434,7 @@ def test_the_day_of_binance_and_of_kucoins_tokens_is_enforced() -> None:
     assert {venue for venue in ALL if Rules.documented(venue).lifetime == 86_400} == {
         "binance",
         "binance-usdm",
+        "binance-coinm",
         "kucoin",
     }
 

@@ -11,6 +11,7 @@ import attrs
 ALL = {
     "binance": ["BTCUSDT"],
     "binance-usdm": ["BTCUSDT"],
+    "binance-coinm": ["BTCUSD_PERP"],
     "bybit": ["BTCUSDT"],
     "bybit-linear": ["BTCUSDT"],
     "okx": ["BTC-USDT"],
@@ -50,6 +51,13 @@ TONGUES = {
         lambda m: m == {"result": None, "id": 1},
         lambda m: _binance(m, "a"),
         "/fapi/v1/aggTrades?symbol=BTCUSDT&limit=1",
+    ),
+    "binance-coinm": Tongue(
+        "/ws",
+        {"method": "SUBSCRIBE", "params": ["btcusd_perp@aggTrade"], "id": 1},
+        lambda m: m == {"result": None, "id": 1},
+        lambda m: _binance(m, "a"),
+        "/dapi/v1/aggTrades?symbol=BTCUSD_PERP&limit=1",
     ),
     "bybit": Tongue(
         "/v5/public/spot",

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 from .._dialect import Dialect, Floor
 from .._market import Scheme
-from .._rules import BYBIT, BYBIT_LINEAR, GATE, KUCOIN, OKX, SPOT, USDM
-from . import binance_spot, binance_usdm, bybit, gate, kucoin, okx
+from .._rules import BYBIT, BYBIT_LINEAR, COINM, GATE, KUCOIN, OKX, SPOT, USDM
+from . import binance_coinm, binance_spot, binance_usdm, bybit, gate, kucoin, okx
 
 SCHEMES: Mapping[str, Scheme] = {
     SPOT: binance_spot.SCHEME,
     USDM: binance_usdm.SCHEME,
+    COINM: binance_coinm.SCHEME,
     BYBIT: bybit.SCHEME,
     BYBIT_LINEAR: bybit.LINEAR_SCHEME,
     OKX: okx.SCHEME,
@@ -22,6 +23,7 @@ SCHEMES: Mapping[str, Scheme] = {
 _DIALECTS: Mapping[str, Callable[[Floor], Dialect]] = {
     SPOT: binance_spot.BinanceSpot,
     USDM: binance_usdm.BinanceUsdm,
+    COINM: binance_coinm.BinanceCoinm,
     BYBIT: bybit.Bybit,
     BYBIT_LINEAR: bybit.Bybit,
     OKX: okx.Okx,

@@ -10,7 +10,22 @@ from .._account_view import FillRow, Order
 from .._book import BookChange, BookState
 from .._record import OrderEvent, PublishedQuote, PublishedTrade
 from .._rest import encode_json
-from .._rules import SPOT
+from .._rules import COINM, SPOT
+
+
+def pair_of(symbol: str) -> str:
+    """Of a contract: ``BTCUSD`` of ``BTCUSD_PERP``."""
+    return symbol.partition("_")[0]
+
+
+def margin_asset(venue: str, symbol: str) -> str:
+    """In what a contract is margined, and commission is paid: on COIN-M the coin itself."""
+    return pair_of(symbol).removesuffix("USD") if venue == COINM else "USDT"
+
+
+def _product(venue: str) -> int:
+    """What `st` says since 2026-06-30."""
+    return 2 if venue == COINM else 1
 
 
 def trade_event(symbol: str, trade: PublishedTrade, now_ms: int) -> bytes:
@@ -43,7 +58,7 @@ def agg_trade_event(venue: str, symbol: str, trade: PublishedTrade, now_ms: int)
     if venue != SPOT:
         event["nq"] = trade.quantity
     event |= {"f": trade.first_id, "l": trade.last_id, "T": trade.time, "m": trade.side == "sell"}
-    event |= {"M": True} if venue == SPOT else {"st": 1}
+    event |= {"M": True} if venue == SPOT else {"st": _product(venue)}
     return encode_json(event)
 
 
@@ -57,7 +72,7 @@ def depth_event(venue: str, symbol: str, change: BookChange, now_ms: int) -> byt
     if not spot:
         event["pu"] = change.previous
     event |= {"b": change.bids, "a": change.asks}
-    return encode_json(event if spot else event | {"ps": symbol, "st": 1})
+    return encode_json(event if spot else event | {"ps": pair_of(symbol), "st": _product(venue)})
 
 
 def book_ticker_event(venue: str, symbol: str, quote: PublishedQuote, now_ms: int) -> bytes:
@@ -66,7 +81,7 @@ def book_ticker_event(venue: str, symbol: str, quote: PublishedQuote, now_ms: in
     if venue != SPOT:
         event = {"e": "bookTicker", "u": quote.last, "E": now_ms, "T": quote.time}
     event |= {"s": symbol, "b": quote.bid, "B": quote.bid_quantity, "a": quote.ask, "A": quote.ask_quantity}
-    return encode_json(event if venue == SPOT else event | {"ps": symbol, "st": 1})
+    return encode_json(event if venue == SPOT else event | {"ps": pair_of(symbol), "st": _product(venue)})
 
 
 def depth_body(venue: str, state: BookState, limit: int, now_ms: int) -> dict[str, Any]:
@@ -84,7 +99,7 @@ def book_ticker_row(venue: str, symbol: str, state: BookState, now_ms: int) -> d
     return row if venue == SPOT else row | {"time": now_ms, "lastUpdateId": state.last}
 
 
-def order_event(event: OrderEvent) -> bytes:
+def order_event(venue: str, event: OrderEvent) -> bytes:
     """`ORDER_TRADE_UPDATE` (USD-M user data streams, 2026-05-28)."""
     return encode_json(
         {
@@ -107,7 +122,7 @@ def order_event(event: OrderEvent) -> bytes:
                 "l": event.last_quantity,
                 "z": event.filled,
                 "L": event.last_price,
-                "N": "USDT",
+                "N": margin_asset(venue, event.symbol),
                 "n": "0",
                 "T": event.time,
                 "t": event.trade_id,
@@ -191,12 +206,12 @@ def order_row(order: Order) -> dict[str, Any]:
     }
 
 
-def fill_row(fill: FillRow) -> dict[str, Any]:
+def fill_row(venue: str, fill: FillRow) -> dict[str, Any]:
     """One row of `userTrades`."""
     return {
         "buyer": fill.side == "buy",
         "commission": "0",
-        "commissionAsset": "USDT",
+        "commissionAsset": margin_asset(venue, fill.symbol),
         "id": fill.trade_id,
         "maker": fill.maker,
         "orderId": fill.order_id,
@@ -207,7 +222,7 @@ def fill_row(fill: FillRow) -> dict[str, Any]:
         "side": fill.side.upper(),
         "positionSide": "BOTH",
         "symbol": fill.symbol,
-        "pair": fill.symbol,
+        "pair": pair_of(fill.symbol),
         "time": fill.time,
     }
 
@@ -240,7 +255,14 @@ def exchange_info(venue: str, symbols: Mapping[str, tuple[int, int]], weight: in
             ],
         }
         if venue != SPOT:
-            row |= {"pair": name, "contractType": "PERPETUAL", "marginAsset": quote}
+            row |= {"pair": pair_of(name), "contractType": "PERPETUAL", "marginAsset": margin_asset(venue, name)}
+        if venue == COINM:
+            row |= {
+                "baseAsset": row["marginAsset"],
+                "quoteAsset": "USD",
+                "contractStatus": "TRADING",
+                "contractSize": 100,
+            }
         rows.append(row)
     return {
         "timezone": "UTC",

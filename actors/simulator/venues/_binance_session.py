@@ -17,7 +17,7 @@ import msgspec
 from .._dialect import Answer, BadTarget, Floor, Goodbye, Session
 from .._listen_keys import ListenKeys
 from .._rest import encode_json
-from .._rules import SPOT
+from .._rules import COINM, SPOT, USDM
 from ._binance_messages import listen_key_expired, wrapped
 
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
@@ -52,10 +52,10 @@ class BinanceSession(Session):
         self._floor = floor
         self._known = known
         self._keys = keys
-        self._split = floor.venue != SPOT
+        self._split = floor.venue == USDM
         self._told: set[str] = set()
-        self.user_streams: dict[str, frozenset[str]] = {}
-        """By listen key, the event names that were asked for."""
+        self.user_streams: dict[str, frozenset[str] | None] = {}
+        """By listen key, the event names that were asked for; None: all."""
         parts = urlsplit(target)
         steps = [unquote(step) for step in parts.path.split("/")[1:]]
         self.root = ""
@@ -71,8 +71,11 @@ class BinanceSession(Session):
             self._read_listen_keys(query)
             self.credentials = self.user_streams
             return
-        super().__init__(parts.path, form=steps[0])
         names = steps[1:]
+        # Of COIN-M a listen key is the name of a stream; the path that is recorded names none.
+        super().__init__(
+            "/" + "/".join([steps[0], *("..." if self._is_key(name) else name for name in names)]), form=steps[0]
+        )
         for name, value in query:
             if name == "streams" and self.combined:
                 names += value.split("/")
@@ -80,6 +83,23 @@ class BinanceSession(Session):
             if name:
                 self.subscribe(name)
         self._check_count()
+
+    def _is_key(self, name: str) -> bool:
+        return self._floor.venue == COINM and bool(name) and "@" not in name and not name.startswith("!")
+
+    def subscribe(self, topic: str) -> None:
+        """Subscribe; a stream by the name of a listen key makes it a private connection."""
+        if not self._is_key(topic):
+            super().subscribe(topic)
+            return
+        self.surface = "private"
+        self.user_streams[topic] = None
+        self.credentials = self.user_streams
+
+    def unsubscribe(self, topic: str) -> None:
+        """End a subscription, if there is one."""
+        self.user_streams.pop(topic, None)
+        super().unsubscribe(topic)
 
     def _check_count(self) -> None:
         if self._too_many_streams():
@@ -95,7 +115,7 @@ class BinanceSession(Session):
         for name, value in query:
             if name == "listenKey":
                 key = value
-                self.user_streams[key] = frozenset()
+                self.user_streams[key] = None if self._floor.rules.tells_without_events else frozenset()
             elif name == "events" and key is not None:
                 if "," in value:
                     raise BadTarget(400, "event names are separated by a slash")
@@ -112,10 +132,11 @@ class BinanceSession(Session):
 
     def wants(self, topic: str) -> bool:
         """Whether data of that stream, or that event of a listen key, flows to this connection."""
-        if self.user_streams:
+        key, is_event, event = topic.partition("/")
+        if is_event:
             # `events` is a filter, and without it nothing arrives.
-            key, _, event = topic.partition("/")
-            return event in self.user_streams.get(key, ()) and topic not in self.lost
+            wanted = self.user_streams.get(key, frozenset())
+            return (wanted is None or event in wanted) and topic not in self.lost
         return self.subscribed(topic) and self._flows(topic)
 
     def lose(self, share: float, random: Random) -> int:
@@ -158,7 +179,7 @@ class BinanceSession(Session):
 
     def notice(self, variant: int, now: float) -> bytes | None:
         """`serverShutdown`; it is not documented for USD-M (binance-spot-api-docs CHANGELOG.md, 2026-06-09)."""
-        if self._split:
+        if self._floor.venue != SPOT:
             return None
         return self.dress("!serverShutdown", encode_json({"e": "serverShutdown", "E": self._floor.ms()}))
 
@@ -211,7 +232,7 @@ class BinanceSession(Session):
     def _listing(self) -> list[str]:
         # A stream that a fault has silenced is listed all the same: a listing proves no data.
         if self._floor.rules.lists_unknown:
-            return [*self.topics]
+            return [*self.topics, *self.user_streams]
         return [name for name in self.topics if self._known(name) and self._flows(name)]
 
     def _property(self, method: str, params: list[Any], number: object) -> bytes:

@@ -15,7 +15,7 @@ from .._market import Printed, Scheme, Tape
 from .._record import OrderEvent
 from .._rest import Limited, Reply, Request
 from ._binance import BinanceMarket
-from ._binance_account import AccountDesk
+from ._binance_account import USDM_REST, AccountDesk, FuturesRest
 from ._binance_messages import order_event
 from ._binance_rest import MarketDesk, too_much, unknown_status
 from ._binance_session import BinanceSession, user_topic
@@ -30,12 +30,14 @@ class BinanceUsdm(AccountDialect):
         floor: of the venue.
     """
 
+    product: FuturesRest = USDM_REST
+
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self.keys = ListenKeys(Random(floor.token(16)), floor.rules.listen_key_life)
         self._market = BinanceMarket(floor)
         self._desk = MarketDesk(floor).desk
-        AccountDesk(floor, self._desk, self.keys)
+        AccountDesk(floor, self._desk, self.keys, self.product)
 
     def open(self, target: str, now: float) -> BinanceSession:
         """A connection on one of the roots, or, as old clients dial it, on none."""
@@ -61,7 +63,7 @@ class BinanceUsdm(AccountDialect):
         """Tell an account of its order, if it has a key on which that can be told."""
         key = self.keys.active_key(api_key, self._floor.clock.now())
         if key is not None:
-            yield user_topic(key.value, "ORDER_TRADE_UPDATE"), lambda: order_event(event)
+            yield user_topic(key.value, "ORDER_TRADE_UPDATE"), lambda: order_event(self._floor.venue, event)
 
     def expire_keys(self, now: float, *, notice: bool) -> list[str]:
         """End every listen key."""

@@ -1,8 +1,7 @@
-"""What both Binance products share: signatures, error classes, everything that is not data."""
+"""What all Binance products share: error classes, everything that is not data."""
 
 import contextlib
 import json
-from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -18,7 +17,6 @@ from actors._errors import (
     Unauthorized,
     UnknownOutcome,
 )
-from actors._secret import Secret
 from actors._source import (
     Acknowledged,
     Closing,
@@ -31,69 +29,8 @@ from actors._source import (
 )
 from actors.exchanges import _binance
 
-# The key and secret of the official worked examples (rest-api.md, "SIGNED endpoint examples").
-KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
-SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
 REQUEST = HttpRequest("GET", "/x")
 NONE: frozenset[str] = frozenset()
-
-
-def test_the_official_signature_vector_of_an_ascii_request() -> None:
-    payload = _binance.query(
-        {
-            "symbol": "LTCBTC",
-            "side": "BUY",
-            "type": "LIMIT",
-            "timeInForce": "GTC",
-            "quantity": 1,
-            "price": "0.1",
-            "recvWindow": 5000,
-            "timestamp": 1499827319559,
-        }
-    )
-    assert payload == (
-        "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559"
-    )
-    assert _binance.signature(payload, SECRET) == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
-
-
-def test_the_official_signature_vector_of_a_request_that_must_be_percent_encoded() -> None:
-    payload = _binance.query(
-        {
-            "symbol": "１２３４５６",  # noqa: RUF001 - the official example has these digits
-            "side": "BUY",
-            "type": "LIMIT",
-            "timeInForce": "GTC",
-            "quantity": 1,
-            "price": "0.1",
-            "recvWindow": 5000,
-            "timestamp": 1499827319559,
-        }
-    )
-    assert payload.startswith("symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96&side=BUY&")
-    assert _binance.signature(payload, SECRET) == "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3"
-
-
-def test_the_official_signature_vector_of_the_websocket_api() -> None:
-    payload = (
-        f"apiKey={KEY}&price=52000.00&quantity=0.01000000&recvWindow=100&side=SELL&symbol=BTCUSDT"
-        "&timeInForce=GTC&timestamp=1645423376532&type=LIMIT"
-    )
-    assert _binance.signature(payload, SECRET) == "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24"
-
-
-def test_a_signed_request_shows_neither_key_nor_signature() -> None:
-    request = _binance.signed(
-        "/p", {"symbol": "BTCUSDT"}, key=Secret.literal(KEY), secret=Secret.literal(SECRET), now=1, window=5000
-    )
-    fields = parse_qs(request.query)
-    assert list(fields) == ["symbol", "recvWindow", "timestamp", "signature"]
-    assert fields["signature"] == [_binance.signature(request.query.rpartition("&")[0], SECRET)]
-    assert request.headers == (("X-MBX-APIKEY", KEY),)
-    for text in (repr(request), str(request)):
-        assert KEY not in text
-        assert fields["signature"][0] not in text
-        assert "BTCUSDT" not in text
 
 
 def reply(status: int, body: object = None, headers: dict[str, str] | None = None) -> HttpReply:

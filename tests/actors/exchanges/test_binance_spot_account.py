@@ -23,7 +23,6 @@ from actors._source import (
     Decoded,
     Denied,
     Ignored,
-    ListenKeyExpired,
     Refused,
     Terminated,
 )
@@ -177,7 +176,7 @@ def test_other_documented_events_are_known_and_not_used(kind: str) -> None:
             '{"id":"1","status":400,"error":{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}}',
             Refused(-1021, "Timestamp for this request is outside of the recvWindow.", "1", clock_off=True),
         ),
-        ('{"id":"1","status":400,"error":{"code":-1209,"msg":"Invalid listenToken."}}', ListenKeyExpired()),
+        ('{"id":"1","status":400,"error":{"code":-1209,"msg":"Invalid listenToken."}}', Terminated("the listen token is not valid")),
         (
             '{"id":"1","status":418,"error":{"code":-1003,"msg":"IP banned.","data":{"serverTime":1659142907531,"retryAfter":1659146400000}}}',
             Refused(-1003, "IP banned.", "1", retry_after=3492.469),
