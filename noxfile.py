@@ -127,6 +127,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def accounts(session: nox.Session) -> None:
+    """Every venue's account against every fault, as a table; `-- --only TEXT` chooses rows, see `-- --help`."""
+    install(session, "tests")
+    run_of_tests(session, "tests.accounts", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Days of twenty connections with rotations and faults on the virtual clock; `-- --days N --seed S`."""
     install(session, "tests")

@@ -106,7 +106,8 @@ class Ask:
 
     id: str
     """By which the answer is recognised."""
-    text: str
+    text: str = attrs.field(repr=False)
+    """In a login stand a key and a signature."""
     symbols: tuple[str, ...]
     """What it is about."""
 

@@ -9,9 +9,12 @@ from typing import Any, Final, Literal, TypedDict, Unpack, cast, overload
 
 import attrs
 
-from supervisor import Mailbox, PolicyOptions, Supervisor
+from supervisor import Child, Mailbox, PolicyOptions, Supervisor
 
 from ._account_source import AccountSource, Credentials
+from ._cancel_after import AtStop
+from ._cancel_group import cancel_child, unusable_child, wrong_rule
+from ._cancel_rules import CancelRule
 from ._dial import Dial, Tls, proxied
 from ._groups import (
     Place,
@@ -122,6 +125,7 @@ class Venue:
     _quote_source: SourceMaker = attrs.field(repr=False)
     _book_source: SourceMaker = attrs.field(repr=False)
     _account_source: Callable[..., AccountSource] | None = attrs.field(default=None, repr=False)
+    _cancel_rule: CancelRule | None = attrs.field(default=None, repr=False)
     _testnet: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     private: str | None = None
     tls: Tls = attrs.field(default=None, repr=False)
@@ -372,3 +376,55 @@ class Venue:
             required=required,
             options=options,
         )
+
+    def cancel_all_after(
+        self,
+        name: str,
+        *,
+        key: Secret,
+        secret: Secret,
+        passphrase: Secret | None = None,
+        seconds: int = 60,
+        symbols: Sequence[str] = (),
+        needs: Sequence[str] = (),
+        at_stop: AtStop = "leave",
+        source: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Child:
+        """Return a child that has the exchange cancel the open orders when the bot is not healthy for too long.
+
+        Healthy is what ``/healthz`` calls so: all that is required lives, is live and is fresh. While that holds, the child
+        keeps the exchange's countdown from running out; it does so right after looking, and never by a timer alone. Where
+        the venue watches a connection instead (Bybit), it holds one open while the bot is healthy.
+
+        Args:
+            name: Of the child.
+            key: The API key; it needs the permission to trade.
+            secret: What signs.
+            passphrase: Of venues that want one: OKX, KuCoin.
+            seconds: From the last moment at which the bot was known to be healthy until the orders are cancelled. What the
+                venue allows: Binance USD-M 5 to 3600, OKX 10 to 120, KuCoin 5 to 86,400, Bybit 3 to 300.
+            symbols: Whose orders. Binance USD-M needs them named; KuCoin takes some or, without any, all; OKX and Bybit
+                cancel all orders of the account, Bybit those of the product.
+            needs: Paths of children that must be ready, beside what the tree requires.
+            at_stop: ``leave``: the countdown runs out after the bot was stopped. ``disarm``: stopping a healthy bot in order
+                ends it, and the orders stay.
+            source: Options of the venue's own, as of `account`.
+
+        Raises:
+            BadTree: A value makes no sense, or the venue has nothing of the kind.
+        """
+        wrong = wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
+        wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")
+        if passphrase is not None:
+            wrong += wrong_type("passphrase", passphrase, Secret, "a Secret, such as Secret.env('NAME')")
+        maker, rule = self._account_source, self._cancel_rule
+        if maker is None or rule is None:
+            wrong.append(f"{self.name} has no dead man's switch that is supported")
+            return unusable_child(name, wrong)
+        wrong += wrong_rule(rule, self.name, seconds, symbols, at_stop)
+        made = None if wrong else made_of(wrong, lambda: maker(name, Credentials(key, secret, passphrase), **source))
+        spelled = [] if made is None else spelled_by(wrong, made, symbols)
+        if wrong or made is None:
+            return unusable_child(name, wrong)
+        place = self._place(self.private or self.ws)
+        return cancel_child(place, name, made, rule, seconds=seconds, symbols=spelled, needs=needs, at_stop=at_stop)

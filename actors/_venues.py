@@ -6,6 +6,7 @@ from functools import partial
 
 from ._venue import Venue
 from .exchanges import _binance_spot_account as spot_account
+from .exchanges import _cancel_after as cancel
 from .exchanges import binance_coinm as coinm
 from .exchanges import binance_spot as spot
 from .exchanges import binance_usdm as usdm
@@ -13,6 +14,8 @@ from .exchanges import bybit as _bybit
 from .exchanges import gate as _gate
 from .exchanges import kucoin as _kucoin
 from .exchanges import okx as _okx
+from .exchanges._bybit_account import BybitAccount
+from .exchanges._okx_account import OkxAccount
 
 binance = Venue(
     spot.VENUE,
@@ -47,6 +50,7 @@ binance_usdm = Venue(
     quote_source=usdm.UsdmQuotes,
     book_source=usdm.UsdmBooks,
     account_source=usdm.UsdmAccount,
+    cancel_rule=cancel.USDM,
     testnet=(usdm.TESTNET_WS, usdm.TESTNET_REST),
 )
 """Binance USD-M futures: aggregate trades, quotes, order books, and accounts."""
@@ -58,9 +62,11 @@ bybit = Venue(
     trade_source=partial(_bybit.BybitTrades, category="spot"),
     quote_source=partial(_bybit.BybitQuotes, category="spot"),
     book_source=partial(_bybit.BybitBooks, category="spot"),
+    account_source=partial(BybitAccount, category="spot"),
+    cancel_rule=cancel.BYBIT,
     testnet=(_bybit.TESTNET_WS, _bybit.TESTNET_REST),
 )
-"""Bybit v5 spot: trades, quotes and order books. REST gives no more than the latest 60 trades."""
+"""Bybit v5 spot: trades, quotes, order books, and accounts. REST gives no more than the latest 60 trades."""
 
 bybit_linear = Venue(
     _bybit.VENUE_LINEAR,
@@ -69,9 +75,11 @@ bybit_linear = Venue(
     trade_source=partial(_bybit.BybitTrades, category="linear"),
     quote_source=partial(_bybit.BybitQuotes, category="linear"),
     book_source=partial(_bybit.BybitBooks, category="linear"),
+    account_source=partial(BybitAccount, category="linear"),
+    cancel_rule=cancel.BYBIT_LINEAR,
     testnet=(_bybit.TESTNET_WS, _bybit.TESTNET_REST),
 )
-"""Bybit v5 linear perpetuals and futures: trades, quotes and order books. Ids prove nothing here."""
+"""Bybit v5 linear perpetuals and futures: trades, quotes, order books, and accounts. Ids prove nothing here."""
 
 okx = Venue(
     _okx.VENUE,
@@ -80,8 +88,10 @@ okx = Venue(
     trade_source=_okx.OkxTrades,
     quote_source=_okx.OkxQuotes,
     book_source=_okx.OkxBooks,
+    account_source=OkxAccount,
+    cancel_rule=cancel.OKX,
 )
-"""OKX: trades, quotes and order books of every instrument."""
+"""OKX: trades, quotes and order books of every instrument, and accounts."""
 
 kucoin = Venue(
     _kucoin.VENUE,
@@ -90,6 +100,8 @@ kucoin = Venue(
     trade_source=_kucoin.KucoinTrades,
     quote_source=_kucoin.KucoinQuotes,
     book_source=_kucoin.KucoinBooks,
+    account_source=_kucoin.KucoinAccount,
+    cancel_rule=cancel.KUCOIN,
 )
 """KuCoin spot: trades, quotes and order books of 50 levels."""
 
@@ -100,5 +112,6 @@ gate = Venue(
     trade_source=_gate.GateTrades,
     quote_source=_gate.GateQuotes,
     book_source=_gate.GateBooks,
+    account_source=_gate.GateAccount,
 )
 """Gate.io spot: trades, quotes and order books."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import attrs
 import msgspec
 
-from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._errors import BadFrame, ClockOff, HttpFailure, NoSuchOrder, RateLimited, Unauthorized, UnknownOutcome
 from .._source import (
     Acknowledged,
     Ask,
@@ -71,6 +71,10 @@ _WAIT_PROTECTION: Final = 10.0
 """Seconds. How long the system's own protection wants to be left alone is not documented."""
 _UNAUTHORIZED: Final = frozenset({10003, 10004, 10005, 10007, 10008, 10010, 33004})
 """Key, signature, permission, login, banned user, address not among the key's, expired key."""
+_CLOCK_OFF: Final = frozenset({-1, 10002})
+"""Request expired; its time is not the venue's."""
+_NO_SUCH_ORDER: Final = frozenset({110001, 170213})
+"""On derivatives, on spot."""
 _UNKNOWN_OUTCOME: Final = frozenset({10000, 10016})
 """Server timeout, internal error or restart."""
 _ADDRESS_LIMIT: Final = frozenset({10009, 10018})
@@ -117,10 +121,7 @@ class PublicTopics(abc.ABC):
 
     def symbol(self, name: str) -> str:
         """Return a symbol as the venue has it: upper case, and nothing else. Dated futures have a hyphen."""
-        plain = name.replace("-", "")
-        if not (plain.isascii() and plain.isalnum() and len(name) <= LONGEST):
-            raise ValueError(f"not a symbol: {name!r}")
-        return name.upper()
+        return symbol(name)
 
     def door_request(self) -> HttpRequest | None:
         """Return None: the address is fixed."""
@@ -168,6 +169,18 @@ class PublicTopics(abc.ABC):
         return failure.code == _PARAMETER and "symbol" in failure.reason.lower()
 
 
+def symbol(name: str) -> str:
+    """Return a symbol as the venue has it.
+
+    Raises:
+        ValueError: It cannot be one.
+    """
+    plain = name.replace("-", "")
+    if not (plain.isascii() and plain.isalnum() and len(name) <= LONGEST):
+        raise ValueError(f"not a symbol: {name!r}")
+    return name.upper()
+
+
 def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
     """Return the error that a reply means, or None for success."""
     try:
@@ -188,6 +201,10 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         return RateLimited(where, reason, retry_after=wait, status=status, code=code)
     if status == 401 or code in _UNAUTHORIZED:
         return Unauthorized(where, reason, status=status, code=code)
+    if code in _CLOCK_OFF:
+        return ClockOff(where, reason, status=status, code=code)
+    if code in _NO_SUCH_ORDER:
+        return NoSuchOrder(where, reason, status=status, code=code)
     if status >= 500 or code in _UNKNOWN_OUTCOME:
         return UnknownOutcome(where, reason, status=status, code=code)
     if code is not None or not 200 <= status < 300:

@@ -1,9 +1,9 @@
-"""What the files of OKX, KuCoin and Gate share: requests, numbers in quotes, frames that are not data."""
+"""What the files of several venues share: requests, numbers in quotes, frames that are not data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -51,6 +51,21 @@ def number_of(value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError):
         return None
+
+
+def amount(text: str) -> Decimal:
+    """Return a number that stands in quotes; an empty string is zero.
+
+    Raises:
+        ValueError: It is none, or not finite.
+    """
+    try:
+        value = Decimal(text or 0)
+    except InvalidOperation:
+        raise ValueError("a number that is not one") from None
+    if not value.is_finite():
+        raise ValueError("a number that is not finite")
+    return value
 
 
 def seconds_of(text: str | None, unit: float, default: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._errors import BadFrame, ClockOff, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from .._records import Quote, Side, Trade
 from .._source import (
     Acknowledged,
@@ -33,7 +33,26 @@ from ._decode import UNREADABLE, Reader, Row, finite, levels, reader, rows_of
 VENUE: Final = "gate"
 
 WINDOW: Final = 10.0
-RATE_LIMITED: Final = "TOO_MANY_REQUESTS"
+RATE_LIMITED: Final = frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"})
+CLOCK_OFF: Final = "REQUEST_EXPIRED"
+"""The time in the header is more than 60 s off; answered with 403, and before the key is looked at (seen)."""
+UNAUTHORIZED: Final = frozenset(
+    {
+        "ACCOUNT_LOCKED",
+        "AUTHENTICATION_FAILED",
+        "FORBIDDEN",
+        "INVALID_CREDENTIALS",
+        "INVALID_KEY",
+        "INVALID_SIGNATURE",
+        "IP_FORBIDDEN",
+        "MISSING_REQUIRED_HEADER",
+        "READ_ONLY",
+        "SUB_ACCOUNT_LOCKED",
+    }
+)
+"""Keys, signatures, addresses, permissions; the account is locked."""
+NO_SUCH_ORDER: Final = frozenset({"ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND"})
+UNKNOWN: Final = frozenset({"INTERNAL", "SERVER_ERROR", "TOO_BUSY"})
 LATEST: Final = 10**16
 """Milliseconds: what is above is no time."""
 NO_SUCH_PAIR: Final = frozenset({"INVALID_CURRENCY_PAIR", "INVALID_CURRENCY"})
@@ -41,14 +60,19 @@ NO_SUCH_PAIR: Final = frozenset({"INVALID_CURRENCY_PAIR", "INVALID_CURRENCY"})
 
 _KNOWN: Final = frozenset(
     {
+        "spot.balances",
         "spot.book_ticker",
         "spot.candlesticks",
         "spot.obu",
         "spot.order_book",
         "spot.order_book_update",
+        "spot.orders",
+        "spot.orders_v2",
         "spot.tickers",
         "spot.trades",
         "spot.trades_v2",
+        "spot.usertrades",
+        "spot.usertrades_v2",
     }
 )
 S = TypeVar("S")
@@ -161,6 +185,17 @@ def _is_time(milliseconds: Decimal) -> bool:
     return milliseconds.is_finite() and 0 <= milliseconds < LATEST
 
 
+def milliseconds(value: Decimal) -> int:
+    """Return a time in whole milliseconds.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not _is_time(value):
+        raise ValueError("not a time")
+    return int(value)
+
+
 def _quotes(messages: list[_Message[Any, _Best]], received: int) -> list[Any]:
     return [_quote(message.result, received) for message in messages]
 
@@ -188,12 +223,12 @@ def _depth(row: _Levels) -> Depth:
     return Depth(row.symbol, False, row.first, row.last, None, levels(row.bids), levels(row.asks), row.time)
 
 
-def control(frame: Frame, channel: str) -> Control:
+def control(frame: Frame, *channels: str) -> Control:
     """Read a frame that is not data.
 
     Args:
         frame: The whole of it.
-        channel: What is read elsewhere: an update of it in here is one that could not be.
+        channels: What is read elsewhere: an update of them in here is one that could not be.
 
     Raises:
         BadFrame: Not a JSON object, or a broken update of the channel.
@@ -207,22 +242,22 @@ def control(frame: Frame, channel: str) -> Control:
     if named.endswith(".pong"):
         return Pong()
     if event in ("subscribe", "unsubscribe"):
-        return _answer(message, named, channel)
+        return _answer(message, named, channels)
     if isinstance(message.get("error"), dict):
         return _refusal(message, ())
-    if named == channel and event == "update":
-        raise BadFrame(f"an update of {channel} that is not one", frame)
+    if named in channels and event == "update":
+        raise BadFrame(f"an update of {named} that is not one", frame)
     return Ignored((named or "no channel")[:40], known=named in _KNOWN or named.startswith("futures."))
 
 
-def _answer(message: dict[str, Any], named: str, channel: str) -> Control:
+def _answer(message: dict[str, Any], named: str, channels: tuple[str, ...]) -> Control:
     payload = message.get("payload")
     # Only the first is a pair where it is followed by an interval.
     symbols = tuple(str(part) for part in payload[:1]) if isinstance(payload, list) else ()
     result = message.get("result")
     if message.get("error") or not (isinstance(result, dict) and result.get("status") == "success"):
         return _refusal(message, symbols)
-    if named != channel:
+    if named not in channels:
         return Ignored(f"{message.get('event')} {named}"[:40], known=True)
     return Acknowledged(_number(message), symbols)
 
@@ -314,11 +349,13 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         body = _Error()
     where = str(request)
     reason = ": ".join(part for part in (body.label[:60], body.message[:200]) if part) or "no explanation"
-    if status == 429 or body.label == RATE_LIMITED:
+    if status == 429 or body.label in RATE_LIMITED:
         return RateLimited(where, reason, retry_after=_wait(reply.headers), status=status)
-    if status == 401:
+    if body.label == CLOCK_OFF:
+        return ClockOff(where, reason, status=status)
+    if status == 401 or body.label in UNAUTHORIZED:
         return Unauthorized(where, reason, status=status)
-    if status >= 500:
+    if status >= 500 or body.label in UNKNOWN:
         return UnknownOutcome(where, reason, status=status)
     return HttpFailure(where, reason, status=status)
 

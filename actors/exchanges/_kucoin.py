@@ -14,7 +14,7 @@ from urllib.parse import quote as percent_encoded
 
 import msgspec
 
-from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._errors import BadFrame, ClockOff, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from .._records import Quote, Side, Trade
 from .._source import (
     Acknowledged,
@@ -43,14 +43,22 @@ BLOCKED: Final = 1015
 NO_SUCH_PAIR: Final = frozenset({900001, 400100, OK})
 """Seen: "Trading pair X does not exist."; a parameter is wrong, and the symbol is the only one; success with nothing in
 it."""
-UNAUTHORIZED: Final = frozenset(range(400001, 400013))
-"""Keys, signatures, permissions ("Error code")."""
+CLOCK_OFF: Final = 400002
+"""The time in the header is more than 5 s off."""
+UNAUTHORIZED: Final = frozenset({*range(400001, 400013), 411100}) - {CLOCK_OFF}
+"""Keys, signatures, addresses, permissions ("Error code"); the account is frozen."""
+UNKNOWN: Final = frozenset({408000, 500000})
+"""The venue gave up on the request; "Internal Server Error"."""
+NO_SUCH_ORDER: Final = frozenset({OK, 100001, 126043})
+"""Of a question for one order: success with nothing in it; "error.getOrder.orderNotExist"; "Order does not exist"
+(the list in ccxt 4.5)."""
 WINDOW: Final = 30.0
 
 TOKEN_EXPIRED: Final = 401
 PING_TIMEOUT: Final = 400
 
 _KNOWN: Final = (
+    "/account/",
     "/callauction/",
     "/contract/",
     "/contractMarket/",
@@ -361,8 +369,15 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
     if status == 429 or code in (RATE_LIMITED, BLOCKED):
         wait = seconds_of(reply.headers.get("gw-ratelimit-reset"), 0.001, WINDOW)
         return RateLimited(where, reason, retry_after=wait, status=status, code=code)
+    if code == CLOCK_OFF:
+        return ClockOff(where, reason, status=status, code=code)
     if status == 401 or code in UNAUTHORIZED:
         return Unauthorized(where, reason, status=status, code=code)
-    if status >= 500:
+    if status >= 500 or code in UNKNOWN:
         return UnknownOutcome(where, reason, status=status, code=code)
     return HttpFailure(where, reason, status=status, code=code)
+
+
+def says_no_order(failure: HttpFailure) -> bool:
+    """Say whether the text of an error says that there is no such order: 400100, "a parameter is wrong", says it so."""
+    return failure.code == 400100 and "exist" in failure.reason.lower()

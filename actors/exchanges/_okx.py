@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from .._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._errors import BadFrame, ClockOff, HttpFailure, NoSuchOrder, RateLimited, Unauthorized, UnknownOutcome
 from .._records import Quote, Side, Trade
 from .._source import (
     Acknowledged,
@@ -26,7 +26,7 @@ from .._source import (
     Pong,
     Refused,
 )
-from ._common import ascending, best, get, json_object, number_of
+from ._common import ascending, best, checked, get, json_object, number_of
 from ._decode import UNREADABLE, Reader, Row, levels, reader, rows_of
 
 VENUE: Final = "okx"
@@ -42,6 +42,14 @@ RATE_LIMITED: Final = frozenset({50011, 50013, 50040, 50061})
 """Too many requests; busy; too frequent; too many for a sub-account ("Error code", "REST API")."""
 UNKNOWN_OUTCOME: Final = 50004
 """Timeout, which "does not mean that the request was successful or failed"."""
+CLOCK_OFF: Final = frozenset({50102, 50112})
+"""The request's time is more than 30 s off, or cannot be read. Comes with the status 401, like a wrong key."""
+UNAUTHORIZED: Final = frozenset(
+    {50007, 50100, 50101, 50103, 50104, 50105, 50106, 50110, 50111, 50113, 50114, 50119, 50120}
+)
+"""Account blocked; key frozen, of another environment, missing, wrong or unknown; passphrase missing or wrong; signature
+missing or wrong; address not among the key's; no permission ("Error code", "API class")."""
+NO_SUCH_ORDER: Final = 51603
 NO_SUCH_INSTRUMENT: Final = 51001
 SERVICE_UPGRADE: Final = "64008"
 
@@ -174,6 +182,15 @@ def _depth(symbol: str, row: _Levels, *, snapshot: bool) -> Depth:
     return Depth(symbol, snapshot, last, last, previous, levels(row.bids), levels(row.asks), row.time)
 
 
+def symbol(name: str) -> str:
+    """Return an instrument's name: ``BTC-USDT``, ``BTC-USDT-SWAP``, ``BTC-USD_UM-261030``.
+
+    Raises:
+        ValueError: It cannot be one.
+    """
+    return checked(name, name.replace("_", "-").split("-"), "BTC-USDT")
+
+
 def control(frame: Frame, channel: str) -> Control:
     """Read a frame that is not data.
 
@@ -287,8 +304,12 @@ def failure(request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
     where, reason = str(request), body.msg[:200] or "no explanation"
     if status == 429 or code in RATE_LIMITED:
         return RateLimited(where, reason, retry_after=WINDOW, status=status, code=code)
-    if status == 401:
+    if code in CLOCK_OFF:
+        return ClockOff(where, reason, status=status, code=code)
+    if status == 401 or code in UNAUTHORIZED:
         return Unauthorized(where, reason, status=status, code=code)
+    if code == NO_SUCH_ORDER:
+        return NoSuchOrder(where, reason, status=status, code=code)
     if status >= 500 or code == UNKNOWN_OUTCOME:
         return UnknownOutcome(where, reason, status=status, code=code)
     return HttpFailure(where, reason, status=status, code=code)

@@ -38,8 +38,9 @@ from .._source import (
 from . import _gate
 from ._common import Unlisted, ask, checked, get
 from ._gate import VENUE, GateTrade
+from ._gate_account import GateAccount
 
-__all__ = ["REST", "VENUE", "WS", "GateBooks", "GateQuotes", "GateTrade", "GateTrades"]
+__all__ = ["REST", "VENUE", "WS", "GateAccount", "GateBooks", "GateQuotes", "GateTrade", "GateTrades"]
 
 WS: Final = "wss://api.gateio.ws"
 REST: Final = "https://api.gateio.ws"

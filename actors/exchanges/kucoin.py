@@ -37,8 +37,9 @@ from .._source import (
 from . import _kucoin
 from ._common import Unlisted, ask, checked, get
 from ._kucoin import VENUE, KucoinTrade
+from ._kucoin_account import KucoinAccount
 
-__all__ = ["REST", "VENUE", "WS", "KucoinBooks", "KucoinQuotes", "KucoinTrade", "KucoinTrades"]
+__all__ = ["REST", "VENUE", "WS", "KucoinAccount", "KucoinBooks", "KucoinQuotes", "KucoinTrade", "KucoinTrades"]
 
 WS: Final = "wss://ws-api-spot.kucoin.com"
 """Only a name: the address that counts comes with the token."""

@@ -36,7 +36,7 @@ from .._source import (
     RestLimit,
 )
 from . import _okx
-from ._common import Unlisted, ask, checked, get
+from ._common import Unlisted, ask, get
 from ._okx import VENUE, OkxTrade
 
 __all__ = ["REST", "VENUE", "WS", "OkxBooks", "OkxQuotes", "OkxTrade", "OkxTrades"]
@@ -94,7 +94,7 @@ class _Okx(Unlisted):
 
     def symbol(self, name: str) -> str:
         """Return an instrument's name: ``BTC-USDT``, ``BTC-USDT-SWAP``, ``BTC-USD_UM-261030``."""
-        return checked(name, name.replace("_", "-").split("-"), "BTC-USDT")
+        return _okx.symbol(name)
 
     def door_request(self) -> HttpRequest | None:
         """Return None: the address is fixed."""

@@ -39,6 +39,7 @@ from ._account_view import FillRow
 from ._accounts import Account
 from ._book import BookChange
 from ._clock import VenueClock
+from ._countdowns import Countdowns
 from ._credentials import Credentials
 from ._market import Printed, Tape
 from ._record import OrderEvent, OrderStatus, Surface
@@ -178,6 +179,9 @@ class Session:
         """The venue's announcement that it will close this connection; None: it has none."""
         return None
 
+    def ended(self, now: float) -> None:
+        """The connection is over, as far as the server knows."""
+
 
 _OVERDUE: Mapping[Overdue, Goodbye] = {
     "pong": Goodbye(1008, "Pong timeout"),
@@ -265,6 +269,8 @@ class Floor:
     credentials: Credentials = attrs.field(factory=Credentials)
     accounts: dict[str, Account] = attrs.field(factory=dict, repr=False)
     """By API key; empty where the dialect has no accounts."""
+    countdowns: Countdowns = attrs.field(factory=Countdowns, repr=False)
+    """At whose end orders are cancelled."""
 
     def ms(self) -> int:
         """The venue's time in milliseconds since 1970."""

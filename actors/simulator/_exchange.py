@@ -264,15 +264,28 @@ class Exchange:
             agenda.append((began + flow.next_delay(), len(agenda), self._step_on(venue, flow)))
         heapq.heapify(agenda)
         task_status.started()
-        while agenda:
-            due, index, action = agenda[0]
-            await self.clock.sleep_until(due)
+        while True:
+            due, index, action = agenda[0] if agenda else (float("inf"), 0, _nothing)
+            countdown, venue = min((floor.countdowns.due(), venue) for venue, floor in self.floors.items())
+            if not await self._reached(min(due, countdown)):
+                continue
+            if countdown < due:
+                self.trading.carry_out(venue, countdown)
+                continue
             next_due = action(due)
             if next_due is None:
                 heapq.heappop(agenda)
             else:
                 heapq.heapreplace(agenda, (next_due, index, action))
-        await trio.sleep_forever()
+
+    async def _reached(self, at: float) -> bool:
+        """Wait until that second; False when a countdown was set before, which may be due earlier."""
+        woken = trio.Event()
+        for floor in self.floors.values():
+            floor.countdowns.woken = woken.set
+        with trio.move_on_after(max(0.0, at - self.clock.now())) as patience:
+            await woken.wait()
+        return patience.cancelled_caught
 
     def _inject_once(self, fault: Fault) -> Callable[[float], float | None]:
         def act(_due: float) -> None:
@@ -336,3 +349,7 @@ class Exchange:
             await trio.aclose_forcefully(stream)
             return
         await serve_http(self.hub, venue, lambda request: self.answer(venue, request), stream)
+
+
+def _nothing(_due: float) -> None:
+    """Stands for an agenda without anything on it."""

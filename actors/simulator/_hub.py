@@ -131,8 +131,10 @@ class Hub:
         """A connection has ended."""
         entry = connection.record
         self.connections.pop(entry.id, None)
-        self.subscribers.pop(entry.id, None)
+        subscriber = self.subscribers.pop(entry.id, None)
         entry.closed = self.clock.now()
+        if subscriber is not None:
+            subscriber.session.ended(entry.closed)
 
     def violate(self, venue: str, surface: Surface, rule: str, detail: str, connection: int | None = None) -> None:
         """Record the breach of a documented limit."""

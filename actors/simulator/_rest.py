@@ -88,7 +88,7 @@ class Desk:
     Args:
         toll: what requests cost.
         unknown: the answer to a path that does not exist.
-        routes: by method and path. A path may end in "/*", and then stands for all below it.
+        routes: by method and path. A path may end in "/*", and then stands for all that is right below it.
     """
 
     def __init__(
@@ -105,19 +105,26 @@ class Desk:
             request: whole.
             now: seconds on the exchange's clock.
         """
-        route = self.routes.get((request.method, request.path))
+        path, route = self._route(request.method, request.path)
         cost = 1 if route is None else route.cost if isinstance(route.cost, int) else route.cost(request)
-        paid = self._toll.pay(request.path, cost, route, now)
+        paid = self._toll.pay(path, cost, route, now)
         if isinstance(paid, Reply):
             return paid
         if route is None:
-            known = any(path == request.path for _, path in self.routes)
+            known = any(self._route(method, request.path)[1] for method, _ in self.routes)
             reply = Reply(405, b"{}") if known else self._unknown(request)
             return attrs.evolve(reply, headers=paid + reply.headers)
         try:
             return Reply(200, encode_json(route.handler(request)), paid)
         except ApiError as exc:
             return Reply(exc.status, exc.body, paid)
+
+    def _route(self, method: str, path: str) -> tuple[str, Route | None]:
+        """The endpoint for that path itself, or for all that is right below its last slash, and how it is known."""
+        if (method, path) not in self.routes:
+            below = f"{path.rpartition('/')[0]}/*"
+            path = below if (method, below) in self.routes else path
+        return path, self.routes.get((method, path))
 
 
 Limited: TypeAlias = Literal["429", "418"]

@@ -45,6 +45,8 @@ class Rules:
     messages_within: float = 1.0
     requests_per_hour: int | None = None
     """Subscribe, unsubscribe and login requests of one connection."""
+    connections_per_channel: int | None = None
+    """Connections of one account that have one private channel."""
     streams_per_connection: int | None = None
     args_per_request: int | None = None
     """Topics in one subscribe request."""
@@ -66,6 +68,8 @@ class Rules:
     rest_requests: int | None = None
     """REST requests, or the units of the venue's pool, in any rolling `rest_within`."""
     rest_within: float = 1.0
+    account_requests: int | None = None
+    """The same, of a pool for requests about orders and fills, where the venue has one apart."""
     tolerated_429: int = 3
     """Requests answered 429 in a row before the address is banned."""
     ban: float = 120.0
@@ -76,6 +80,8 @@ class Rules:
     # Habits
     listen_key_life: float = 3600.0
     token_life: float = _DAY
+    filled_twice: int = 0
+    """Every so many filled orders are told a second time as filled, with a cancellation that came too late. Zero: none."""
     welcome_after: float = 0.0
     """From the handshake to KuCoin's welcome; what is said before is lost. A capture of 2021 shows thirteen
     subscriptions sent within 1 ms of the handshake, all acknowledged: only a client that is very near is too early."""
@@ -112,6 +118,8 @@ _BYBIT = Rules(
     rest_requests=600,
     rest_within=5.0,
     ban=600.0,
+    # Documented (websocket/private/order.mdx); how often it happens is not.
+    filled_twice=5,
 )
 
 # USD-M connect page, 2026-05-28; the connection attempts are the spot figure, none is stated for futures
@@ -142,10 +150,12 @@ RULES: dict[str, Rules] = {
     COINM: _FUTURES,
     BYBIT: attrs.evolve(_BYBIT, args_per_request=10),
     BYBIT_LINEAR: _BYBIT,
-    # docs-v5, about 2026-02: 3 connections a second, 480 requests an hour and connection, 64 KB of args, 30 s
+    # docs-v5, about 2026-02: 3 connections a second, 480 requests an hour and connection, 64 KB of args, 30 s, 30
+    # connections a private channel
     OKX: Rules(
         unpushed=30.0,
         requests_per_hour=480,
+        connections_per_channel=30,
         attempts=3,
         attempts_window=1.0,
     ),
@@ -163,6 +173,8 @@ RULES: dict[str, Rules] = {
         connections=800,
         rest_requests=2000,
         rest_within=30.0,
+        # "Rate limit": 4000 in 30 s is the pool "Spot" of the lowest rank.
+        account_requests=4000,
     ),
     # No documented limits: 100 connections is what the staff recommends (gatews issue 25, 2022), attempts are the
     # figure of others. An idle connection without a subscription was seen to be dropped after 30.5 s (2026-09).

@@ -163,6 +163,14 @@ class Trading:
 
     # By themselves.
 
+    def carry_out(self, venue: str, now: float) -> None:
+        """Cancel the open orders of the countdowns that have run out."""
+        for countdown in self._floors[venue].countdowns.take(now):
+            account = self.accounts[venue, countdown.api_key]
+            for order in account.open_orders():
+                if countdown.symbols is None or order.symbol in countdown.symbols:
+                    self.end(venue, countdown.api_key, order.order_id, "CANCELED", max(countdown.at, 0.0))
+
     def flows(self, orders_per_second: float) -> list[tuple[str, OrderFlow]]:
         """Every account's flow of orders, with its venue, where there is a live market."""
         found = []

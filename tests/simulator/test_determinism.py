@@ -16,14 +16,10 @@ SYMBOLS = ALL | {"binance": ["BTCUSDT", "ETHUSDT"]}
 
 
 def live_through(
-    seed: int,
-    script: FaultScript,
-    seconds: float = 60,
-    symbols: dict[str, list[str]] = SYMBOLS,
-    orders_per_second: float = 0.2,
+    seed: int, script: FaultScript, seconds: float = 60, symbols: dict[str, list[str]] = SYMBOLS, keys: str = "ab"
 ) -> TrueRecord:
-    keys = {"a": "1", "b": "2"}
-    exchange = Exchange(seed, symbols, trades_per_second=2, keys=keys, orders_per_second=orders_per_second)
+    secrets = {key: f"secret of {key}" for key in keys}
+    exchange = Exchange(seed, symbols, trades_per_second=2, keys=secrets, orders_per_second=0.2)
 
     async def main() -> None:
         async with open_network(exchange):
@@ -70,9 +66,9 @@ def test_different_seeds_differ() -> None:
 
 
 def test_the_rate_is_the_declared_one() -> None:
+    # Without accounts, whose orders are filled by trades beside those.
     symbols = {"binance": ["BTCUSDT", "ETHUSDT"], "okx": ["BTC-USDT"]}
-    # The fills of accounts are trades besides.
-    record = live_through(3, FaultScript([]), 500, symbols, orders_per_second=0)
+    record = live_through(3, FaultScript([]), 500, symbols, keys="")
     for key, log in record.trades.items():
         assert 0.85 < len(log) / 1000 < 1.15, key
 

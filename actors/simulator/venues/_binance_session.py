@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -19,6 +20,8 @@ from .._rest import encode_json
 from .._rules import COINM, SPOT, USDM
 from ._binance_messages import listen_key_expired, wrapped
 
+_TOLD = ("ORDER_TRADE_UPDATE", "listenKeyExpired")
+"""The user events that there are here."""
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9-]{1,36}\Z")
 _PUBLIC_ROOT = re.compile(r".*@(bookTicker|depth.*|rpiDepth.*|trade)\Z|!bookTicker\Z")
@@ -137,6 +140,20 @@ class BinanceSession(Session):
             wanted = self.user_streams.get(key, frozenset())
             return (wanted is None or event in wanted) and topic not in self.lost
         return self.subscribed(topic) and self._flows(topic)
+
+    def lose(self, share: float, random: Random) -> int:
+        """Silence a share of the streams, or of the user events that were asked for."""
+        if not self.user_streams:
+            return super().lose(share, random)
+        asked = [
+            user_topic(key, event)
+            for key, events in self.user_streams.items()
+            for event in (_TOLD if events is None else sorted(events))
+        ]
+        living = [topic for topic in asked if topic not in self.lost]
+        count = min(len(living), max(1, round(share * len(living))))
+        self.lost.update(random.sample(living, count))
+        return count
 
     def dress(self, topic: str, payload: bytes) -> bytes:
         """The combined form names the stream, or of a user event the listen key."""

@@ -1,4 +1,4 @@
-"""KuCoin's public REST and the tokens of its sockets. Pure: time is asked of the floor.
+"""KuCoin's public REST. Pure: time is asked of the floor.
 
 Sources: Kucoin/kucoin-universal-sdk spec/rest, 2025-11-04; limits: docs-new, 2026-09.
 """
@@ -6,50 +6,17 @@ Sources: Kucoin/kucoin-universal-sdk spec/rest, 2025-11-04; limits: docs-new, 20
 from __future__ import annotations
 
 import math
-import string
-from collections import OrderedDict
 from typing import Any
 
 from .._dialect import Floor
 from .._market import Tape
 from .._rest import ApiError, Desk, Headers, Reply, Request, Route, encode_json
+from .._rules import Rules
 from .._toll import PoolToll
+from ._kucoin_tokens import Tokens, bullet
 
 _PAGE = 100
-_TOKENS_KEPT = 10_000
-_ALPHABET = string.ascii_letters + string.digits + "-_"
-
-
-class Tokens:
-    """The tokens that the bullet call has given out: each opens connections for a day.
-
-    Args:
-        floor: of the venue.
-    """
-
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
-        self._expires: OrderedDict[str, float] = OrderedDict()
-
-    def issue(self) -> str:
-        """A new one."""
-        token = f"{self._floor.token(160, _ALPHABET)}==.{self._floor.token(22, _ALPHABET)}=="
-        self._expires[token] = self._floor.clock.now() + self._floor.rules.token_life
-        if len(self._expires) > _TOKENS_KEPT:
-            self._expires.popitem(last=False)
-        return token
-
-    def trouble(self, token: str, now: float) -> str:
-        """Why a connection with that token is not accepted; empty when it is."""
-        expires = self._expires.get(token)
-        if expires is None:
-            return "token is invalid"
-        return "" if now < expires else "token is expired"
-
-    def expire(self, now: float) -> None:
-        """End all of them."""
-        for token, expires in self._expires.items():
-            self._expires[token] = min(expires, now)
+_OF_ORDERS = "/api/v1/hf/"
 
 
 def too_often(seconds: float, floor: Floor) -> Reply:
@@ -67,8 +34,25 @@ def _limits(limit: int, left: int, seconds: float) -> Headers:
     )
 
 
+class _Pools:
+    """Two of the venue's pools: what asks for orders and fills draws from "Spot", everything else from "Public".
+
+    Args:
+        rules: of the venue.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        # The refusal carries its own headers of the pool.
+        self._public = PoolToll(rules.rest_requests, rules.rest_within, lambda _: _refused(), shown=_limits)
+        self._spot = PoolToll(rules.account_requests, rules.rest_within, lambda _: _refused(), shown=_limits)
+
+    def pay(self, path: str, cost: int, route: Route | None, now: float) -> Headers | Reply:
+        """Charge one request."""
+        return (self._spot if path.startswith(_OF_ORDERS) else self._public).pay(path, cost, route, now)
+
+
 class KucoinDesk:
-    """The endpoints that need no key; all draw from one pool.
+    """The endpoints that need no key.
 
     Args:
         floor: of the venue.
@@ -77,14 +61,12 @@ class KucoinDesk:
 
     def __init__(self, floor: Floor, tokens: Tokens) -> None:
         self._floor = floor
-        self._tokens = tokens
         rules = floor.rules
-        # The refusal carries its own headers of the pool.
         self.desk = Desk(
-            PoolToll(rules.rest_requests, rules.rest_within, lambda _: _refused(), shown=_limits),
+            _Pools(rules),
             lambda _: Reply(404, encode_json({"code": "404", "msg": "Not Found"})),
             {
-                ("POST", "/api/v1/bullet-public"): Route(10, self._bullet),
+                ("POST", "/api/v1/bullet-public"): Route(10, lambda _: _reply(bullet(floor, tokens.issue()))),
                 ("GET", "/api/v1/timestamp"): Route(3, lambda _: _reply(floor.ms())),
                 ("GET", "/api/v1/market/histories"): Route(3, self._histories),
                 ("GET", "/api/v1/market/orderbook/level1"): Route(2, self._level1),
@@ -100,16 +82,6 @@ class KucoinDesk:
         if tape is None:
             raise ApiError(200, {"code": "900001", "msg": "symbol not exists"})
         return tape
-
-    def _bullet(self, _request: Request) -> Any:
-        server = {
-            "endpoint": f"{self._floor.address}/",
-            "encrypt": self._floor.address.startswith("wss:"),
-            "protocol": "websocket",
-            "pingInterval": 18_000,
-            "pingTimeout": 10_000,
-        }
-        return _reply({"token": self._tokens.issue(), "instanceServers": [server]})
 
     def _histories(self, request: Request) -> Any:
         rows = [

@@ -12,11 +12,26 @@ from typing import Any
 from .._book import Level
 from .._dialect import Floor
 from .._market import Tape
-from .._record import PublishedTrade
+from .._record import OrderStatus, PublishedTrade
 from .._rest import ApiError, Desk, Reply, Request, Route, encode_json
 from .._toll import EndpointToll
 
+STATUS: dict[OrderStatus, str] = {
+    "NEW": "live",
+    "PARTIALLY_FILLED": "partially_filled",
+    "FILLED": "filled",
+    "CANCELED": "canceled",
+    # There is no word of its own for what has run out.
+    "EXPIRED": "canceled",
+}
+"""The venue's words for the states of an order."""
 _MONTHS_MS = 90 * 86_400_000
+
+
+def instrument_type(symbol: str) -> str:
+    """What kind of instrument a name is."""
+    parts = symbol.split("-")
+    return "SPOT" if len(parts) < 3 else "SWAP" if parts[-1] == "SWAP" else "FUTURES"
 
 
 def shown(levels: Iterable[Level]) -> list[tuple[str, str, str, str]]:

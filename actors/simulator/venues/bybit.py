@@ -1,4 +1,4 @@
-"""Bybit v5, spot and linear: public trades, best bid and ask, order book, public REST.
+"""Bybit v5, spot and linear: public trades, best bid and ask, order book, REST, and accounts.
 
 Sources: Bybit v5 docs (docs/v5, 2026-07-24), ws/connect.mdx, websocket/public/trade.mdx, websocket/public/orderbook.mdx;
 refusals as captured on the linear stream, 2026-09. That spot's trade ids have no holes was observed, not promised.
@@ -13,12 +13,16 @@ from uuid import UUID
 
 import msgspec
 
+from .._account_view import FillRow
 from .._book import BookChange
-from .._dialect import Answer, BadTarget, Floor, Session, Telling
+from .._dialect import AccountDialect, Answer, BadTarget, Floor, Session, Telling
 from .._market import Printed, Scheme, Tape
-from .._record import PublishedQuote, PublishedTrade
+from .._record import OrderEvent, OrderStatus, PublishedQuote, PublishedTrade
 from .._rest import Limited, Reply, Request, encode_json
 from .._rules import BYBIT
+from ._bybit_account import BybitAccountDesk
+from ._bybit_messages import execution_event, order_event, order_id
+from ._bybit_private import BybitPrivateSession, Protection
 from ._bybit_rest import BybitDesk, too_often
 
 SCHEME = Scheme(base=2_290_000_000_000_000_000, book_base=7_961_000_000, book_levels=50)
@@ -29,7 +33,7 @@ _REPEAT = 3.0
 """Seconds without a change after which level 1 is sent again (websocket/public/orderbook.mdx)."""
 
 
-class Bybit:
+class Bybit(AccountDialect):
     """The dialect of one category.
 
     Args:
@@ -39,11 +43,17 @@ class Bybit:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._spot = floor.venue == BYBIT
+        self._category = "spot" if self._spot else "linear"
         self._desk = BybitDesk(floor).desk
+        self._protection = Protection(floor, "spot" if self._spot else "future")
+        BybitAccountDesk(floor, self._desk, self._category, self._protection)
+        self._filled = 0
 
-    def open(self, target: str, now: float) -> BybitSession:
-        """A connection to the public stream of the category."""
+    def open(self, target: str, now: float) -> Session:
+        """A connection to the public stream of the category, or to the private one."""
         path = urlsplit(target).path
+        if path == "/v5/private":
+            return BybitPrivateSession(self._floor, self._protection, self._category)
         if path != f"/v5/public/{'spot' if self._spot else 'linear'}":
             raise BadTarget(404, f"nothing at {path}")
         return BybitSession(self._floor, path, now)
@@ -69,6 +79,43 @@ class Bybit:
     def limited(self, status: Limited, seconds: float) -> Reply:
         """The answer while a limit is in force; a ban is HTTP 403 here."""
         return too_often(status, self._floor)
+
+    def order_id(self, number: int) -> str:
+        """A UUID."""
+        return order_id(number)
+
+    def fill_id(self, fill: FillRow | OrderEvent) -> str:
+        """That of the public trade, as text."""
+        return str(fill.public_id)
+
+    def status(self, status: OrderStatus) -> str:
+        """What has expired is told as cancelled."""
+        return "canceled" if status == "EXPIRED" else status.lower()
+
+    def ordered(self, api_key: str, event: OrderEvent) -> Iterator[Telling]:
+        """`order` and `execution`, in either order; of some filled orders twice."""
+        of_order, of_fill = f"{api_key}/order", f"{api_key}/execution"
+        tellings: list[Telling] = [
+            (of_order, lambda: self._message("order", order_event(event, self._category, race=False)))
+        ]
+        if event.execution == "TRADE":
+            telling = (of_fill, lambda: self._message("execution", execution_event(event, self._category)))
+            tellings.insert(event.trade_id % 2, telling)
+        yield from tellings
+        if event.status == "FILLED":
+            self._filled += 1
+            every = self._floor.rules.filled_twice
+            if every and self._filled % every == 0:
+                yield of_order, lambda: self._message("order", order_event(event, self._category, race=True))
+
+    def unknown_outcome(self) -> Reply:
+        """Code 10000: the server has timed out."""
+        body = {"retCode": 10000, "retMsg": "Server Timeout", "result": {}, "retExtInfo": {}, "time": self._floor.ms()}
+        return Reply(200, encode_json(body))
+
+    def _message(self, topic: str, row: dict[str, object]) -> bytes:
+        head = {"topic": topic, "id": str(UUID(int=self._floor.random.getrandbits(128), version=4))}
+        return encode_json(head | {"creationTime": self._floor.ms(), "data": [row]})
 
     def _trades(self, topic: str, symbol: str, trades: tuple[PublishedTrade, ...]) -> bytes:
         rows = [_spot_row(symbol, trade) if self._spot else _linear_row(symbol, trade) for trade in trades]

@@ -1,4 +1,4 @@
-"""Gate.io v4, spot: public trades, best bid and ask, order book, public REST.
+"""Gate.io v4, spot: public trades, best bid and ask, order book, REST, orders and executions of accounts.
 
 Sources: Gate's spot WebSocket v4 page, 2026-05-27; live captures of 2026-09. Trade ids increase; whether the ranges of
 one pair follow each other nobody promises, and here they do not.
@@ -6,7 +6,8 @@ one pair follow each other nobody promises, and here they do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hmac
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,22 +15,31 @@ from urllib.parse import urlsplit
 import msgspec
 
 from .._book import BookChange
-from .._dialect import Answer, BadTarget, Floor, Session, Telling
+from .._dialect import AccountDialect, Answer, BadTarget, Floor, Session, Telling, Topic
 from .._market import Printed, Scheme, Tape
-from .._record import PublishedQuote, PublishedTrade
+from .._record import OrderEvent, PublishedQuote, PublishedTrade
 from .._rest import Limited, Reply, Request, encode_json
+from ._gate_account import (
+    ORDERS,
+    TIME_WINDOW,
+    USER_CHANNELS,
+    USER_TRADES,
+    AccountDesk,
+    hmac_sha512,
+    order_update,
+    user_trade,
+)
 from ._gate_rest import GateDesk, too_often
 
 SCHEME = Scheme(ids="holes", base=210_000_000, book_base=48_000_000)
 
 _CHANNELS = ("spot.trades", "spot.book_ticker", "spot.order_book_update")
 _SPEEDS = ("20ms", "100ms")
-_TIME_WINDOW = 60
-"""Seconds by which `time` may be off."""
+_ALL = "!all"
 _CLOSING = "The connection will soon be closed for a service upgrade. Please reconnect."
 
 
-class Gate:
+class Gate(AccountDialect):
     """The dialect.
 
     Args:
@@ -39,6 +49,7 @@ class Gate:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._desk = GateDesk(floor).desk
+        AccountDesk(floor, self._desk)
 
     def open(self, target: str, now: float) -> GateSession:
         """A connection."""
@@ -68,6 +79,18 @@ class Gate:
         """The answer while a limit is in force; Gate bans with the same words."""
         return too_often(seconds, self._floor)
 
+    def ordered(self, api_key: str, event: OrderEvent) -> Iterable[Telling]:
+        """What became of the order, and what was executed, apart; which comes first, nobody promises."""
+        told = [(ORDERS, partial(_told, self._floor, ORDERS, order_update, event))]
+        if event.execution == "TRADE":
+            told.insert(event.trade_id % 2, (USER_TRADES, partial(_told, self._floor, USER_TRADES, user_trade, event)))
+        for channel, payload in told:
+            yield _own(api_key, channel, event.symbol), payload
+
+    def unknown_outcome(self) -> Reply:
+        """The venue itself does not know."""
+        return Reply(500, encode_json({"label": "SERVER_ERROR", "message": "Internal server error"}))
+
 
 class GateSession(Session):
     """One connection.
@@ -94,8 +117,10 @@ class GateSession(Session):
         if channel == "spot.ping":
             return Answer(frames=(self._pong(),), ping=True)
         sent = request.get("time")
-        if isinstance(sent, int) and abs(sent - self._floor.seconds()) > _TIME_WINDOW:
+        if isinstance(sent, int) and abs(sent - self._floor.seconds()) > TIME_WINDOW:
             return Answer(frames=(self._said(request, 2, "request expired"),))
+        if channel in USER_CHANNELS and event in ("subscribe", "unsubscribe"):
+            return self._change_private(request, str(channel), str(event), now)
         if channel not in _CHANNELS or event not in ("subscribe", "unsubscribe") or not isinstance(payload, list):
             return Answer(frames=(self._said(request, 2, f"unknown channel or event: {channel} {event}"),))
         topics, trouble = self._topics(str(channel), payload)
@@ -108,6 +133,36 @@ class GateSession(Session):
             else:
                 self.unsubscribe(topic)
         return Answer(acks=(self._said(request),))
+
+    def _change_private(self, request: dict[str, Any], channel: str, event: str, now: float) -> Answer:
+        """Each request is signed by itself; there is no login that would count for the next one."""
+        sent, auth, payload = request.get("time"), request.get("auth"), request.get("payload")
+        if not isinstance(sent, int) or not isinstance(auth, dict):
+            return Answer(frames=(self._said(request, 4, "authentication fail: no time or no auth"),))
+        api_key, sign = str(auth.get("KEY", "")), str(auth.get("SIGN", ""))
+        secret = self._floor.credentials.secret(api_key)
+        if secret is None or self._floor.credentials.refuses_logins(now):
+            return Answer(frames=(self._said(request, 4, "authentication fail: invalid key"),))
+        text = f"channel={channel}&event={event}&time={sent}"
+        if not hmac.compare_digest(hmac_sha512(secret, text), sign.encode()):
+            return Answer(frames=(self._said(request, 4, "authentication fail: signature mismatch"),))
+        pairs = payload if isinstance(payload, list) else []
+        strangers = [pair for pair in pairs if pair != _ALL and pair not in self._floor.tapes]
+        if strangers or not pairs:
+            return Answer(
+                frames=(self._said(request, 2, f"unknown currency pair: {''.join(map(str, strangers[:1]))}"),)
+            )
+        self.surface = "private"
+        for pair in pairs:
+            if event == "subscribe":
+                self.subscribe(_own(api_key, channel, pair))
+            else:
+                self.unsubscribe(_own(api_key, channel, pair))
+        return Answer(acks=(self._said(request),), login=True)
+
+    def wants(self, topic: Topic) -> bool:
+        """A channel that is subscribed for all pairs brings each."""
+        return self.subscribed(topic) or self.subscribed(f"{topic.rpartition(':')[0]}:{_ALL}")
 
     def _topics(self, channel: str, payload: list[Any]) -> tuple[list[str], str]:
         if channel == "spot.order_book_update":
@@ -156,6 +211,14 @@ def _message(floor: Floor, channel: str, result: object) -> bytes:
     now = floor.ms()
     head = {"time": now // 1000, "time_ms": now, "channel": channel, "event": "update"}
     return encode_json(head | {"result": result})
+
+
+def _own(api_key: str, channel: str, pair: str) -> Topic:
+    return f"{api_key}/{channel}:{pair}"
+
+
+def _told(floor: Floor, channel: str, made: Callable[[OrderEvent], dict[str, Any]], event: OrderEvent) -> bytes:
+    return _message(floor, channel, [made(event)])
 
 
 def _trade(floor: Floor, symbol: str, trade: PublishedTrade) -> bytes:

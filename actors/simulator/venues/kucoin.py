@@ -1,4 +1,4 @@
-"""KuCoin classic, spot: matches, best bid and ask, order books, the bullet call with its tokens, public REST.
+"""KuCoin classic, spot: matches, best bid and ask, order books, the bullet calls with their tokens, REST, user topics.
 
 Sources: Kucoin/kucoin-universal-sdk spec/ws and spec/rest, 2025-11-04; what happens to silent clients, unknown symbols
 and old tokens: live observations of 2026-09. The sequences of matches increase, with holes (measured, 2021).
@@ -6,7 +6,7 @@ and old tokens: live observations of 2026-09. The sequences of matches increase,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -14,11 +14,13 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from .._book import BookChange
-from .._dialect import Answer, BadTarget, Floor, Goodbye, Overdue, Session, Telling
+from .._dialect import AccountDialect, Answer, BadTarget, Floor, Goodbye, Overdue, Session, Telling, Topic
 from .._market import Printed, Scheme, Tape
-from .._record import PublishedQuote, PublishedTrade
+from .._record import OrderEvent, OrderStatus, PublishedQuote, PublishedTrade, Surface
 from .._rest import Limited, Reply, Request, encode_json
-from ._kucoin_rest import KucoinDesk, Tokens, too_often
+from ._kucoin_account import USER_TOPICS, V1, V2, AccountDesk, changes, order_id
+from ._kucoin_rest import KucoinDesk, too_often
+from ._kucoin_tokens import Tokens
 
 SCHEME = Scheme(ids="holes", base=11_067_996_700_000_000, book_base=14_701_000_000)
 
@@ -31,7 +33,7 @@ _TOPICS = {
 }
 
 
-class Kucoin:
+class Kucoin(AccountDialect):
     """The dialect.
 
     Args:
@@ -42,6 +44,7 @@ class Kucoin:
         self._floor = floor
         self.tokens = Tokens(floor)
         self._desk = KucoinDesk(floor, self.tokens).desk
+        AccountDesk(floor, self._desk, self.tokens)
 
     def open(self, target: str, now: float) -> KucoinSession:
         """A connection; a token that is missing or too old is told on it, and ends it."""
@@ -73,6 +76,33 @@ class Kucoin:
         """The answer while a limit is in force; KuCoin bans with the same words."""
         return too_often(seconds, self._floor)
 
+    def surface(self, target: str) -> Surface:
+        """One address for all: whose token it is tells."""
+        token = self.tokens.find(dict(parse_qsl(urlsplit(target).query)).get("token", ""))
+        return "private" if token is not None and token.api_key else "ws"
+
+    def order_id(self, number: int) -> str:
+        """24 hexadecimal digits."""
+        return order_id(number)
+
+    def status(self, status: OrderStatus) -> str:
+        """What has expired is canceled here."""
+        return "canceled" if status == "EXPIRED" else status.lower()
+
+    def ordered(self, api_key: str, event: OrderEvent) -> Iterable[Telling]:
+        """Both generations of the topic, a message for each thing that happened."""
+        for topic in (V1, V2):
+            for payload in changes(topic, event):
+                yield f"{api_key}{topic}", partial(bytes, payload)
+
+    def expire_keys(self, now: float, *, notice: bool) -> list[str]:
+        """End the tokens of accounts."""
+        return self.tokens.end_private(now, told=notice)
+
+    def unknown_outcome(self) -> Reply:
+        """The venue's own gateway gave up."""
+        return Reply(200, encode_json({"code": "408000", "msg": "Network timeout, please try again later."}))
+
 
 class KucoinSession(Session):
     """One connection.
@@ -92,8 +122,13 @@ class KucoinSession(Session):
         token = query.get("token", "")
         self.credentials = (token,)
         self._trouble = tokens.trouble(token, now)
+        self._token = tokens.find(token)
+        self._api_key = "" if self._token is None else self._token.api_key
+        if self._api_key:
+            self.surface = "private"
         self._welcome_at = now + floor.rules.welcome_after
         self._welcomed = False
+        self._told = False
 
     def greet(self, now: float) -> Answer:
         """The welcome, when it comes at once, or why the token is not accepted."""
@@ -101,12 +136,19 @@ class KucoinSession(Session):
             return Answer(frames=self.tick(now))
         return Answer(frames=(self._error(401, self._trouble, self._id),), goodbye=Goodbye(1000, "Bye"))
 
+    def wants(self, topic: Topic) -> bool:
+        """Nothing flows on a token that a fault has ended."""
+        return self.subscribed(topic) and not (self._token is not None and self._token.ended)
+
     def due(self) -> float:
         """When the welcome is said."""
         return float("inf") if self._welcomed else self._welcome_at
 
     def tick(self, now: float) -> tuple[bytes, ...]:
-        """The welcome."""
+        """The welcome; later, and once, that the token has ended, if that is to be told."""
+        if self._token is not None and self._token.ended:
+            told, self._told = self._told, True
+            return (self._error(401, "token is expired", self._id),) if self._token.told and not told else ()
         if self._welcomed or now < self._welcome_at:
             return ()
         self._welcomed = True
@@ -130,7 +172,21 @@ class KucoinSession(Session):
             return Answer(frames=(encode_json(pong),), ping=True)
         if kind not in ("subscribe", "unsubscribe"):
             return Answer(frames=(self._error(400, "type is not supported", number),))
-        return self._change(str(kind), str(request.get("topic", "")), number, told=request.get("response") is True)
+        told, topic = request.get("response") is True, str(request.get("topic", ""))
+        if topic in USER_TOPICS:
+            private = request.get("privateChannel") in (True, "true")
+            return self._change_private(str(kind), topic, number, told=told, private=private)
+        return self._change(str(kind), topic, number, told=told)
+
+    def _change_private(self, kind: str, topic: str, number: str, *, told: bool, private: bool) -> Answer:
+        if not (self._api_key and private):
+            return Answer(frames=(self._error(403, "login is required", number),))
+        own = f"{self._api_key}{topic}"
+        if kind == "subscribe":
+            self.subscribe(own)
+        else:
+            self.unsubscribe(own)
+        return Answer(acks=(encode_json({"id": number, "type": "ack"}),) if told else ())
 
     def _change(self, kind: str, topic: str, number: str, *, told: bool) -> Answer:
         path, _, names = topic.partition(":")

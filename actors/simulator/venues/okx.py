@@ -1,4 +1,4 @@
-"""OKX v5: aggregated and single trades, best bid and ask, order book, public REST.
+"""OKX v5: aggregated and single trades, best bid and ask, order book, REST, and accounts.
 
 Sources: www.okx.com/docs-v5/en, about 2026-02; the checksum that is always zero: the notice of 2026-06. That trade ids
 have no holes was measured, not promised.
@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from .._book import BookChange, BookState, Level
-from .._dialect import Answer, BadTarget, Floor, Goodbye, Overdue, Session, Telling
+from .._dialect import AccountDialect, Answer, BadTarget, Floor, Goodbye, Overdue, Session, Telling
 from .._limits import RollingWindow
 from .._market import Printed, Scheme, Tape
-from .._record import PublishedQuote, PublishedTrade
+from .._record import OrderEvent, OrderStatus, PublishedQuote, PublishedTrade
 from .._rest import Limited, Reply, Request, encode_json
+from ._okx_account import OkxAccountDesk
+from ._okx_private import OkxPrivateSession, order_event
 from ._okx_rest import OkxDesk, shown, too_often
 
 SCHEME = Scheme(aggregates="last", base=130_000_000, book_base=363_000_000, book_holes=True)
@@ -33,7 +35,7 @@ _KEEP_ALIVE = 60.0
 """Seconds without a change after which an empty update says that the book is still alive."""
 
 
-class Okx:
+class Okx(AccountDialect):
     """The dialect.
 
     Args:
@@ -43,10 +45,14 @@ class Okx:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._desk = OkxDesk(floor).desk
+        OkxAccountDesk(floor, self._desk)
+        self._holders: dict[str, set[int]] = {}
 
-    def open(self, target: str, now: float) -> OkxSession:
-        """A connection to the public or the business service."""
+    def open(self, target: str, now: float) -> Session:
+        """A connection to the public, the private or the business service."""
         path = urlsplit(target).path
+        if path == "/ws/v5/private":
+            return OkxPrivateSession(self._floor, self._holders)
         if path not in _PATHS:
             raise BadTarget(404, f"nothing at {path}")
         return OkxSession(self._floor, path)
@@ -73,6 +79,19 @@ class Okx:
     def limited(self, status: Limited, seconds: float) -> Reply:
         """The answer while a limit is in force; OKX bans with the same words."""
         return too_often(seconds)
+
+    def status(self, status: OrderStatus) -> str:
+        """What has expired is told as cancelled."""
+        return "canceled" if status == "EXPIRED" else status.lower()
+
+    def ordered(self, api_key: str, event: OrderEvent) -> Iterator[Telling]:
+        """`orders`: a fill stands in the order's own message."""
+        yield f"{api_key}/orders/{event.symbol}", lambda: encode_json(order_event(event))
+
+    def unknown_outcome(self) -> Reply:
+        """Code 50004: a timeout that says nothing."""
+        message = "API endpoint request timeout (does not mean that the request was successful or failed)"
+        return Reply(400, encode_json({"code": "50004", "msg": message, "data": []}))
 
 
 class OkxSession(Session):

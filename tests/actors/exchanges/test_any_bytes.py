@@ -1,4 +1,7 @@
-"""OKX, KuCoin and Gate: whatever the bytes, reading them raises nothing, and a batch says what its frames say."""
+"""OKX, KuCoin and Gate: whatever the bytes, reading them raises nothing, and a batch says what its frames say.
+
+That holds of feeds and of accounts, whose errors besides show nothing of what could not be read.
+"""
 
 import json
 from typing import Any
@@ -7,14 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors._account_source import AccountSource
 from actors._errors import BadFrame
+from actors._records import OrderUpdate
 from actors._source import Decoded, PublicSource
 from actors.exchanges.gate import GateBooks, GateQuotes, GateTrades
 from actors.exchanges.kucoin import KucoinBooks, KucoinQuotes, KucoinTrades
 from actors.exchanges.okx import OkxBooks, OkxQuotes, OkxTrades
 
 from . import test_gate as gate
+from . import test_gate_account as gate_account
 from . import test_kucoin as kucoin
+from . import test_kucoin_account as kucoin_account
 from . import test_okx as okx
 
 SAMPLES: list[tuple[PublicSource, bytes]] = [
@@ -29,6 +36,12 @@ SAMPLES: list[tuple[PublicSource, bytes]] = [
     (GateQuotes(), gate.QUOTE),
     (GateBooks(), gate.DIFFERENCE),
 ]
+ACCOUNTS: list[tuple[AccountSource, bytes]] = [
+    (kucoin_account.ACCOUNT, kucoin_account.OPEN),
+    (kucoin_account.ACCOUNT, kucoin_account.MATCH),
+    (gate_account.ACCOUNT, gate_account.ORDER),
+    (gate_account.ACCOUNT, gate_account.TRADE),
+]
 CONTROLS = [
     b"pong",
     okx.SUBSCRIBED,
@@ -39,6 +52,7 @@ CONTROLS = [
     gate.SUBSCRIBED,
     gate.REFUSED,
     *gate.UPGRADES,
+    gate_account.SUBSCRIBED,
 ]
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -55,7 +69,7 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @st.composite
 def mangled(draw: st.DrawFn) -> bytes:
     """A message of a venue in which one part was replaced or removed, or bytes were."""
-    frame = draw(st.sampled_from([sample for _, sample in SAMPLES] + CONTROLS))
+    frame = draw(st.sampled_from([sample for _, sample in [*SAMPLES, *ACCOUNTS]] + CONTROLS))
     if frame == b"pong" or draw(st.booleans()):
         at = draw(st.integers(0, len(frame)))
         return frame[:at] + draw(st.binary(max_size=4)) + frame[draw(st.integers(at, len(frame))) :]
@@ -74,7 +88,7 @@ def mangled(draw: st.DrawFn) -> bytes:
 frames = st.lists(st.binary(max_size=40) | mangled() | st.sampled_from([f for _, f in SAMPLES] + CONTROLS), max_size=6)
 
 
-def one_by_one(source: PublicSource, batch: list[bytes]) -> Decoded:
+def one_by_one(source: PublicSource | AccountSource, batch: list[bytes]) -> Decoded:
     whole = Decoded([], [])
     for frame in batch:
         decoded = source.decode_many([frame], 5)
@@ -102,6 +116,25 @@ def test_no_bytes_make_reading_raise_and_a_batch_says_what_its_frames_say(
         assert isinstance(trade.time, int)
         assert trade.symbol
         repr(trade)
+
+
+@pytest.mark.parametrize(("source", "sample"), ACCOUNTS, ids=["kucoin", "kucoin match", "gate", "gate trade"])
+@given(data=st.data())
+@settings(max_examples=80)
+def test_of_an_account_no_bytes_make_reading_raise_nor_show_themselves(
+    source: AccountSource, sample: bytes, data: st.DataObject
+) -> None:
+    batch = data.draw(st.lists(st.just(sample) | frames.map(b"".join) | mangled(), max_size=6))
+    decoded = source.decode_many(batch, 5)
+    expected = one_by_one(source, batch)
+    assert (decoded.items, decoded.controls) == (expected.items, expected.controls)
+    assert decoded.error is None or (isinstance(decoded.error, BadFrame) and not decoded.error.sample)
+    for item in decoded.items:
+        assert isinstance(item.time, int)
+        assert item.symbol
+        assert item.raw in batch
+        assert item.filled.is_finite() if isinstance(item, OrderUpdate) else item.quantity.is_finite()
+        repr(item)
 
 
 @pytest.mark.parametrize(("source", "sample"), SAMPLES, ids=lambda value: repr(value)[:20])

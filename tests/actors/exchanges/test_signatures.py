@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 from typing import Any
 
 import pytest
@@ -67,6 +68,51 @@ def test_the_worked_signatures_come_out(where: str) -> None:
     assert sign(secret, payload) == signature
     assert verify(secret, payload, signature)
     assert not verify(secret, payload + " ", signature)
+
+
+EMPTY_SHA512 = "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"
+OF_A_POST = b'{"contract":"BTC_USD","type":"limit","size":100,"price":6800,"time_in_force":"gtc"}'
+
+# What is signed, the secret, and the signature, of the venues that know nothing but HMAC.
+KUCOIN_SIGNED = {
+    "a request": (
+        "1000000POST/api/v1/bullet-private",
+        "testSecretKey",
+        "fxtXmya3tsMgLdPkYv4okhvUP0ji6oENC1432UB/G9k=",
+    ),
+    "the passphrase": ("testPassphrase", "testSecretKey", "xehUYLvk352f1MFa4K1rY0qecEpYipPd35wjr8c8PpE="),
+}
+GATE_SIGNED = {
+    "a subscription": (
+        "channel=spot.orders&event=subscribe&time=1611541000",
+        "secret",
+        "833a44bb4cd083e47bc1fec22b5c12e8b98c30fc7a9f4a1e52800dcfdff9a57240d7c10f1e9553dee020011fa5d02cdc7d1155a380cc4dcbd45f8fb525e41f4b",
+    ),
+    "a question of the guide": (
+        f"GET\n/api/v4/futures/orders\ncontract=BTC_USD&status=finished&limit=50\n{EMPTY_SHA512}\n1541993715",
+        "secret",
+        "55f84ea195d6fe57ce62464daaa7c3c02fa9d1dde954e4c898289c9a2407a3d6fb3faf24deff16790d726b66ac9f74526668b13bd01029199cc4fcc522418b8a",
+    ),
+    "an order of the guide": (
+        f"POST\n/api/v4/futures/orders\n\n{hashlib.sha512(OF_A_POST).hexdigest()}\n1541993715",
+        "secret",
+        "eae42da914a590ddf727473aff25fc87d50b64783941061f47a3fdb92742541fc4c2c14017581b4199a1418d54471c269c03a38d788d802e2c306c37636389f0",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", KUCOIN_SIGNED)
+def test_kucoin_signs_in_base64_with_sha_256(what: str) -> None:
+    payload, secret, signature = KUCOIN_SIGNED[what]
+
+    assert hmac_base64(secret, payload) == signature
+
+
+@pytest.mark.parametrize("what", GATE_SIGNED)
+def test_gate_signs_in_hexadecimal_digits_with_sha_512(what: str) -> None:
+    payload, secret, signature = GATE_SIGNED[what]
+
+    assert hmac_hex(secret, payload, "sha512") == signature
 
 
 def pem_of(key: Any, form: str = "PKCS8", password: bytes | None = None) -> str:

@@ -1,4 +1,4 @@
-"""ccxt's own loop over `watch_trades` or `watch_order_book`, at another address; its paths stay what they are."""
+"""ccxt's own loop over what it can watch, at another address; its paths stay what they are."""
 
 import asyncio
 import json
@@ -73,8 +73,31 @@ async def books(exchange, symbol):
         print(json.dumps(row), flush=True)
 
 
+async def my_trades(exchange, symbol):
+    left = SETTINGS["count"]
+    while left:
+        for trade in (await exchange.watch_my_trades(symbol))[:left]:
+            left -= 1
+            row = {"id": trade["id"], "order": trade["order"], "side": trade["side"]}
+            row |= {"price": repr(trade["price"]), "quantity": repr(trade["amount"])}
+            print(json.dumps(row), flush=True)
+
+
+async def orders(exchange, symbol):
+    left = SETTINGS["count"]
+    while left:
+        for order in (await exchange.watch_orders(symbol))[:left]:
+            left -= 1
+            row = {"order": order["id"], "client": order["clientOrderId"], "side": order["side"]}
+            row |= {"status": order["status"], "filled": repr(order["filled"]), "quantity": repr(order["amount"])}
+            print(json.dumps(row), flush=True)
+
+
+WATCH = {"trades": trades, "books": books, "my_trades": my_trades, "orders": orders}
+
+
 async def main():
-    exchange = getattr(ccxt.pro, SETTINGS["exchange"])(SETTINGS.get("options", {}))
+    exchange = getattr(ccxt.pro, SETTINGS["exchange"])(SETTINGS.get("options", {}) | SETTINGS.get("login", {}))
     exchange.urls["api"] = moved(exchange.urls["api"])
     async with exchange:
         if SETTINGS.get("asks"):
@@ -82,7 +105,7 @@ async def main():
         else:
             exchange.set_markets([market(SETTINGS["symbol"], SETTINGS["name"])])
         print("ready", flush=True)
-        await {"trades": trades, "books": books}[SETTINGS["channel"]](exchange, SETTINGS["symbol"])
+        await WATCH[SETTINGS["channel"]](exchange, SETTINGS["symbol"])
 
 
 asyncio.run(main())

@@ -1,0 +1,236 @@
+"""One venue, one trouble: an account on the virtual clock against the simulated exchange, and what the judge says of it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+import trio.testing
+
+import actors
+from actors import AccountItem, Secret, Venue
+from actors.simulator import Exchange, Fault, FaultScript, Network, open_network
+from supervisor import Mailbox, Running, Status, Supervisor
+
+from ..actors.in_memory import through
+from .judge import Happening, Verdict, judge
+
+KEY, SECRET, PASSPHRASE = "demo-key", "demo-secret", "demo-passphrase"
+VENUES: dict[str, tuple[Venue, str]] = {
+    "binance-usdm": (actors.binance_usdm, "BTCUSDT"),
+}
+"""By name: the venue, and a symbol as it spells it."""
+WITH_PASSPHRASE = ("okx", "kucoin")
+
+START = 5.0
+"""Seconds that the bot has, to be live before anything happens."""
+CALM = 20.0
+"""Seconds before the fault."""
+AFTER = 60.0
+"""Seconds after the last fault in which orders go on."""
+SETTLE = 400.0
+"""Seconds of silence at the end: a little more than there are between two reconciliations."""
+
+
+@attrs.frozen
+class Trouble:
+    """One row of the table."""
+
+    name: str
+    script: Callable[[str], Sequence[tuple[float, Fault]]]
+    """The faults for a venue, with their seconds after `CALM`."""
+    lasts: float = 0.0
+    """Seconds from the first fault to the end of the last one."""
+    venues: tuple[str, ...] = ()
+    """Empty: all."""
+    unpark_at: float | None = None
+    """Second after `CALM` at which the operator, who must find the account parked, lets it try again."""
+    down: tuple[tuple[float, float], ...] = ()
+    """When the process is killed and when it is started again, in seconds after `CALM`."""
+    orders_per_second: float = 0.5
+    rest_is_true: bool = True
+    """Whether REST tells the truth whenever it answers."""
+
+
+@attrs.frozen
+class Row:
+    """What one run gave."""
+
+    venue: str
+    trouble: str
+    verdict: Verdict
+    parked: bool
+    """Whether something was parked when the operator came."""
+    knocked: int
+    """Connections tried while it was parked."""
+    attempts: int
+    """Connections tried from the fault on."""
+    violations: tuple[str, ...]
+    """Limits of the venue that were broken."""
+    crashes: tuple[str, ...]
+    """Ends of actors whose error is not one of the exchange side's own: bugs."""
+    parks: bool
+    """Whether it has to park."""
+
+    @property
+    def lawful(self) -> bool:
+        """Whether everything holds that must hold under any trouble."""
+        clean = not self.violations and not self.crashes and not self.knocked and self.parked == self.parks
+        return clean and self.verdict.lawful and self.verdict.fills > 0
+
+
+def happenings(exchange: Exchange, venue: str) -> Iterator[Happening]:
+    """Return what happened to the account's orders, as the venue spells it."""
+    dialect: Any = exchange.dialects[venue]
+    for event in exchange.record.orders[venue, KEY]:
+        yield Happening(
+            event.at,
+            event.symbol,
+            dialect.order_id(event.order_id),
+            dialect.status(event.status),
+            Decimal(event.filled),
+            dialect.fill_id(event) if event.execution == "TRADE" else None,
+        )
+
+
+class Bot:
+    """A bot with one account, which can be killed and started again.
+
+    Attributes:
+        items: When each thing came out of the mailbox, and the thing, over all its lives.
+        running: The present life.
+        failures: Ends of actors.
+    """
+
+    def __init__(self, exchange: Exchange, network: Network, venue: str, seed: int, folder: Path) -> None:
+        self.items: list[tuple[float, Any]] = []
+        self.running: Running | None = None
+        self.failures: list[Any] = []
+        self._exchange = exchange
+        self._network = network
+        self._venue = venue
+        self._seed = seed
+        self._folder = folder
+        self._lives = 0
+
+    async def live(self, until: float) -> None:
+        """Run until a second of the exchange's clock, and then be killed: what is on the disk then is all that stays."""
+        out: Mailbox[AccountItem] = Mailbox("orders", capacity=1000)
+        self._lives += 1
+        running = self.running = Running(Supervisor("bot", [self._account(out)]), self._seed + self._lives)
+
+        async def collect() -> None:
+            async for item in running.mailbox(out):
+                if self._exchange.clock.now() < until:
+                    self.items.append((self._exchange.clock.now(), item))
+
+        async with running.opened(), trio.open_nursery() as nursery:
+            nursery.start_soon(collect)
+            await self._exchange.clock.sleep_until(until)
+            self.failures.extend(running.ledger.first_failures)
+            # What its orderly end would write must not be there for the next life.
+            for file in self._folder.glob(f"{self._lives}.*"):
+                shutil.copy(file, self._folder / file.name.replace(f"{self._lives}.", f"{self._lives + 1}.", 1))
+            nursery.cancel_scope.cancel()
+
+    def _account(self, out: Mailbox[AccountItem]) -> Supervisor:
+        venue, symbol = VENUES[self._venue]
+        options: dict[str, Any] = {}
+        if self._venue in WITH_PASSPHRASE:
+            options["passphrase"] = Secret.literal(PASSPHRASE)
+        return through(venue, self._network).account(
+            "main", key=Secret.literal(KEY), secret=Secret.literal(SECRET), symbols=[symbol], out=out, **options
+        )
+
+    def parked(self) -> list[str]:
+        """Return the paths of what is parked."""
+        assert self.running is not None
+        return [status.path for status in everybody(self.running.status()) if status.state == "parked"]
+
+    def unpark(self) -> None:
+        """Let everything that is parked try again."""
+        assert self.running is not None
+        for path in self.parked():
+            self.running.unpark_child(path)
+
+
+def everybody(status: Status) -> Iterator[Status]:
+    """Return a part of the tree and all below it."""
+    yield status
+    for part in status.children:
+        yield from everybody(part)
+
+
+def run(venue: str, trouble: Trouble, *, seed: int = 0) -> Row:
+    """Run one row; the same seed gives the same row."""
+    exchange = Exchange(
+        seed=seed,
+        symbols={venue: [VENUES[venue][1]]},
+        trades_per_second=0.2,
+        keys={KEY: SECRET},
+        orders_per_second=trouble.orders_per_second,
+        passphrase=PASSPHRASE,
+    )
+    began = START + CALM
+    script = FaultScript([(CALM + at, fault) for at, fault in trouble.script(venue)])
+    ends = began + trouble.lasts + AFTER
+    bots: list[Bot] = []
+    parked = False
+    knocked: tuple[int, int] = (0, 0)
+
+    async def operate(bot: Bot, at: float) -> None:
+        nonlocal parked, knocked
+        await exchange.clock.sleep_until(at - 10.0)
+        before = len(exchange.record.attempts)
+        await exchange.clock.sleep_until(at)
+        parked, knocked = bool(bot.parked()), (before, len(exchange.record.attempts))
+        bot.unpark()
+
+    async def main() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with open_network(exchange) as network, trio.open_nursery() as nursery:
+                bot = Bot(exchange, network, venue, seed, Path(folder))
+                bots.append(bot)
+                nursery.start_soon(trade)
+                if trouble.unpark_at is not None:
+                    nursery.start_soon(operate, bot, began + trouble.unpark_at)
+                for killed, again in trouble.down:
+                    await bot.live(began + killed)
+                    await exchange.clock.sleep_until(began + again)
+                await bot.live(ends + SETTLE)
+                nursery.cancel_scope.cancel()
+
+    async def trade() -> None:
+        await exchange.clock.sleep_until(START)
+        with trio.move_on_after(ends - START):
+            await exchange.run(script)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    (bot,) = bots
+    return Row(
+        venue,
+        trouble.name,
+        judge(
+            exchange.spelled(venue, KEY),
+            list(happenings(exchange, venue)),
+            bot.items,
+            fault_at=began,
+            rest_is_true=trouble.rest_is_true,
+        ),
+        parked=parked,
+        knocked=knocked[1] - knocked[0],
+        attempts=sum(1 for a in exchange.record.attempts if a.surface != "rest" and a.at >= began),
+        violations=tuple(sorted({violation.rule for violation in exchange.record.violations})),
+        crashes=tuple(
+            f"{ended.path}: {ended.end.summary()}"
+            for ended in bot.failures
+            if ended.end.kind == "crashed" and not isinstance(ended.end.exception, actors.ActorError)
+        ),
+        parks=trouble.unpark_at is not None,
+    )
