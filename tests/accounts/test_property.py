@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -136,13 +134,12 @@ def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, f
             bot.unpark()
 
     async def main() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with open_network(exchange) as network, trio.open_nursery() as nursery:
-                bots.append(Bot(exchange, network, venue, 0, Path(folder)))
-                nursery.start_soon(perform)
-                nursery.start_soon(operate, bots[0])
-                await bots[0].live(START + sum(after for after, _ in script) + SETTLE)
-                nursery.cancel_scope.cancel()
+        async with open_network(exchange) as network, trio.open_nursery() as nursery:
+            bots.append(Bot(exchange, network, venue, 0))
+            nursery.start_soon(perform)
+            nursery.start_soon(operate, bots[0])
+            await bots[0].live(START + sum(after for after, _ in script) + SETTLE)
+            nursery.cancel_scope.cancel()
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     return exchange, bots[0], losses
@@ -150,13 +147,16 @@ def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, f
 
 @pytest.mark.slow
 @pytest.mark.parametrize("venue", VENUES)
-@settings(max_examples=20)
+@settings(max_examples=60, print_blob=True)
 @given(st.lists(STEP, max_size=20))
 def test_live_means_true(venue: str, script: Script) -> None:
     exchange, bot, losses = play(venue, script)
     happened = list(happenings(exchange, venue))
-    verdict = judge(exchange.spelled(venue, KEY), happened, bot.items, fault_at=0.0)
-    assert verdict.lawful, verdict
+    verdict = judge(
+        exchange.spelled(venue, KEY), happened, bot.items, fault_at=0.0, ends=START + sum(after for after, _ in script)
+    )
+    # Orders may have ended long before the last loss: that the stream tells again at the end is for the table.
+    assert attrs.evolve(verdict, told_at_the_end=True).lawful, verdict
     assert false_moments(happened, bot.items, losses) == []
     assert [f.end.summary() for f in bot.failures if _foreign(f)] == []
     assert list(exchange.record.violations) == []
