@@ -26,11 +26,11 @@ from .._source import (
     HttpRequest,
     Ignored,
     Limits,
-    Listed,
     Pong,
     Refused,
     RestLimit,
 )
+from ._common import Unlisted
 from ._decode import UNREADABLE, text
 
 VENUE: Final = "bybit"
@@ -99,8 +99,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 @attrs.frozen
-class PublicTopics(abc.ABC):
+class PublicTopics(Unlisted, abc.ABC):
     """One channel of one category: the part of `actors._source.PublicSource` that is the same for all.
+
+    The venue does not tell what is subscribed; its acknowledgements can be relied on.
 
     Attributes:
         category: ``spot``, or ``linear``: perpetuals and futures settled in USDT or USDC.
@@ -123,10 +125,6 @@ class PublicTopics(abc.ABC):
         """Return a symbol as the venue has it: upper case, and nothing else. Dated futures have a hyphen."""
         return symbol(name)
 
-    def door_request(self) -> HttpRequest | None:
-        """Return None: the address is fixed."""
-        return None
-
     def door(self, address: str, answer: bytes | None) -> Door:
         """Return the address of the category's public streams."""
         return Door(f"{address}/v5/public/{self.category}")
@@ -147,14 +145,6 @@ class PublicTopics(abc.ABC):
             frame = _encode({"req_id": number, "op": operation, "args": [self.prefix + name for name in part]})
             made.append(Ask(number, frame.decode(), part))
         return made
-
-    def list_request(self) -> str | None:
-        """Return None: the venue does not tell what is subscribed. Its acknowledgements can be relied on."""
-        return None
-
-    def listed(self, listed: Listed) -> frozenset[str]:
-        """Return nothing: there is no such answer."""
-        return frozenset()
 
     def ping(self, number: int) -> str | None:
         """Return the text of a ping. Protocol pings do not keep the connection."""

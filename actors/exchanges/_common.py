@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
 import msgspec
 
 from .._errors import BadFrame
 from .._records import Trade
-from .._source import Ask, Frame, HttpRequest, Level, Listed
+from .._source import Ask, Frame, HttpRequest, Level, Limits, Listed
 from ._decode import UNREADABLE
 
 _anything: Final = msgspec.json.Decoder()
@@ -118,7 +118,17 @@ def ascending(trades: list[Any], symbol: str, received: int) -> list[Trade]:
 
 
 class Unlisted:
-    """The part of a source whose venue does not tell what is subscribed: an acknowledgement is all that can be had."""
+    """The part of a source whose venue does not tell what is subscribed: an acknowledgement is all that can be had.
+
+    Its address is fixed, unless the source has a `door_request` of its own.
+    """
+
+    limits: ClassVar[Limits]
+    ping_every: ClassVar[float]
+
+    def door_request(self) -> HttpRequest | None:
+        """Return None: nothing has to be asked for the address."""
+        return None
 
     def list_request(self) -> str | None:
         """There is no such request."""

@@ -70,29 +70,13 @@ class _Gate(Unlisted):
     """What the sources of all channels have."""
 
     channel: ClassVar[Channel]
-
-    @property
-    def venue(self) -> str:
-        """The venue's name."""
-        return VENUE
-
-    @property
-    def ping_every(self) -> float:
-        """Seconds."""
-        return PING_EVERY
-
-    @property
-    def limits(self) -> Limits:
-        """What the venue allows."""
-        return LIMITS
+    venue: ClassVar[str] = VENUE
+    limits: ClassVar[Limits] = LIMITS
+    ping_every: ClassVar[float] = PING_EVERY
 
     def symbol(self, name: str) -> str:
         """Return a currency pair: ``BTC_USDT``."""
         return checked(name, name.split("_", 1), "BTC_USDT")
-
-    def door_request(self) -> HttpRequest | None:
-        """Return None: the address is fixed."""
-        return None
 
     def door(self, address: str, answer: bytes | None) -> Door:
         """Return where to connect."""

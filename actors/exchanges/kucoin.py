@@ -70,21 +70,10 @@ class _Kucoin(Unlisted):
     """What the sources of all channels have."""
 
     channel: ClassVar[Channel]
-
-    @property
-    def venue(self) -> str:
-        """The venue's name."""
-        return VENUE
-
-    @property
-    def ping_every(self) -> float:
-        """Seconds; the answer with the token says it anew for each connection."""
-        return PING_EVERY
-
-    @property
-    def limits(self) -> Limits:
-        """What the venue allows."""
-        return LIMITS
+    venue: ClassVar[str] = VENUE
+    limits: ClassVar[Limits] = LIMITS
+    ping_every: ClassVar[float] = PING_EVERY
+    """The answer with the token says it anew for each connection."""
 
     def symbol(self, name: str) -> str:
         """Return a symbol: ``BTC-USDT``."""

@@ -14,6 +14,7 @@ for 30 s. ``checksum`` of books is always 0 since June 2026, and is not looked a
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from typing import ClassVar, Final, Literal, TypeAlias
 
@@ -55,50 +56,38 @@ PATHS: Final[dict[str, str]] = {
 }
 
 
+LIMITS: Final = Limits(
+    # "WebSocket", "Overview" and "Connect".
+    attempts=3,
+    attempts_within=1.0,
+    # To subscribe, unsubscribe and log in, by connection. An error names no instrument, so that each has a request of its
+    # own. Pings are counted here and not there: they take 180 of the 480, and 200 instruments leave 100 for what changes
+    # in an hour.
+    messages=480,
+    messages_within=3600.0,
+    symbols=200,
+    lifetime=None,
+    rest=RestLimit(weight=_okx.WEIGHT, within=_okx.WINDOW),
+)
+
+
 @attrs.frozen
-class _Okx(Unlisted):
+class _Okx(Unlisted, abc.ABC):
     """What the sources of all channels have."""
 
-    @property
-    def venue(self) -> str:
-        """The venue's name."""
-        return VENUE
+    venue: ClassVar[str] = VENUE
+    limits: ClassVar[Limits] = LIMITS
+    ping_every: ClassVar[float] = PING_EVERY
+    """Seconds: the venue ends a connection after 30 s without a push, and an answer is one."""
 
     @property
+    @abc.abstractmethod
     def _name(self) -> str:
         """The venue's name of the channel."""
-        raise NotImplementedError
-
-    @property
-    def ping_every(self) -> float:
-        """Seconds: the venue ends a connection after 30 s without a push, and an answer is one."""
-        return PING_EVERY
-
-    @property
-    def limits(self) -> Limits:
-        """What the venue allows ("WebSocket", "Overview" and "Connect").
-
-        480 requests to subscribe, unsubscribe and log in an hour and connection. An error names no instrument, so that
-        each has a request of its own. Pings are counted here and not there: they take 180 of the 480, and 200
-        instruments leave 100 for what changes in an hour.
-        """
-        return Limits(
-            attempts=3,
-            attempts_within=1.0,
-            messages=480,
-            messages_within=3600.0,
-            symbols=200,
-            lifetime=None,
-            rest=RestLimit(weight=_okx.WEIGHT, within=_okx.WINDOW),
-        )
 
     def symbol(self, name: str) -> str:
         """Return an instrument's name: ``BTC-USDT``, ``BTC-USDT-SWAP``, ``BTC-USD_UM-261030``."""
         return _okx.symbol(name)
-
-    def door_request(self) -> HttpRequest | None:
-        """Return None: the address is fixed."""
-        return None
 
     def door(self, address: str, answer: bytes | None) -> Door:
         """Return where to connect."""
@@ -204,10 +193,8 @@ class OkxBooks(_Okx):
     channel: ClassVar[Channel] = "book"
     _name: ClassVar[str] = "books"
 
-    @property
-    def limits(self) -> Limits:
-        """As of the other channels, but 30 books on a connection, as the venue recommends."""
-        return attrs.evolve(super().limits, symbols=30)
+    limits: ClassVar[Limits] = attrs.evolve(LIMITS, symbols=30)
+    """As of the other channels, but 30 books on a connection, as the venue recommends."""
 
     @property
     def rule(self) -> BookRule:

@@ -28,6 +28,7 @@ has an `Account` in ``floor.accounts``, which trades by itself and by ``Exchange
 
 from __future__ import annotations
 
+import abc
 import string
 from collections.abc import Callable, Collection, Iterable, Mapping
 from random import Random
@@ -97,7 +98,7 @@ class Answer:
     goodbye: Goodbye | None = None
 
 
-class Session:
+class Session(abc.ABC):
     """One WebSocket connection's subscriptions. A venue's own adds how it is spoken with.
 
     Attributes:
@@ -155,9 +156,9 @@ class Session:
         """What the server says first."""
         return Answer()
 
+    @abc.abstractmethod
     def receive(self, text: bytes, now: float) -> Answer:
         """Answer one text message of the client; the subscriptions change at once."""
-        raise NotImplementedError
 
     def too_many(self) -> Answer:
         """Answer to more messages than are allowed."""
@@ -179,7 +180,7 @@ class Session:
         """The venue's announcement that it will close this connection; None: it has none."""
         return None
 
-    def ended(self, now: float) -> None:
+    def ended(self, now: float) -> None:  # noqa: B027 - most venues have nothing to do then
         """The connection is over, as far as the server knows."""
 
 
@@ -216,7 +217,7 @@ class Dialect(Protocol):
         """The REST answer to who is over a limit ("429"), or banned ("418"), for so many seconds more."""
 
 
-class AccountDialect:
+class AccountDialect(abc.ABC):
     """What a dialect with accounts inherits, besides being a `Dialect`; see the top of this file."""
 
     def surface(self, target: str) -> Surface:
@@ -235,9 +236,9 @@ class AccountDialect:
         """The bot's word for a state of an order, as far as the venue shows it."""
         return status.lower()
 
+    @abc.abstractmethod
     def ordered(self, api_key: str, event: OrderEvent) -> Iterable[Telling]:
         """Tell an account of its order."""
-        raise NotImplementedError
 
     def expire_keys(self, now: float, *, notice: bool) -> list[str]:
         """End now what the venue's private streams stand on, and say which credentials those were.
