@@ -24,7 +24,9 @@ from .judge import Happening, Verdict, judge
 
 KEY, SECRET, PASSPHRASE = "demo-key", "demo-secret", "demo-passphrase"
 VENUES: dict[str, tuple[Venue, str]] = {
+    "binance": (actors.binance, "BTCUSDT"),
     "binance-usdm": (actors.binance_usdm, "BTCUSDT"),
+    "binance-coinm": (actors.binance_coinm, "BTCUSD_PERP"),
     "bybit": (actors.bybit, "BTCUSDT"),
     "bybit-linear": (actors.bybit_linear, "BTCUSDT"),
     "okx": (actors.okx, "BTC-USDT"),
