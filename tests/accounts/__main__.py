@@ -55,6 +55,10 @@ def cells(row: Row) -> tuple[str, ...]:
         remarks.append(f"{row.knocked} attempts while parked")
     if not verdict.live_at_the_end:
         remarks.append("not live at the end")
+    if not verdict.told_at_the_end:
+        remarks.append("the stream is silent at the end")
+    if row.harmless and not row.lawful:
+        remarks.append("is to be harmless")
     return (row.venue, *map(str, counts), *times, str(row.attempts), "; ".join(remarks))
 
 

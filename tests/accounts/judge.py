@@ -19,6 +19,8 @@ from actors.simulator import TrueAccount, TrueFill
 
 LATE = 2.0
 """Seconds that news may be on its way: what is younger need not be in the view yet."""
+LAST = 30.0
+"""Seconds at the end of trading in which the stream must have told something."""
 
 OrderKey = tuple[str, int | str]
 FillKey = tuple[str, int | str, int | str]
@@ -67,12 +69,14 @@ class Verdict:
     recovered_after: float | None
     """Seconds from the fault to the last change to live, if it was ever not live."""
     live_at_the_end: bool
+    told_at_the_end: bool
+    """Whether the stream itself still told something in the last seconds of trading: asking alone is not enough."""
 
     @property
     def lawful(self) -> bool:
         """Whether law L3 holds."""
         broken = self.wrong_orders, self.strange_orders, self.missed, self.doubled, self.false_fills, self.disordered
-        return not any(broken) and not self.untrue and self.live_at_the_end
+        return not any(broken) and not self.untrue and self.live_at_the_end and self.told_at_the_end
 
 
 class View:
@@ -150,6 +154,7 @@ def judge(
     items: Sequence[tuple[float, Any]],
     *,
     fault_at: float,
+    ends: float,
     rest_is_true: bool = True,
 ) -> Verdict:
     """Compare.
@@ -159,6 +164,7 @@ def judge(
         happened: Everything that happened to its orders, in order.
         items: When each thing came out of the mailbox, on the exchange's clock, and the thing.
         fault_at: When the first fault began.
+        ends: When trading ended.
         rest_is_true: Whether REST told the truth whenever it answered; otherwise nobody can know it at once, and only
             the end is judged.
     """
@@ -193,6 +199,9 @@ def judge(
         noticed_after=noticed,
         recovered_after=recovered,
         live_at_the_end=live,
+        told_at_the_end=any(
+            isinstance(item, OrderUpdate) and item.source == "stream" and ends - LAST <= at for at, item in items
+        ),
     )
 
 

@@ -3,12 +3,13 @@
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from actors import AccountState, Fill, OrderUpdate
 from actors.simulator import TrueAccount, TrueFill, TrueOrder
 
-from .judge import LATE, Happening, Verdict, false_moments, judge
+from .judge import LAST, LATE, Happening, Verdict, false_moments, judge
 
 D = Decimal
 
@@ -48,8 +49,8 @@ NEW, PART, FULL = update("new", 0), update("partially_filled", 1, fill(7)), upda
 SECOND = update("new", 0, order=2)
 
 
-def verdict(*timed: tuple[float, Any], rest_is_true: bool = True) -> Verdict:
-    return judge(TRUE, LIFE, [(0.0, state(live=True)), *timed], fault_at=15.0, rest_is_true=rest_is_true)
+def verdict(*timed: tuple[float, Any], ends: float = 35.0, rest_is_true: bool = True) -> Verdict:
+    return judge(TRUE, LIFE, [(0.0, state(live=True)), *timed], fault_at=15.0, ends=ends, rest_is_true=rest_is_true)
 
 
 def test_what_is_told_as_it_happens_is_lawful() -> None:
@@ -100,6 +101,15 @@ def test_what_has_just_happened_may_be_on_its_way() -> None:
     assert verdict((10.0, NEW), gone, (at, state(live=True)), (at, PART), *rest).untrue == 0
     # But nothing may be there before it happens.
     assert verdict((10.0, NEW), gone, (19.9, PART), (19.9, state(live=True)), *rest).untrue == 1
+
+
+def test_a_stream_that_ends_silent_has_not_recovered() -> None:
+    asked = [
+        (at, attrs.evolve(one, source="reconcile"))
+        for at, one in ((10.0, NEW), (20.0, PART), (30.0, FULL), (30.0, SECOND))
+    ]
+    assert not verdict(*asked).lawful
+    assert not verdict((10.0, NEW), (20.0, PART), (30.0, FULL), (30.0, SECOND), ends=30.1 + LAST).lawful
 
 
 def test_who_ends_without_being_live_has_not_recovered() -> None:
