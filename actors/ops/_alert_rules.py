@@ -158,6 +158,8 @@ class Watch:
             self._over(_key("ledger", path), event.wall)
         elif event.what == "clock_off":
             self._incident("clock", event, f"the clock is off, says {path}", lines=(_plain(fields),))
+        elif event.what == "clock_right" and f"clock of {path}" in self._incidents:
+            self._end_incident(f"clock of {path}", event.wall)
 
     def _incident(
         self, kind: AlertKind, event: Event, title: str, *, lines: tuple[str, ...], cause: str | None = None

@@ -36,7 +36,10 @@ class StreamTransport(httpx.AsyncBaseTransport):
     async def _exchange(self, stream: trio.abc.Stream, request: httpx.Request) -> httpx.Response:
         talk = h11.Connection(h11.CLIENT)
         head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-        await stream.send_all((talk.send(head) or b"") + (talk.send(h11.EndOfMessage()) or b""))
+        said = talk.send(head) or b""
+        if request.content:
+            said += talk.send(h11.Data(data=request.content)) or b""
+        await stream.send_all(said + (talk.send(h11.EndOfMessage()) or b""))
         response, body = None, bytearray()
         while True:
             event = talk.next_event()

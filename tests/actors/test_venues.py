@@ -15,6 +15,7 @@ from actors import (
     SymbolChange,
     Venue,
     binance,
+    binance_coinm,
     binance_usdm,
     bybit,
     bybit_linear,
@@ -35,12 +36,14 @@ KEYS: dict[str, Any] = {"key": Secret.env("K"), "secret": Secret.env("S"), "out"
 NAMES = {
     binance: "BTCUSDT",
     binance_usdm: "BTCUSDT",
+    binance_coinm: "BTCUSD_PERP",
     bybit: "BTCUSDT",
     bybit_linear: "BTCUSDT",
     okx: "BTC-USDT",
     kucoin: "BTC-USDT",
     gate: "BTC_USDT",
 }
+NO_ACCOUNTS = attrs.evolve(binance, account_source=None)
 MANY = [f"S{number}USDT" for number in range(1025)]
 
 
@@ -68,6 +71,9 @@ def test_the_groups_and_their_order() -> None:
         "rest_for_one",
         ["orders", "key", "connection", "pinger"],
     )
+    spot = binance.account("main", **KEYS)
+    assert children(spot) == ["orders", "connection", "pinger"], "spot has no listen key"
+    assert children(binance.account("main", **KEYS, source={"margin": "cross"})) == children(account)
     assert binance_usdm.trades("BTCUSDT", out=OUT, name="perp").name == "perp"
 
 

@@ -61,6 +61,7 @@ class AccountDesk:
         )
         routes["GET", f"{root}/order"] = Route(1, authority.signed(self._order))
         routes["GET", f"{root}/userTrades"] = Route(product.fills_weight, authority.signed(self._user_trades))
+        routes["POST", f"{root}/countdownCancelAll"] = Route(10, authority.signed(self._countdown))
 
     # Listen keys: the API key header alone, no signature.
 
@@ -130,6 +131,19 @@ class AccountDesk:
         ]
         oldest_first = from_id is not None or params.has("startTime")
         return [fill_row(self._floor.venue, fill) for fill in (found[:limit] if oldest_first else found[-limit:])]
+
+    def _countdown(self, request: Request) -> Any:
+        params = Params(request)
+        symbol, milliseconds = tape_of(self._floor, params).symbol, params.number("countdownTime")
+        if milliseconds is None or milliseconds < 0:
+            raise problem(400, -1102, "Mandatory parameter 'countdownTime' was not sent, was empty/null, or malformed.")
+        api_key = self._authority.api_key(request)
+        if milliseconds:
+            at = self._floor.clock.now() + milliseconds / 1000
+            self._floor.countdowns.set(api_key, at, (symbol,), scope=symbol)
+        else:
+            self._floor.countdowns.stop(api_key, scope=symbol)
+        return {"symbol": symbol, "countdownTime": str(milliseconds)}
 
 
 def _window(params: Params, now_ms: int) -> tuple[int, int]:
