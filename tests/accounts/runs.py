@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import trio
 import trio.testing
 
 import actors
-from actors import AccountItem, Secret, Venue
+from actors import AccountItem, OrderUpdate, Secret, Venue
 from actors.simulator import Exchange, Fault, FaultScript, Network, open_network
 from supervisor import Mailbox, Running, Status, Supervisor
 
@@ -31,6 +32,8 @@ VENUES: dict[str, tuple[Venue, str]] = {
     "gate": (actors.gate, "BTC_USDT"),
 }
 """By name: the venue, and a symbol as it spells it."""
+IN_HANDS = 0.5
+"""Seconds before a kill: an update that came later may not be on the disk yet, and come again with the same ids."""
 WITH_PASSPHRASE = ("okx", "kucoin")
 
 START = 5.0
@@ -110,8 +113,31 @@ def happenings(exchange: Exchange, venue: str) -> Iterator[Happening]:
         )
 
 
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """Let everything that is done in worker threads be done at once: the virtual clock would not wait for them."""
+    threads = trio.to_thread.run_sync
+
+    async def at_once(function: Callable[..., Any], *args: Any, **_options: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return function(*args)
+
+    trio.to_thread.run_sync = at_once  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        trio.to_thread.run_sync = threads
+
+
+def _told(item: Any) -> object:
+    """Return by what a bot knows that it has seen an update before."""
+    return (item.symbol, item.order_id, item.status, item.filled, item.fill and item.fill.id)
+
+
 class Bot:
     """A bot with one account, which can be killed and started again.
+
+    What it had in its hands when it was killed may come again, as the account's store says: it knows that by the ids.
 
     Attributes:
         items: When each thing came out of the mailbox, and the thing, over all its lives.
@@ -119,7 +145,7 @@ class Bot:
         failures: Ends of actors.
     """
 
-    def __init__(self, exchange: Exchange, network: Network, venue: str, seed: int, folder: Path) -> None:
+    def __init__(self, exchange: Exchange, network: Network, venue: str, seed: int, folder: Path | None = None) -> None:
         self.items: list[tuple[float, Any]] = []
         self.running: Running | None = None
         self.failures: list[Any] = []
@@ -129,16 +155,19 @@ class Bot:
         self._seed = seed
         self._folder = folder
         self._lives = 0
+        self._killed = float("inf")
 
     async def live(self, until: float) -> None:
         """Run until a second of the exchange's clock, and then be killed: what is on the disk then is all that stays."""
         out: Mailbox[AccountItem] = Mailbox("orders", capacity=1000)
         self._lives += 1
+        handed = {_told(i) for at, i in self.items if isinstance(i, OrderUpdate) and at > self._killed - IN_HANDS}
         running = self.running = Running(Supervisor("bot", [self._account(out)]), self._seed + self._lives)
 
         async def collect() -> None:
             async for item in running.mailbox(out):
-                if self._exchange.clock.now() < until:
+                again = isinstance(item, OrderUpdate) and _told(item) in handed
+                if self._exchange.clock.now() < until and not again:
                     self.items.append((self._exchange.clock.now(), item))
 
         async with running.opened(), trio.open_nursery() as nursery:
@@ -146,13 +175,15 @@ class Bot:
             await self._exchange.clock.sleep_until(until)
             self.failures.extend(running.ledger.first_failures)
             # What its orderly end would write must not be there for the next life.
-            for file in self._folder.glob(f"{self._lives}.*"):
-                shutil.copy(file, self._folder / file.name.replace(f"{self._lives}.", f"{self._lives + 1}.", 1))
+            for file in self._folder.glob(f"{self._lives}.*") if self._folder is not None else ():
+                shutil.copy(file, file.with_name(file.name.replace(f"{self._lives}.", f"{self._lives + 1}.", 1)))
+            self._killed = until
             nursery.cancel_scope.cancel()
 
     def _account(self, out: Mailbox[AccountItem]) -> Supervisor:
         venue, symbol = VENUES[self._venue]
-        options: dict[str, Any] = {}
+        store = False if self._folder is None else self._folder / f"{self._lives}.db"
+        options: dict[str, Any] = {"store": store}
         if self._venue in WITH_PASSPHRASE:
             options["passphrase"] = Secret.literal(PASSPHRASE)
         return through(venue, self._network).account(
@@ -204,9 +235,9 @@ def run(venue: str, trouble: Trouble, *, seed: int = 0) -> Row:
         bot.unpark()
 
     async def main() -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, no_threads():
             async with open_network(exchange) as network, trio.open_nursery() as nursery:
-                bot = Bot(exchange, network, venue, seed, Path(folder))
+                bot = Bot(exchange, network, venue, seed, Path(folder) if trouble.down else None)
                 bots.append(bot)
                 nursery.start_soon(trade)
                 if trouble.unpark_at is not None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -136,13 +134,12 @@ def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, f
             bot.unpark()
 
     async def main() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with open_network(exchange) as network, trio.open_nursery() as nursery:
-                bots.append(Bot(exchange, network, venue, 0, Path(folder)))
-                nursery.start_soon(perform)
-                nursery.start_soon(operate, bots[0])
-                await bots[0].live(START + sum(after for after, _ in script) + SETTLE)
-                nursery.cancel_scope.cancel()
+        async with open_network(exchange) as network, trio.open_nursery() as nursery:
+            bots.append(Bot(exchange, network, venue, 0))
+            nursery.start_soon(perform)
+            nursery.start_soon(operate, bots[0])
+            await bots[0].live(START + sum(after for after, _ in script) + SETTLE)
+            nursery.cancel_scope.cancel()
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     return exchange, bots[0], losses
@@ -150,7 +147,7 @@ def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, f
 
 @pytest.mark.slow
 @pytest.mark.parametrize("venue", VENUES)
-@settings(max_examples=20)
+@settings(max_examples=60, print_blob=True)
 @given(st.lists(STEP, max_size=20))
 def test_live_means_true(venue: str, script: Script) -> None:
     exchange, bot, losses = play(venue, script)
