@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.simulator import Fault
 
-from .runs import VENUES, Row, Trouble, run
+from .runs import ACCOUNTS, Row, Trouble, run
 
 SPOT, USDM, COINM, KUCOIN, OKX = "binance", "binance-usdm", "binance-coinm", "kucoin", "okx"
 MINUTE = 60.0
@@ -196,12 +196,17 @@ TROUBLES = (
 
 
 def cases() -> list[tuple[str, Trouble]]:
-    """Return every venue with every trouble that it can have."""
-    return [(venue, trouble) for trouble in TROUBLES for venue in VENUES if venue in (trouble.venues or VENUES)]
+    """Return every account with every trouble that it can have."""
+    return [
+        (name, trouble)
+        for trouble in TROUBLES
+        for name, one in ACCOUNTS.items()
+        if not trouble.venues or one.venue.name in trouble.venues
+    ]
 
 
 def run_case(chosen: tuple[int, int]) -> Row:
     """Run one case, in whichever process: its place in the table, and the seed."""
     place, seed = chosen
-    venue, trouble = cases()[place]
-    return run(venue, trouble, seed=seed)
+    name, trouble = cases()[place]
+    return run(name, trouble, seed=seed)
