@@ -133,10 +133,10 @@ class World:
             hold=Mailbox[Hold]("hold", capacity=1),
             book=Mailbox[Book]("book", capacity=1),
             clock=Mailbox[VenueClock]("clock", capacity=1),
-            since=changes.get("since"),
-            reconcile_every=300.0,
             transport=lambda: httpx.MockTransport(self.answer),
+            wall=lambda: self.now() / 1000,
         )
+        account = attrs.evolve(account, **changes)
         return Supervisor(
             "t",
             [explode.child("explode", self.bombs), child("orders", account)],

@@ -164,6 +164,27 @@ def test_gaps_are_one_alert_that_counts_until_there_are_none_for_a_while() -> No
     assert told(scene.look(199.0)) == [("gap of bot/a", False)]
 
 
+def test_a_clock_that_is_off_is_an_alert_until_it_is_right() -> None:
+    scene = Scene()
+    (opened,) = scene.after(note("bot/main/orders", "clock_off", seconds=-61.0, advice="set it"))
+    assert (opened.kind, opened.path) == ("clock", "bot/main/orders")
+    assert "seconds -61.0" in opened.lines[0]
+    assert told(scene.after(note("bot/main/orders", "clock_off", at=600.0, seconds=-61.0, advice="set it"))) == []
+    assert told(scene.after(note("bot/main/orders", "clock_right", at=1200.0, seconds=0.1))) == [(opened.key, False)]
+    assert scene.after(note("bot/main/orders", "clock_right", at=1800.0, seconds=0.1)) == []
+
+
+@pytest.mark.parametrize("state", ["connecting", "authenticating", "reconciling", "degraded"])
+def test_an_account_in_any_state_but_live_is_an_alert_after_a_while(state: str) -> None:
+    scene = Scene(account_after=30.0)
+    stream = StreamVital("main", live=False, reason="because", state=state)
+    vital = Vital("bot/main/orders", "account", "okx", True, alive=True, condition="ready", streams=(stream,))
+    assert told(scene.look(0.0, vital)) == []
+    (opened,) = scene.look(31.0, vital)
+    assert (opened.kind, opened.severity) == ("account", "critical")
+    assert "because" in opened.lines[0]
+
+
 def test_data_from_the_future_means_that_the_clock_is_off() -> None:
     scene = Scene(clock=1.0)
     ahead, fine = owner("bot/a", "feed", live=True, lag=-1500.0), owner("bot/a", "feed", live=True, lag=-900.0)

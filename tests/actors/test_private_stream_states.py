@@ -1,0 +1,452 @@
+"""The states of an account, and what it does in each: nothing that it can do without is waited for."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx  # noqa: ASYNC127 - see actors/_http.py
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors import AccountState, Liveness, OrderUpdate, Secret
+from actors._account_source import Credentials
+from actors._messages import Authenticating, Batch, Denial, Lost, Opened
+from actors._session import Session
+from actors.exchanges.binance_usdm import UsdmAccount
+from actors.ops._vitals import verdict
+from supervisor import Note, Running
+
+from .in_memory import drain
+from .test_private_stream import World, play, reply
+from .test_reconcile import check_complete
+
+APART = UsdmAccount("main", Credentials(Secret.literal("k"), Secret.literal("s")), fills_apart=True)
+
+
+def notes(world: World, what: str) -> list[Note]:
+    return [event for event in world.events if isinstance(event, Note) and event.what == what]
+
+
+def reconciliations(world: World) -> int:
+    """How often everything was asked for."""
+    return world.asked.count("/fapi/v1/userTrades") // len(world.symbols)
+
+
+def reasons(world: World) -> list[str]:
+    return [item.reason for item in world.out if isinstance(item, AccountState)]
+
+
+def test_each_step_on_the_way_is_told() -> None:
+    async def script(world: World) -> None:
+        first = Session()
+        await world.tell(Authenticating(first))
+        await trio.sleep(1)
+        await world.tell(Lost(first, "no answer"))
+        await trio.sleep(1)
+        second = Session()
+        await world.tell(Authenticating(second), Opened(second))
+        await trio.sleep(1)
+        await world.tell(Lost(second, "reset"))
+        await trio.sleep(1)
+
+    world = play(script)
+    assert world.phases == [
+        *["connecting", "authenticating", "connecting"],
+        *["authenticating", "reconciling", "live", "connecting"],
+    ]
+    assert reasons(world)[2] == "no answer"
+    assert reasons(world)[-1] == "reset"
+
+
+def test_a_denial_is_told_as_parked_and_the_next_attempt_ends_it() -> None:
+    async def script(world: World) -> None:
+        await world.tell(Denial("who are you"))
+        await trio.sleep(1)
+        assert world.phases == ["connecting", "parked"]
+        await world.tell(Authenticating(Session()))
+        await trio.sleep(1)
+        assert world.phases[-1] == "authenticating"
+
+    assert reasons(play(script))[1] == "who are you"
+
+
+def test_a_refusal_by_rest_is_told_as_parked_too() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(1)
+        world.trouble = reply({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401)
+        await trio.sleep(20)
+        assert world.running.status().children[1].state == "parked"
+
+    world = play(script)
+    assert world.phases == ["connecting", "reconciling", "live", "parked"]
+    assert "-2015" in reasons(world)[-1]
+
+
+def test_a_routine_question_that_fails_degrades_and_the_stream_goes_on() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(100)
+        world.trouble = reply({}, 503)
+        await trio.sleep(250)
+        assert world.phases[-1] == "degraded"
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(0.1)
+        assert [u.source for u in world.updates] == ["stream"], "what comes is delivered at once"
+        assert not verdict(world.running.status()).healthy, "healthy is live, and nothing else"
+        world.trouble = None
+        await trio.sleep(70)
+        assert world.phases[-1] == "live"
+
+    world = play(script)
+    assert world.failures == []
+    assert world.phases == ["connecting", "reconciling", "live", "degraded", "live"]
+
+
+def test_a_limit_on_a_routine_question_does_not_hold_up_the_stream() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(100)
+        world.trouble = httpx.Response(418, headers={"retry-after": "1000"})
+        await trio.sleep(250)
+        world.trouble = None
+        assert world.phases[-1] == "degraded"
+        for what in ("new", "fill", "cancel"):
+            await world.live(world.happen("BTCUSDT", 1, what))
+        await trio.sleep(0.1)
+        assert len(world.updates) == 3
+        await trio.sleep(1000)
+        assert world.phases[-1] == "live"
+
+    world = play(script)
+    check_complete(world.updates, world.truth)
+
+
+def test_what_happens_while_a_routine_question_is_asked_comes_once() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(4.9)
+        # From here on it is asked, one question after the other.
+        for _ in range(3):
+            await trio.sleep(0.02)
+            await world.live(world.happen("BTCUSDT", 1, "fill"))
+            await world.live(world.happen("ETHUSDT", 2, "new"))
+        await trio.sleep(10)
+
+    world = play(script)
+    check_complete(world.updates, world.truth)
+    assert world.phases == ["connecting", "reconciling", "live"]
+
+
+def test_a_connection_that_takes_over_interrupts_nothing_and_is_reconciled() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(100)
+        old, new = world.session, Session()
+        asked = reconciliations(world)
+        await world.tell(Opened(new))
+        [update] = world.happen("BTCUSDT", 1, "new")
+        await world.tell(Batch([update], old), Batch([update], new))
+        await trio.sleep(3)
+        await world.tell(Lost(old, "replaced"))
+        await trio.sleep(5)
+        assert reconciliations(world) == asked + 1
+
+    world = play(script)
+    assert world.phases == ["connecting", "reconciling", "live"]
+    assert len(world.updates) == 1
+
+
+def test_a_connection_after_one_that_is_lost_is_reconciled_before_it_counts() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(100)
+        await world.tell(Lost(world.session, "the stream is over"))
+        world.happen("BTCUSDT", 1, "new")
+        await world.open()
+        await trio.sleep(1)
+
+    world = play(script)
+    assert world.phases == ["connecting", "reconciling", "live", "connecting", "reconciling", "live"]
+    assert isinstance(world.out[-2], OrderUpdate)
+
+
+def test_with_open_orders_a_quiet_stream_is_asked_about_earlier_and_less_and_less_often() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(20)
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        begin = reconciliations(world)
+        times = []
+        for _ in range(900):
+            await trio.sleep(1)
+            if reconciliations(world) > begin + len(times):
+                times.append(round(trio.current_time() - 20))
+        assert times == pytest.approx([60, 180, 420, 720], abs=2)
+
+    play(script, quiet_after=60.0)
+
+
+def test_without_open_orders_a_quiet_stream_is_quiet() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(20)
+        asked = reconciliations(world)
+        await trio.sleep(200)
+        assert reconciliations(world) == asked
+
+    play(script, quiet_after=10.0)
+
+
+def test_a_loss_is_found_out_by_the_quiet_long_before_the_schedule() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(20)
+        world.happen("BTCUSDT", 1, "fill")
+        await trio.sleep(60)
+        assert world.reconnects == 1
+
+    world = play(script)
+    check_complete(world.updates, world.truth)
+
+
+def test_what_rest_tells_late_about_the_time_before_the_connection_is_no_reason_to_reconnect() -> None:
+    async def script(world: World) -> None:
+        world.happen("BTCUSDT", 1, "new")
+        world.lag = 1
+        await trio.sleep(20)
+        await world.open()
+        await trio.sleep(3)
+        world.lag = 0
+        await trio.sleep(10)
+
+    world = play(script)
+    assert world.reconnects == 0
+    check_complete(world.updates, world.truth)
+
+
+def test_a_machine_whose_clock_is_off_still_signs_and_it_is_told() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(1)
+
+    world = World()
+    play(script, world, wall=lambda: world.now() / 1000 - 61)
+    assert world.phases[-1] == "live"
+    [note] = notes(world, "clock_off")
+    assert note.fields["seconds"] == pytest.approx(-61, abs=0.1)
+
+
+def test_the_liveness_goes_with_the_state() -> None:
+    live = Liveness("main live")
+    seen: list[tuple[str, bool]] = []
+
+    async def script(world: World) -> None:
+        light = attrs.evolve(live, slot=world.running.mailbox(live._slot))
+
+        async def look(doing: str) -> None:
+            await trio.sleep(1)
+            seen.append((doing, light.now))
+
+        await look("nothing")
+        await world.open()
+        await look("open")
+        world.running.mailbox(world.bombs).send_nowait(0)
+        await look("crashed")
+        await world.open()
+        await look("open again")
+        await world.tell(Lost(world.session, "x"))
+        await look("lost")
+
+    play(script, live=live)
+    assert seen == [
+        ("nothing", False),
+        ("open", True),
+        ("crashed", False),
+        ("open again", True),
+        ("lost", False),
+    ]
+
+
+# Fills apart ---------------------------------------------------------------------------------------------------
+
+
+def apart(updates: list[OrderUpdate]) -> list[Any]:
+    found: list[Any] = []
+    for update in updates:
+        found += [attrs.evolve(update, fill=None), *([] if update.fill is None else [update.fill])]
+    return found
+
+
+def test_fills_that_are_told_apart_come_out_with_their_orders() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(1)
+        for what in ("new", "fill", "fill", "cancel"):
+            await world.live(apart(world.happen("BTCUSDT", 1, what))[::-1])
+        await trio.sleep(1)
+
+    world = play(script, source=APART)
+    check_complete(world.updates, world.truth)
+    assert {update.source for update in world.updates} == {"stream"}
+    assert world.phases == ["connecting", "reconciling", "live"]
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_one_that_comes_without_the_other_is_asked_for(kept: int) -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.live(apart(world.happen("BTCUSDT", 1, "new")))
+        await trio.sleep(20)
+        await world.live([apart(world.happen("BTCUSDT", 1, "fill"))[kept]])
+        await trio.sleep(2)
+        assert world.phases[-1] == "live"
+        await trio.sleep(3)
+
+    world = play(script, source=APART)
+    check_complete(world.updates, world.truth)
+    assert world.phases == ["connecting", "reconciling", "live", "reconciling", "live"]
+    assert world.updates[-1].source == "reconcile"
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("happen"),
+            st.sampled_from(["BTCUSDT", "ETHUSDT"]),
+            st.integers(1, 4),
+            st.sampled_from(["new", "fill", "fill", "cancel"]),
+            st.sets(st.integers(0, 1)),
+        ),
+        st.sampled_from([("open",), ("take over",), ("lost",), ("crash",), ("down",), ("limit",), ("up",)]),
+        st.tuples(st.just("lag"), st.integers(0, 3)),
+        st.tuples(st.just("wait"), st.floats(0, 20)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps)
+def test_whatever_happens_to_fills_told_apart_is_accounted_for(plan: list[tuple[Any, ...]]) -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(0.5)
+        for step in plan:
+            match step:
+                case ("happen", symbol, number, what, kept):
+                    new = apart(world.happen(symbol, number + 10 * int(trio.current_time() // 30), what))
+                    await world.live([item for place, item in enumerate(new) if place in kept])
+                case ("open",):
+                    await world.tell(Lost(world.session, "x"))
+                    await world.open()
+                case ("take over",):
+                    await world.open()
+                case ("lost",):
+                    await world.tell(Lost(world.session, "x"))
+                case ("crash",):
+                    world.running.mailbox(world.bombs).send_nowait(3)
+                case ("down",):
+                    world.trouble = httpx.ConnectError("no route")
+                case ("limit",):
+                    world.trouble = httpx.Response(429, headers={"retry-after": "5"})
+                case ("up",):
+                    world.trouble = None
+                case ("lag", count):
+                    world.lag = count
+                case ("wait", seconds):
+                    await trio.sleep(seconds)
+        world.trouble, world.lag = None, 0
+        # What crashed has no connection any more: the group would have opened another.
+        await trio.sleep(70)
+        await world.open()
+        await trio.sleep(700)
+
+    world = play(script, source=APART)
+    check_complete(world.updates, world.truth)
+    assert world.states[-1] is True
+
+
+# Restarts of the process ---------------------------------------------------------------------------------------
+
+
+def lives(path: Path, *scripts: Callable[[World], Awaitable[None]]) -> tuple[World, list[list[Any]]]:
+    """Run one process after the other against the same venue; return what each was told."""
+    world = World()
+    told: list[list[Any]] = []
+
+    async def main() -> None:
+        for script in scripts:
+            async with trio.open_nursery() as nursery:
+                running = world.running = Running(world.tree(store=path), 1)
+                world.out = []
+                told.append(world.out)
+                async with running.opened():
+                    nursery.start_soon(drain, running.mailbox(world.outbox), world.out)
+                    nursery.start_soon(drain, running.mailbox(world.control), world.orders)
+                    await script(world)
+                nursery.cancel_scope.cancel()
+            await trio.sleep(100)
+
+    # Threads take real time, and a clock that jumps does not wait for them.
+    threads = trio.to_thread.run_sync
+
+    async def at_once(job: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return job(*arguments)
+
+    trio.to_thread.run_sync = at_once  # type: ignore[assignment]
+    try:
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    finally:
+        trio.to_thread.run_sync = threads
+    return world, told
+
+
+def test_what_fills_while_no_process_runs_is_told_by_the_next_and_nothing_twice(tmp_path: Path) -> None:
+    async def before(world: World) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await world.live(world.happen("BTCUSDT", 1, "fill"))
+        await world.live(world.happen("ETHUSDT", 2, "new"))
+        await world.live(world.happen("ETHUSDT", 2, "cancel"))
+        await trio.sleep(10)
+        world.happen("BTCUSDT", 1, "fill")
+        world.happen("BTCUSDT", 3, "new")
+
+    async def after(world: World) -> None:
+        await world.open()
+        await trio.sleep(10)
+
+    world, (first, second) = lives(tmp_path / "f", before, after)
+    updates = [item for item in second if isinstance(item, OrderUpdate)]
+    assert [(u.order_id, u.status, u.filled, u.fill and u.fill.id) for u in updates] == [
+        # What it has, for a bot that remembers nothing; then what has happened.
+        (1, "partially_filled", 1, None),
+        (1, "partially_filled", 2, 2),
+        (3, "new", 0, None),
+    ]
+    fills = [item.fill.id for item in [*first, *second] if isinstance(item, OrderUpdate) and item.fill]
+    assert fills == [fill.id for fill in world.truth.fills]
+
+
+def test_a_store_that_cannot_be_read_is_told_and_the_account_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.mkdir()
+
+    async def script(world: World) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(10)
+        facts = world.running.status().children[1].facts
+        assert facts is not None
+        assert facts["store_trouble"]
+
+    _, (told,) = lives(path, script)
+    assert [item.state for item in told if isinstance(item, AccountState)][-1] == "live"
