@@ -31,11 +31,14 @@ from ._book import NoSnapshot as NoSnapshot
 from ._book import StaleBook as StaleBook
 from ._errors import ActorError as ActorError
 from ._errors import BadFrame as BadFrame
+from ._errors import ClockOff as ClockOff
 from ._errors import ConnectFailed as ConnectFailed
 from ._errors import HttpFailure as HttpFailure
 from ._errors import Inconsistent as Inconsistent
+from ._errors import KeyGone as KeyGone
 from ._errors import KeyTimeout as KeyTimeout
 from ._errors import MuteFeed as MuteFeed
+from ._errors import NoSuchOrder as NoSuchOrder
 from ._errors import PongTimeout as PongTimeout
 from ._errors import RateLimited as RateLimited
 from ._errors import SecretMissing as SecretMissing
@@ -47,8 +50,10 @@ from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
 from ._failover import Explanation as Explanation
 from ._failover import SourceReport as SourceReport
+from ._liveness import Liveness as Liveness
 from ._quotes import quote_key as quote_key
 from ._records import AccountItem as AccountItem
+from ._records import AccountPhase as AccountPhase
 from ._records import AccountState as AccountState
 from ._records import BestItem as BestItem
 from ._records import Blind as Blind
@@ -58,6 +63,7 @@ from ._records import FeedItem as FeedItem
 from ._records import FeedState as FeedState
 from ._records import Fill as Fill
 from ._records import Gap as Gap
+from ._records import OrderId as OrderId
 from ._records import OrderStatus as OrderStatus
 from ._records import OrderUpdate as OrderUpdate
 from ._records import Quote as Quote
@@ -92,6 +98,7 @@ from .ops._webhook import webhook as webhook
 
 __all__ = [
     "AccountItem",
+    "AccountPhase",
     "AccountState",
     "ActorError",
     "AlertRules",
@@ -102,6 +109,7 @@ __all__ = [
     "BookError",
     "BookItem",
     "BookUpdate",
+    "ClockOff",
     "ConnectFailed",
     "CrossedBook",
     "Explanation",
@@ -113,10 +121,14 @@ __all__ = [
     "Gap",
     "HttpFailure",
     "Inconsistent",
+    "KeyGone",
     "KeyTimeout",
+    "Liveness",
     "MissedUpdate",
     "MuteFeed",
     "NoSnapshot",
+    "NoSuchOrder",
+    "OrderId",
     "OrderStatus",
     "OrderUpdate",
     "PongTimeout",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors import _reconcile
 from actors._errors import Inconsistent
-from actors._reconcile import Book, OrderReport, beginning, differences, judge
+from actors._reconcile import Book, OrderReport, beginning, differences, judge, present
 from actors._records import CLOSED, Fill, OrderStatus, OrderUpdate
 
 NEVER = 10**15
@@ -309,3 +309,137 @@ def test_open_orders_are_listed_by_symbol() -> None:
     assert book.open_orders("BTCUSDT") == [("BTCUSDT", 1)]
     assert book.open_orders("ETHUSDT") == [("ETHUSDT", 3)]
     assert book.open_orders() == [("BTCUSDT", 1), ("ETHUSDT", 3)]
+
+
+# Races of reconciling while live (peers.md, nautilus PR#4991) --------------------------------------------------
+
+
+@given(moves, st.data())
+def test_ids_that_are_text_and_do_not_rise_change_nothing(
+    plan: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    truth = history(plan)
+    names = data.draw(st.permutations([f"{number:x}" for number in range(100, 140)]))
+
+    def spelled(fill: Fill) -> Fill:
+        return attrs.evolve(fill, order_id=f"o{fill.order_id}", id=names[int(fill.id) - 1])
+
+    truth.fills = [spelled(fill) for fill in truth.fills]
+    truth.orders = {
+        (key[0], key[1]): attrs.evolve(report, order_id=f"o{report.order_id}") for key, report in truth.orders.items()
+    }
+    truth.events = [
+        attrs.evolve(e, order_id=f"o{e.order_id}", fill=None if e.fill is None else spelled(e.fill))
+        for e in truth.events
+    ]
+    book = Book()
+    out = play(book, [event for event in truth.events if data.draw(st.booleans())])
+    out += absorb(book, reconcile(book, truth))
+    assert sorted(str(u.fill.id) for u in out if u.fill) == sorted(str(fill.id) for fill in truth.fills)
+    assert reconcile(book, truth) == []
+    assert play(book, truth.events) == []
+
+
+@given(moves, st.data())
+def test_a_fill_that_is_replayed_after_it_was_reconciled_is_no_news(
+    plan: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    truth = history(plan)
+    book = Book()
+    absorb(book, reconcile(book, truth))
+    for event in data.draw(st.permutations(truth.events)):
+        assert judge(book, event) == "repeated", "in whatever order the venue says it again"
+
+
+def test_a_cancellation_that_overtakes_a_fill_is_set_right_by_asking() -> None:
+    truth = history([("BTCUSDT", 1, what) for what in ("new", "fill", "fill", "cancel")])
+    new, first, second, cancel = truth.events
+    book = Book()
+    out = play(book, [new, first])
+    assert judge(book, cancel) == "incomplete", "it says that more was filled than was told"
+    out += absorb(book, reconcile(book, truth))
+    assert [judge(book, event) for event in (cancel, second)] == ["repeated", "repeated"]
+    check_complete(out, truth)
+
+
+def test_an_order_that_is_made_while_rest_is_asked_is_told_once() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 2, "new"), ("BTCUSDT", 2, "fill")])
+    before = history([("BTCUSDT", 1, "new")])
+    for orders, fills in ((before.orders, truth.fills), (truth.orders, []), (truth.orders, truth.fills)):
+        # It is in neither answer, in the fills only, in both; or the fills are older than the orders.
+        book = Book()
+        out = []
+        try:
+            found = differences(
+                book, orders.values(), fills, venue="v", account="a", received=0, live_from=before.time + 1
+            )
+        except Inconsistent:
+            found = reconcile(book, truth)
+        out += absorb(book, found)
+        out += play(book, truth.events)
+        check_complete(out, truth)
+
+
+def test_an_order_that_is_replaced_by_another_keeps_its_own_end() -> None:
+    # Where amending makes a new order, the client's id goes on to it; what is said about the old one stays its own.
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 2, "new"), ("BTCUSDT", 1, "cancel"), ("BTCUSDT", 2, "fill")])
+    book = Book()
+    out = play(book, [truth.events[0], truth.events[1], truth.events[3]])
+    out += absorb(book, reconcile(book, truth))
+    assert [(u.order_id, u.status) for u in out if u.source == "reconcile"] == [(1, "canceled")]
+    check_complete(out, truth)
+
+
+@pytest.mark.parametrize("end", ["filled", "canceled", "expired", "rejected"])
+def test_an_end_that_is_told_again_is_no_news_whatever_it_says(end: OrderStatus) -> None:
+    truth = history([("BTCUSDT", 1, what) for what in ("new", "fill", "fill", "fill", "fill")])
+    book = Book()
+    play(book, truth.events)
+    late = attrs.evolve(truth.events[-1], status=end, fill=None, time=truth.time + 100)
+    assert judge(book, late) == "repeated"
+
+
+def test_an_order_whose_beginning_the_stream_leaves_out_is_told_from_its_beginning() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "cancel")])
+    book = Book()
+    out = play(book, truth.events[1:])
+    assert [(u.status, u.filled) for u in out] == [
+        ("new", Decimal(0)),
+        ("partially_filled", Decimal(1)),
+        ("canceled", Decimal(1)),
+    ]
+    check_complete(out, truth)
+    assert judge(book, truth.events[0]) == "repeated", "should it come late after all"
+
+
+def test_what_ended_before_the_history_is_not_told() -> None:
+    truth = history([("BTCUSDT", 1, what) for what in ("new", "fill", "cancel")])
+    book = Book()
+    book.since = truth.time + 1
+    assert reconcile(book, truth) == []
+
+
+def test_each_time_is_asked_about_twice() -> None:
+    book = Book()
+    book.since = 5_000
+    asked = []
+    for began in (10_000, 60_000, 120_000, 180_000):
+        asked.append(book.asks_since("BTCUSDT"))
+        book.reconciled("BTCUSDT", began)
+    assert asked == [5_000, 5_000, 5_000, 50_000], "from the last but one, and a margin"
+    assert book.asks_since("ETHUSDT") == 5_000, "of a symbol that comes later, from the beginning"
+
+
+def test_orders_of_an_earlier_process_are_told_as_they_are() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("ETHUSDT", 2, "new"), ("ETHUSDT", 2, "cancel")])
+    book = Book()
+    play(book, truth.events)
+    [update] = present(book, "v", "a", 7)
+    assert (update.order_id, update.status, update.filled, update.fill, update.source) == (
+        1,
+        "partially_filled",
+        Decimal(1),
+        None,
+        "reconcile",
+    )
+    assert judge(book, update) == "repeated"
