@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors._book_sync import BookSync
 from actors._continuity import Missing
-from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from actors._errors import BadFrame, ClockOff, HttpFailure, RateLimited, UnknownOutcome
 from actors._session import Session
 from actors._source import (
     Acknowledged,
@@ -341,7 +341,7 @@ def test_answers_that_are_none_are_a_bad_frame(body: bytes) -> None:
         (200, "50011", RateLimited),
         (429, "50013", RateLimited),
         (200, "50004", UnknownOutcome),
-        (401, "50102", Unauthorized),
+        (401, "50102", ClockOff),
         (503, "50001", UnknownOutcome),
         (200, "51001", HttpFailure),
         (400, "51000", HttpFailure),
