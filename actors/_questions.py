@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import attrs
 
@@ -10,9 +11,13 @@ from supervisor import Me
 
 from ._account_source import AccountSource
 from ._inquiring import Inquirer
-from ._reconcile import Book, OrderKey, OrderReport
+from ._reconcile import Book, OrderKey, OrderReport, lacking
 from ._records import Fill
 from ._venue_clock import VenueClock
+
+FORGOTTEN_AFTER: Final = 24 * 3600 * 1000
+"""Milliseconds after the last news of an order. What is neither open nor known to the venue then has ended without a fill:
+Binance forgets such orders after three days (USD-M "Query Order", 2026-05-28)."""
 
 
 @attrs.frozen
@@ -52,10 +57,18 @@ async def ask_everything(
         found: dict[OrderKey, OrderReport] = {}
         _merge(found, await inquirer.inquire(source.orders(symbol, since, max(since, clock.now()))))
         _merge(found, await inquirer.inquire(source.open_orders(symbol)))
-        await _complete(source, inquirer, me, found, book.open_orders(symbol))
+        known = book.open_orders(symbol)
+        await _complete(source, inquirer, me, found, known)
+        for key in known:
+            if key not in found and (ended := _forgotten(book, key, clock.now())) is not None:
+                me.note("order_forgotten", symbol=key[0], order=key[1])
+                found[key] = ended
         mine = await inquirer.inquire(source.fills(symbol, since, max(since, clock.now())))
         new = [fill for fill in mine if fill.time >= since and not book.has_fill(fill)]
         await _complete(source, inquirer, me, found, dict.fromkeys((fill.symbol, fill.order_id) for fill in new))
+        for lacks, earlier in lacking(book, found.values(), mine).items():
+            if earlier < since:
+                mine += await inquirer.inquire(source.fills(lacks, earlier, since))
         orders += found.values()
         fills += mine
     return Answers(began, symbols, orders, fills)
@@ -73,6 +86,26 @@ async def _complete(
             me.note("order_unknown", symbol=key[0], order=key[1])
         else:
             _merge(found, [report])
+
+
+def _forgotten(book: Book, key: OrderKey, now: int) -> OrderReport | None:
+    """Return the end of an order that is not open and that the venue does not know any more; None: it may come back."""
+    known = book.orders[key]
+    if now - known.time < FORGOTTEN_AFTER:
+        return None
+    return OrderReport(
+        symbol=key[0],
+        order_id=key[1],
+        client_id=known.client_id,
+        side=known.side,
+        type=known.type,
+        status="canceled",
+        price=known.price,
+        quantity=known.quantity,
+        filled=known.filled,
+        created=known.time,
+        updated=now,
+    )
 
 
 def _merge(found: dict[OrderKey, OrderReport], reports: Iterable[OrderReport]) -> None:

@@ -24,9 +24,9 @@ FILLS_KEPT: Final = 10_000
 """Fills remembered per symbol. Those that are not newer than the newest one forgotten count as delivered."""
 CLOSED_KEPT: Final = 10_000
 """Closed orders remembered per account. Unknown ones that ended no later than the last one forgotten are no news."""
-MARGIN: Final = 10_000
-"""Milliseconds by which each reconciliation asks further back than it should have to: answers lag behind the stream, and
-a venue's machines do not agree on the time."""
+MARGIN: Final = 60_000
+"""Milliseconds by which each reconciliation asks further back than it should have to: by so much answers may lag behind
+the stream, time after time, without anything being lost. Venues promise nothing about it."""
 
 OrderKey: TypeAlias = tuple[str, OrderId]
 """Symbol and order id: ids are unique per symbol only."""
@@ -278,6 +278,28 @@ def beginning(book: Book, update: OrderUpdate) -> OrderUpdate | None:
     if book.get((update.symbol, update.order_id)) is not None or update.status in ("new", "rejected"):
         return None
     return attrs.evolve(update, status="new", filled=Decimal(0), fill=None)
+
+
+def lacking(book: Book, orders: Iterable[OrderReport], fills: Iterable[Fill]) -> dict[str, int]:
+    """Return, by symbol, from when on fills must be asked for again: an order has more than the fills there are.
+
+    That happens where an answer about fills lagged behind for longer than anybody expects, and the time from which they
+    are asked for has gone on.
+    """
+    new: dict[OrderKey, Decimal] = {}
+    for fill in fills:
+        if not book.has_fill(fill):
+            key = (fill.symbol, fill.order_id)
+            new[key] = new.get(key, Decimal(0)) + fill.quantity
+    since: dict[str, int] = {}
+    for report in orders:
+        known = book.get(report.key)
+        if known is None and report.created < (book.since or 0):
+            continue
+        filled, time = (Decimal(0), report.created) if known is None else (known.filled, known.time)
+        if report.filled > filled + new.get(report.key, Decimal(0)):
+            since[report.symbol] = min(since.get(report.symbol, time), time)
+    return {symbol: max(book.since or 0, time - MARGIN) for symbol, time in since.items()}
 
 
 def differences(

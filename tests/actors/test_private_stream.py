@@ -51,6 +51,7 @@ class World:
     def __init__(self) -> None:
         self.truth = Truth()
         self.snapshots: list[tuple[dict[Any, Any], list[Any]]] = [({}, [])]
+        self.happened: list[float] = []
         self.lag = 0
         self.trouble: Exception | httpx.Response | None = None
         self.troubled = ""
@@ -87,6 +88,7 @@ class World:
         new = [attrs.evolve(event, venue="binance-usdm", account="main") for event in self.truth.events[before:]]
         for _ in new:
             self.snapshots.append((dict(self.truth.orders), list(self.truth.fills)))
+            self.happened.append(trio.current_time())
         return new
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -102,7 +104,9 @@ class World:
         fields = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         if abs(int(fields["timestamp"]) - self.now() - self.clock_error) > 1000:
             return reply({"code": -1021, "msg": "Timestamp"}, 400)
-        orders, fills = self.snapshots[max(0, len(self.snapshots) - 1 - self.lag)]
+        # It lags by some events, and by no more than half a minute.
+        seen = sum(at <= trio.current_time() - 30 for at in self.happened)
+        orders, fills = self.snapshots[max(0, seen, len(self.snapshots) - 1 - self.lag)]
         rows = [order_row(order) for order in orders.values() if order.symbol == fields.get("symbol", order.symbol)]
         rows.sort(key=lambda row: row["orderId"])
         if path == "/fapi/v1/openOrders":
@@ -154,6 +158,16 @@ class World:
     async def live(self, updates: list[OrderUpdate]) -> None:
         if updates:
             await self.tell(Batch(updates))
+
+    async def finish(self) -> None:
+        """Let everything be well again, and long enough for it to be found out."""
+        self.trouble, self.lag = None, 0
+        # What crashed has no connection any more, and what is mute is to get another: the group would see to both.
+        await trio.sleep(70)
+        for _ in range(2):
+            await self.tell(Lost(self.session, "x"))
+            await self.open()
+            await trio.sleep(400)
 
     @property
     def updates(self) -> list[OrderUpdate]:
@@ -495,11 +509,7 @@ def test_whatever_happens_every_update_is_accounted_for(plan: list[tuple[object,
                     await trio.sleep(seconds)
                 case ("cancel", int(later)):
                     world.running.mailbox(world.bombs).send_nowait(later)
-        world.trouble, world.lag = None, 0
-        # What crashed has no connection any more: the group would have opened another.
-        await trio.sleep(70)
-        await world.open()
-        await trio.sleep(400)
+        await world.finish()
 
     world = play(script)
     check_complete(world.updates, world.truth)

@@ -231,6 +231,21 @@ def test_what_rest_tells_late_about_the_time_before_the_connection_is_no_reason_
     check_complete(world.updates, world.truth)
 
 
+def test_an_order_that_the_venue_has_forgotten_has_ended() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(1)
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(20)
+        world.snapshots, world.happened = [({}, [])], []
+        await trio.sleep(12 * 3600)
+        assert [u.status for u in world.updates] == ["new"], "it may be a copy that lags"
+        await trio.sleep(13 * 3600)
+
+    world = play(script)
+    assert [(u.status, u.source) for u in world.updates] == [("new", "stream"), ("canceled", "reconcile")]
+
+
 def test_a_machine_whose_clock_is_off_still_signs_and_it_is_told() -> None:
     async def script(world: World) -> None:
         await world.open()
@@ -362,11 +377,7 @@ def test_whatever_happens_to_fills_told_apart_is_accounted_for(plan: list[tuple[
                     world.lag = count
                 case ("wait", seconds):
                     await trio.sleep(seconds)
-        world.trouble, world.lag = None, 0
-        # What crashed has no connection any more: the group would have opened another.
-        await trio.sleep(70)
-        await world.open()
-        await trio.sleep(700)
+        await world.finish()
 
     world = play(script, source=APART)
     check_complete(world.updates, world.truth)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors import _reconcile
 from actors._errors import Inconsistent
-from actors._reconcile import Book, OrderReport, beginning, differences, judge, present
+from actors._reconcile import MARGIN, Book, OrderReport, beginning, differences, judge, lacking, present
 from actors._records import CLOSED, Fill, OrderStatus, OrderUpdate
 
 NEVER = 10**15
@@ -423,11 +423,24 @@ def test_each_time_is_asked_about_twice() -> None:
     book = Book()
     book.since = 5_000
     asked = []
-    for began in (10_000, 60_000, 120_000, 180_000):
+    for began in (10_000, 100_000, 200_000, 300_000):
         asked.append(book.asks_since("BTCUSDT"))
         book.reconciled("BTCUSDT", began)
-    assert asked == [5_000, 5_000, 5_000, 50_000], "from the last but one, and a margin"
+    assert asked == [5_000, 5_000, 5_000, 100_000 - MARGIN], "from the last but one, and a margin"
     assert book.asks_since("ETHUSDT") == 5_000, "of a symbol that comes later, from the beginning"
+
+
+def test_an_order_that_has_more_than_its_fills_has_them_asked_for_from_its_last_update_on() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill")])
+    book = Book()
+    play(book, truth.events[:2])
+    orders = list(truth.orders.values())
+    assert lacking(book, orders, truth.fills) == {}
+    assert lacking(book, orders, truth.fills[:1]) == {"BTCUSDT": max(0, truth.events[1].time - MARGIN)}
+    assert lacking(Book(), orders, []) == {"BTCUSDT": max(0, orders[0].created - MARGIN)}
+    late = Book()
+    late.since = truth.time
+    assert lacking(late, orders, []) == {}, "what was filled before the history is not looked for"
 
 
 def test_orders_of_an_earlier_process_are_told_as_they_are() -> None:
