@@ -26,6 +26,7 @@ NOTES: Final[Mapping[str, LogLevel]] = {
     "pong": "debug",
     "key_extended": "debug",
     # The bot deals with it, or it costs data that is named.
+    "account_store_moved_aside": "warning",
     "bad_symbol": "warning",
     "book_broken": "warning",
     "cancel_all_not_armed": "warning",
@@ -54,6 +55,7 @@ NOTES: Final[Mapping[str, LogLevel]] = {
     "unknown_symbol": "warning",
     "unpaired": "warning",
     # Somebody must do something, or would not learn that somebody must.
+    "account_store_trouble": "error",
     "alert_channel_trouble": "error",
     "alert_lost": "error",
     "alert_undelivered": "error",
