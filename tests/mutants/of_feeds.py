@@ -218,8 +218,8 @@ BUGS = (
         "a venue's notice that it will close is not heard",
         "serverShutdown is in two of twenty libraries (facts: peers, 1.4)",
         "actors/_link.py",
-        "                self.closing = self.closing or control.reason\n",
-        "",
+        "                self._announce(control.reason, over=False)\n",
+        "                pass\n",
         (_T + "test_connection_rotation.py", _T + "test_rotation.py"),
     ),
     Bug(
