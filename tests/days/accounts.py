@@ -13,6 +13,9 @@ from actors import AccountItem, Secret, Venue
 from actors.simulator import OrderEvent, TrueRecord
 from supervisor import Mailbox, Supervisor
 
+RECONCILE_EVERY = 60.0
+"""Seconds between two reconciliations while nothing is interrupted."""
+
 
 @attrs.frozen
 class Holding:
@@ -47,6 +50,7 @@ def accounts_of(holdings: Sequence[Holding], at: Mapping[str, Venue], out: Mailb
             secret=Secret.literal(holding.secret),
             symbols=holding.symbols,
             out=out,
+            reconcile_every=RECONCILE_EVERY,
         )
         for holding in holdings
     ]

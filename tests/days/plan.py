@@ -290,10 +290,17 @@ def draw(seed: int, seconds: float, faults: int, venues: Sequence[str], accounts
             at = random.uniform(0.01, 0.95) * seconds
         [incident] = random.choices(incidents, weights)
         found = incident(random, place)
-        drawn += [(min(round(at + after, 3), seconds), what) for after, what in found]
+        drawn += [_within(seconds, min(round(at + after, 3), seconds), what) for after, what in found]
     del drawn[faults:]
     drawn.sort(key=lambda entry: entry[0])
     return [Entry(number, at, what) for number, (at, what) in enumerate(drawn)]
+
+
+def _within(seconds: float, at: float, what: Action) -> tuple[float, Action]:
+    """Return an entry that is over soon after the end of the day."""
+    if isinstance(what, Fault) and at + what.duration > seconds + 10.0:
+        what = attrs.evolve(what, duration=round(seconds + 10.0 - at, 3))
+    return at, what
 
 
 def load(seed: int, hour: int) -> float:
