@@ -44,6 +44,8 @@ DELAYS: Final = (0.25, 0.5, 1.0, 2.0)
 """Seconds between them."""
 HELD: Final = 10_000
 """Live updates that are kept while there is no connection to reconcile; older ones are found by REST."""
+FAREWELL: Final = 2.0
+"""Seconds for telling the bot, before it ends by a failure, that the account is not live."""
 PAGES: Final = 1000
 """Most pages of one answer: a venue that pages in circles must not keep us for ever."""
 
@@ -97,7 +99,13 @@ class PrivateStream:
         async with open_http(
             self.rest, self.source.failure, hold=kept(self.hold, Hold), transport=self.transport
         ) as http:
-            await _Delivery(self, me, http).run()
+            delivery = _Delivery(self, me, http)
+            try:
+                await delivery.run()
+            except Exception as error:
+                # Who is parked says nothing more: the bot must not go on with what it believed last.
+                await delivery.fail(error)
+                raise
 
 
 class _Delivery:
@@ -142,6 +150,11 @@ class _Delivery:
                 continue
             for message in messages:
                 await self._take(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Say that the account is not live, if there is room for it in time."""
+        with trio.move_on_after(FAREWELL):
+            await self._say(live=False, reason=f"{type(error).__name__}: {error}")
 
     async def _take(self, message: Inflow[OrderUpdate]) -> None:
         if isinstance(message, Batch):
