@@ -21,6 +21,8 @@ HEALTH = 8080
 """Port of the health endpoint."""
 SILENCE = 10.0
 """Seconds: the declared silence of every feed."""
+QUIET = 90.0
+"""Seconds for which the market of the failover can be silent by nature: at night there is a trade in ten seconds."""
 BEAT_EVERY = 30.0
 """Seconds between two heartbeats."""
 DEPTH = 10
@@ -216,7 +218,7 @@ def build(network: Network, journals: list[Journal], ledger: Path, holdings: Seq
                 for name, changes in zip(PRODUCTS, boxes.changes, strict=True)
             ),
             *(at[name].quotes(symbols[name], out=boxes.quotes, silence=SILENCE) for name in QUOTES),
-            actors.best_feed("best", sources, out=boxes.best, stale_after=SILENCE),
+            actors.best_feed("best", sources, out=boxes.best, stale_after=QUIET),
             *accounts_of(holdings, at, boxes.orders),
         ],
         limit=Limit(1000, 60.0),

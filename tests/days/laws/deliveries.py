@@ -44,7 +44,8 @@ def deliveries(evidence: Evidence, life: Life) -> list[Delivery]:
     found = []
     for (venue, symbol), log in evidence.record.trades.items():
         items = tuple((at, item) for at, item in life.journal.trades if (item.venue, item.symbol) == (venue, symbol))
-        published = [trade for trade in log if trade.at <= life.stopped]
+        # Until the last child has ended something may still come.
+        published = [trade for trade in log if trade.at <= life.ended]
         found.append(_delivery(life, venue, items, published))
     return found
 
@@ -67,7 +68,12 @@ def _delivery(
                 owed = next((place for place, trade in enumerate(published) if trade.at > at), len(published))
                 first = passed = owed
         elif isinstance(item, Gap):
-            gap_at = at
+            if item.before_id in places and item.after_id in places and places[item.before_id] < passed:
+                # A loss that was found later.
+                hole = slice(places[item.after_id] + 1, places[item.before_id])
+                settled[hole] = [min(at, before) for before in settled[hole]]
+            else:
+                gap_at = at
         else:
             low, high = places.get(item.first_id), places.get(item.id)
             if low is None or high is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..bot import SILENCE
+from ..bot import PRODUCTS, SILENCE
 from ..evidence import Breach, Evidence
 from .deliveries import Delivery, deliveries
 from .told import Windows, rest_trouble, windows
@@ -13,6 +13,8 @@ ASKING = 6.0
 """Seconds on top of the declared silence: for asking the venue, the grace, and the answer."""
 GIVE_UP = 3
 """Times the silence, when the venue cannot be asked."""
+AUDIT = 45.0
+"""Seconds on top of that where ids prove nothing: a loss in the middle of a stream shows when lists are compared."""
 TOGETHER = 0.001
 """Seconds."""
 ECHO = 240.0
@@ -35,6 +37,9 @@ def overdue(evidence: Evidence, delivery: Delivery) -> Iterator[tuple[float, flo
     """Yield the stretches in which a trade was overdue: from when it was due to when it came."""
     excused = windows(evidence.happened, venue=delivery.venue)
     trouble = rest_trouble(evidence, delivery.venue)
+    dense = PRODUCTS[delivery.venue][2]
+    if not dense:
+        excused = Windows(excused.spans + trouble.spans)
     # A strategy that has failed takes nothing for a moment.
     pauses = Windows(tuple((at, at + 2.5) for at in delivery.life.journal.booms))
     for trade, came in zip(delivery.published, delivery.settled, strict=True):
@@ -42,6 +47,7 @@ def overdue(evidence: Evidence, delivery: Delivery) -> Iterator[tuple[float, flo
             continue
         asked = trouble.touches(trade.at - SILENCE, trade.at + SILENCE + ASKING)
         allowed = (GIVE_UP * SILENCE if asked else SILENCE) + ASKING + pauses.overlap(trade.at, trade.at + SILENCE)
+        allowed += 0.0 if dense else AUDIT
         due = excused.later(trade.at, allowed)
         # That it is live again is told together with what was missing, and not before.
         end = min(came, delivery.life.stopped) - TOGETHER

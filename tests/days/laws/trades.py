@@ -13,7 +13,8 @@ from ...faults.judge import judge
 from ..bot import PRODUCTS, SILENCE
 from ..evidence import Breach, Evidence, Life
 from .deliveries import Delivery, deliveries
-from .told import rest_trouble, windows
+from .silence import AUDIT
+from .told import Windows, rest_trouble, windows
 
 UNFINISHED = 3 * SILENCE + 15.0
 """Seconds: what is older than this when the process is asked to end has been delivered, or the feed says that it is not live."""
@@ -75,12 +76,16 @@ def _ending(evidence: Evidence, delivery: Delivery) -> Iterator[Breach]:
     """Nothing old is open at the end, unless the feed says so; on the last evening nothing at all."""
     life = delivery.life
     excused = windows(evidence.happened, venue=delivery.venue)
+    allowed = UNFINISHED
+    if not PRODUCTS[delivery.venue][2]:
+        allowed += AUDIT
+        excused = Windows(excused.spans + rest_trouble(evidence, delivery.venue).spans)
     for trade in delivery.open:
         if life.last:
             if trade.at < life.stopped - LAST:
                 yield Breach("L2", f"{_name(life, delivery.venue)}: trade {trade.id} never came", trade.at)
                 return
-        elif delivery.live.at(life.stopped) and excused.later(trade.at, UNFINISHED) < life.stopped:
+        elif delivery.live.at(life.stopped) and excused.later(trade.at, allowed) < life.stopped:
             yield Breach("L2", f"{_name(life, delivery.venue)}: trade {trade.id} did not come though live", trade.at)
             return
 
