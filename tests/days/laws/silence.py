@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..bot import PRODUCTS, SILENCE
 from ..evidence import Breach, Evidence
 from .deliveries import Delivery, deliveries
-from .told import Windows, rest_trouble, windows
+from .told import Windows, echo, rest_trouble, windows
 
 ASKING = 6.0
 """Seconds on top of the declared silence: for asking the venue, the grace, and the answer."""
@@ -56,8 +56,8 @@ def overdue(evidence: Evidence, delivery: Delivery) -> Iterator[tuple[float, flo
 
 
 def _false_alarms(evidence: Evidence) -> Iterator[Breach]:
-    causes = [at for at, _ in evidence.happened]
+    causes = [(at, at + echo(entry.what, ECHO)) for at, entry in evidence.happened]
     for life in evidence.lives:
         for event in life.trace.of("ended"):
-            if event.end.failed and not any(at <= event.at <= at + ECHO for at in causes):
+            if event.end.failed and not any(at <= event.at <= end for at, end in causes):
                 yield Breach("L4", f"life {life.number}: {event.path} failed without a cause: {event.end.summary()}", event.at)

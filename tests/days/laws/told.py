@@ -15,6 +15,9 @@ from ..plan import Entry, Freeze, SlowReader
 CATCH_UP = 30.0
 """Seconds after a slow network, or a sleep, in which what was held up may still arrive."""
 
+BYBIT_BAN = 600.0
+"""Seconds: its ban does not say how long it lasts, and so lasts as long as its documents say."""
+
 
 @attrs.define
 class Switch:
@@ -87,6 +90,17 @@ def windows(happened: Iterable[tuple[float, Entry]], *, venue: str | None = None
     return Windows(tuple(spans))
 
 
+def echo(what: object, seconds: float) -> float:
+    """Return for how long after its beginning something may still be felt.
+
+    Args:
+        what: An entry's.
+        seconds: For how long anything is.
+    """
+    banned = isinstance(what, Fault) and what.kind == "http_418" and (what.venue is None or what.venue.startswith("bybit"))
+    return seconds + (BYBIT_BAN if banned else 0.0)
+
+
 def rest_trouble(evidence: Evidence, venue: str) -> Windows:
     """Return when a venue could not be asked by REST, as far as the faults tell."""
     kinds = ("http_5xx", "http_429", "http_418", "mute", "half_open", "refuse", "slow", "maintenance", "clock_skew")
@@ -95,5 +109,5 @@ def rest_trouble(evidence: Evidence, venue: str) -> Windows:
         what = entry.what
         if isinstance(what, Fault) and what.venue in (None, venue) and what.kind in kinds:
             if what.surface == "rest" or what.kind in ("maintenance", "clock_skew"):
-                spans.append((at, at + what.duration + 1.0))
+                spans.append((at, at + echo(what if venue.startswith("bybit") else None, what.duration + 1.0)))
     return Windows(tuple(spans))

@@ -117,7 +117,8 @@ def _best(evidence: Evidence, life: Life) -> Iterator[Breach]:
             if low <= last.get(item.venue, -1):
                 yield Breach("L2", f"{name}: trade {item.id} of {item.venue} came again, or too late", at)
                 return
-            if expected is not None and low != expected and not gap:
+            # Where ids prove nothing a loss may be found when another source is followed already.
+            if expected is not None and low != expected and not gap and PRODUCTS[item.venue][2]:
                 yield Breach("L2", f"{name}: {low - expected} trades before {item.id} of {item.venue} are missing", at)
                 return
             last[item.venue], expected, gap = high, high + 1, False
