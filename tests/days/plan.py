@@ -19,6 +19,9 @@ from actors.simulator import Fault
 HOURS = 24
 """Of a day, however long it is: the load changes with each."""
 
+BYBIT_BAN = 600.0
+"""Seconds."""
+
 
 @attrs.frozen
 class Restart:
@@ -298,6 +301,9 @@ def draw(seed: int, seconds: float, faults: int, venues: Sequence[str], accounts
 
 def _within(seconds: float, at: float, what: Action) -> tuple[float, Action]:
     """Return an entry that is over soon after the end of the day."""
+    if isinstance(what, Fault) and what.kind == "http_418" and at > seconds - BYBIT_BAN:
+        # Bybit does not say how long a ban lasts; who keeps to its documents waits for ten minutes.
+        what = attrs.evolve(what, kind="http_429")
     if isinstance(what, Fault) and at + what.duration > seconds + 10.0:
         what = attrs.evolve(what, duration=round(seconds + 10.0 - at, 3))
     return at, what

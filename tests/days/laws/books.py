@@ -8,9 +8,11 @@ from decimal import Decimal
 
 from actors import FeedState
 from actors.simulator import BookState, Fault
+from actors.simulator.venues.bybit import _update
 
 from ..bot import DEPTH, SeenBook
 from ..evidence import Breach, Evidence
+from ..plan import Freeze
 from .told import Windows
 
 _Side = tuple[tuple[Decimal, Decimal], ...]
@@ -18,6 +20,9 @@ _Side = tuple[tuple[Decimal, Decimal], ...]
 
 NUMBERED_BY_TIME = "kucoin"
 """The numbers of its books are milliseconds of the venue's clock, in which more than one thing can happen."""
+
+COUNTED = "bybit"
+"""The numbers of its books count the changes."""
 
 
 def check(evidence: Evidence) -> Iterator[Breach]:
@@ -36,17 +41,24 @@ def _against_truth(evidence: Evidence, book: SeenBook, where: str) -> Iterator[B
     try:
         truth = list(_candidates(evidence, book))
     except KeyError:
-        return  # Longer ago than what the exchange remembers.
+        yield Breach("L2", f"{name} has a number that no change had: {book.sequence}", book.at)
+        return
     if truth and _sides(book.bids, book.asks) not in map(_state, truth):
         yield Breach("L2", f"{name} is not the exchange's at {book.sequence}", book.at)
 
 
 def _candidates(evidence: Evidence, book: SeenBook) -> Iterator[BookState]:
     history = evidence.record.books[book.venue, book.symbol]
+    if book.venue.startswith(COUNTED):
+        place = book.sequence - _update(0) - history.changes[0].count
+        if not -1 <= place < len(history.changes):
+            raise KeyError(book.sequence)
+        yield history.at(history.changes[place].last if place >= 0 else history.changes[0].first - 1)
+        return
     if book.venue != NUMBERED_BY_TIME:
         yield history.at(book.sequence)
         return
-    if _clock_off(evidence, book.venue).touches(book.at - 100.0, book.at):
+    if _clock_off(evidence, book.venue).touches(book.at - 60.0, book.at):
         return
     first = bisect_right(history.changes, book.sequence - 2, key=lambda change: change.time)
     last = bisect_right(history.changes, book.sequence + 1, key=lambda change: change.time)
@@ -55,11 +67,14 @@ def _candidates(evidence: Evidence, book: SeenBook) -> Iterator[BookState]:
 
 
 def _clock_off(evidence: Evidence, venue: str) -> Windows:
-    spans = [
-        (at, at + entry.what.duration)
-        for at, entry in evidence.happened
-        if isinstance(entry.what, Fault) and entry.what.kind == "clock_skew" and entry.what.venue in (None, venue)
-    ]
+    """Return when the venue's clock says nothing of its market: it is wrong, or both wake from a sleep."""
+    spans = []
+    for at, entry in evidence.happened:
+        what = entry.what
+        if isinstance(what, Freeze):
+            spans.append((at, at + what.seconds))
+        elif isinstance(what, Fault) and what.kind == "clock_skew" and what.venue in (None, venue):
+            spans.append((at, at + what.duration))
     return Windows(tuple(spans))
 
 

@@ -10,14 +10,10 @@ import attrs
 from actors.simulator import Fault
 
 from ..evidence import Evidence
-from ..plan import Entry, Freeze, SlowReader
+from ..plan import BYBIT_BAN, Entry, Freeze, SlowReader
 
 CATCH_UP = 30.0
 """Seconds after a slow network, or a sleep, in which what was held up may still arrive."""
-
-BYBIT_BAN = 600.0
-"""Seconds: its ban does not say how long it lasts, and so lasts as long as its documents say."""
-
 
 @attrs.define
 class Switch:
