@@ -142,20 +142,23 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Long runs of the properties: `nox -s simulate -- supervisor [--examples N]`; a failure prints how to repeat it.
+    """Whole bots through whole bad days: `-- --days N --seed S [--minutes M]`; `-- supervisor` for the supervisor's properties.
 
-    N is the number of examples of all properties together, which share it evenly.
+    `nox -s simulate -- supervisor [--examples N]`: N is the number of examples of all properties together, which share it
+    evenly. Whatever fails prints how to repeat it.
     """
-    known = {"supervisor": ("tests/properties", 6)}
-    kind, *rest = session.posargs or ["supervisor"]
-    if kind not in known or (rest and (len(rest) != 2 or rest[0] != "--examples" or not rest[1].isdecimal())):
-        session.error(f"usage: nox -s simulate -- [{'|'.join(known)}] [--examples N], not {' '.join(session.posargs)}")
-    folder, properties = known[kind]
+    if session.posargs[:1] != ["supervisor"]:
+        install(session, "tests")
+        run_of_tests(session, "tests.days", *session.posargs)
+        return
+    properties, rest = 6, session.posargs[1:]
+    if rest and (len(rest) != 2 or rest[0] != "--examples" or not rest[1].isdecimal()):
+        session.error(f"usage: nox -s simulate -- supervisor [--examples N], not {' '.join(session.posargs)}")
     examples = str(-(-int(rest[1] if rest else 10_000) // properties))
     install(session, "tests")
     session.run(
         "pytest",
-        folder,
+        "tests/properties",
         "--deselect=tests/properties/test_planted_bugs.py",
         "-o",
         "faulthandler_timeout=0",

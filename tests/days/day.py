@@ -15,7 +15,7 @@ import trio
 import trio.testing
 
 from actors.ops._ledger_reader import NoLedger, read_failures, read_runs
-from actors.simulator import Exchange, Fault, MemoryStream, Network, open_network
+from actors.simulator import Exchange, Fault, MemoryStream, open_network
 from supervisor import Running, Status, Supervisor
 from supervisor.testing import Trace, seeded_scheduler
 
@@ -152,7 +152,9 @@ class _Day:
             market.cancel("the day is over")
             await trio.sleep(STANDSTILL)
             process = self._now()
-            self._last_books = [seen(trio.current_time(), key[0], book) for key, book in process.journal.local.items() if book.live]
+            self._last_books = [
+                seen(trio.current_time(), key[0], book) for key, book in process.journal.local.items() if book.live
+            ]
             self._settled = trio.current_time()
             await self._end(killed=False, last=True)
             self._nursery.cancel_scope.cancel("the day is over")

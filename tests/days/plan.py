@@ -129,7 +129,9 @@ def _slow(random: Random, place: Place) -> Drawn:
 
 def _some(kind: str) -> Callable[..., Drawn]:
     def draw(random: Random, place: Place) -> Drawn:
-        return _on_stream(kind, timed=kind != "lost_subscription", share=round(random.uniform(0.1, 1.0), 2))(random, place)
+        return _on_stream(kind, timed=kind != "lost_subscription", share=round(random.uniform(0.1, 1.0), 2))(
+            random, place
+        )
 
     return draw
 
@@ -191,9 +193,14 @@ def _everything(random: Random, place: Place) -> Drawn:
     """The stream breaks while REST is down, comes back mute, and brings garbage."""
     venue, drawn = place.venue, Drawn()
     drawn += _on_rest(random.choice(("http_5xx", "http_429", "http_418", "half_open")))(random, place)
-    drawn += [(1.0, Fault("reset", venue=venue)), (2.0, Fault("mute", venue=venue, duration=_seconds(random, 2.0, 40.0)))]
+    drawn += [
+        (1.0, Fault("reset", venue=venue)),
+        (2.0, Fault("mute", venue=venue, duration=_seconds(random, 2.0, 40.0))),
+    ]
     drawn += [(round(random.uniform(3.0, 40.0), 3), Fault("garbage", venue=venue)) for _ in range(2)]
-    drawn.append((round(random.uniform(0.0, 20.0), 3), Fault("lost_ack", venue=venue, duration=_seconds(random, 1, 30))))
+    drawn.append(
+        (round(random.uniform(0.0, 20.0), 3), Fault("lost_ack", venue=venue, duration=_seconds(random, 1, 30)))
+    )
     if random.random() < 0.3:
         drawn.append((round(random.uniform(0.0, 30.0), 3), Bug()))
     return drawn
@@ -311,5 +318,30 @@ def _within(seconds: float, at: float, what: Action) -> tuple[float, Action]:
 
 def load(seed: int, hour: int) -> float:
     """Return how much is traded in an hour of a day, as a part of the average: a night, two rushes, and chance."""
-    shape = (0.15, 0.1, 0.1, 0.1, 0.15, 0.3, 0.6, 1.2, 2.2, 1.8, 1.2, 1.0, 0.9, 1.0, 1.8, 2.6, 2.2, 1.6, 1.2, 0.9, 0.8, 0.6, 0.4, 0.3)
+    shape = (
+        0.15,
+        0.1,
+        0.1,
+        0.1,
+        0.15,
+        0.3,
+        0.6,
+        1.2,
+        2.2,
+        1.8,
+        1.2,
+        1.0,
+        0.9,
+        1.0,
+        1.8,
+        2.6,
+        2.2,
+        1.6,
+        1.2,
+        0.9,
+        0.8,
+        0.6,
+        0.4,
+        0.3,
+    )
     return shape[hour % HOURS] * Random(f"{seed}/load/{hour}").uniform(0.5, 1.5)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from . import __main__ as command
+from . import runs
 from .day import Settings
 from .evidence import Breach
 from .plan import Entry
@@ -39,7 +39,7 @@ def test_two_processes_live_the_same_day_to_the_byte(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_another_seed_is_another_day() -> None:
-    first, other = (command.live(Settings(seed=seed, minutes=5, faults=5)) for seed in (1, 2))
+    first, other = (runs.live(Settings(seed=seed, minutes=5, faults=5)) for seed in (1, 2))
 
     assert first.breaches == other.breaches == ()
     assert first.summary.rpartition(" ")[2] != other.summary.rpartition(" ")[2]
@@ -49,13 +49,13 @@ def test_a_day_that_fails_says_how_to_repeat_it_and_what_it_needs(monkeypatch: p
     settings = Settings(seed=3, faults=40)
     needed = {5, 23}
 
-    def live(given: Settings) -> command.Report:
+    def live(given: Settings) -> runs.Report:
         numbers = {entry.number for entry in given.entries()}
         broken = (Breach("L2", f"{len(numbers)} missed"),) if needed <= numbers else (Breach("L7", "another one"),)
-        return command.Report(given, "", broken)
+        return runs.Report(given, "", broken)
 
-    monkeypatch.setattr(command, "live", live)
-    said = list(command._explain(live(settings), 200))
+    monkeypatch.setattr(runs, "live", live)
+    said = list(runs.explain(live(settings), 200))
 
     assert said[0] == "  L2: 40 missed"
     assert said[1] == f"  repeat with: {settings.command()}"

@@ -122,7 +122,11 @@ def test_a_trade_that_is_not_as_it_was_published_is_seen(clean: Evidence) -> Non
     life = longest(clean)
     place = places_of(life, "okx")[3]
     at, trade = life.journal.trades[place]
-    false = type("False", (), {name: getattr(trade, name) for name in ("venue", "symbol", "id", "first_id", "quantity", "side", "time")})()
+    false = type(
+        "False",
+        (),
+        {name: getattr(trade, name) for name in ("venue", "symbol", "id", "first_id", "quantity", "side", "time")},
+    )()
     false.price = trade.price + Decimal("0.01")
     life.journal.trades[place] = at, false
     assert "L2" in broken(clean)
@@ -141,7 +145,10 @@ def test_a_failover_that_loses_a_trade_or_hands_out_another_source_s_is_seen(cle
     place = next(
         place
         for place in range(5, len(best))
-        if all(getattr(best[near][1], "venue", "") == "binance" and hasattr(best[near][1], "price") for near in (place - 1, place, place + 1))
+        if all(
+            getattr(best[near][1], "venue", "") == "binance" and hasattr(best[near][1], "price")
+            for near in (place - 1, place, place + 1)
+        )
     )
     del best[place]
     assert "L2" in broken(clean)
@@ -275,7 +282,10 @@ def test_an_endpoint_that_says_well_while_it_is_dark_is_seen(clean: Evidence) ->
 
 def test_an_endpoint_that_says_ill_while_all_is_well_is_seen(clean: Evidence) -> None:
     polls = tuple(Poll(poll.at, 503, ("a mood",)) for poll in clean.polls)
-    assert any("a mood" in breach.what and "all is live" in breach.what for breach in breaches(attrs.evolve(clean, polls=polls)))
+    assert any(
+        "a mood" in breach.what and "all is live" in breach.what
+        for breach in breaches(attrs.evolve(clean, polls=polls))
+    )
 
 
 def test_a_heartbeat_that_is_missing_is_seen_and_so_is_a_false_one(clean: Evidence) -> None:

@@ -29,12 +29,12 @@ def check(evidence: Evidence) -> Iterator[Breach]:
     for life in evidence.lives:
         told = switches(evidence, life)
         polls = [poll for poll in evidence.polls if life.opened <= poll.at <= life.stopped]
-        late = Windows(
-            tuple(span for delivery in deliveries(evidence, life) for span in overdue(evidence, delivery))
-        )
+        late = Windows(tuple(span for delivery in deliveries(evidence, life) for span in overdue(evidence, delivery)))
         beats = [posted.at for posted in evidence.posted if posted.path == "/beats"]
         beats = [at for at in beats if life.opened <= at <= life.stopped]
-        for at, who in sorted([(p.at, "the endpoint") for p in polls if p.status == 200] + [(at, "a heartbeat") for at in beats]):
+        for at, who in sorted(
+            [(p.at, "the endpoint") for p in polls if p.status == 200] + [(at, "a heartbeat") for at in beats]
+        ):
             if excused.touches(at - MOMENT, at):
                 continue
             dark = [name for name, switch in told.items() if switch.never(at - MOMENT, at + MOMENT)]
@@ -88,21 +88,19 @@ def _false_sickness(evidence: Evidence, life: Life, told: dict[str, Switch], pol
 def _beats(evidence: Evidence, life: Life, polls: list[Poll], beats: list[float]) -> Iterator[Breach]:
     """While the endpoint says 200 there is a heartbeat in time."""
     nobody = windows(evidence.happened).spans + tuple(
-        (at, at + entry.what.seconds + BEAT_EVERY)
-        for at, entry in evidence.happened
-        if isinstance(entry.what, NoPost)
+        (at, at + entry.what.seconds + BEAT_EVERY) for at, entry in evidence.happened if isinstance(entry.what, NoPost)
     )
+    longest = BEAT_EVERY + 2 * LOOK
     since: float | None = None
     for poll in [*polls, Poll(life.stopped, None)]:
-        if poll.status == 200:
-            since = poll.at if since is None else since
-            longest = BEAT_EVERY + 2 * LOOK
-            if poll.at - since > longest and not Windows(nobody).touches(since, poll.at):
-                if not any(poll.at - longest <= at <= poll.at for at in beats):
-                    yield Breach("L7", f"life {life.number}: well since {since:.1f} s, and no heartbeat", poll.at)
-                    return
-        else:
+        if poll.status != 200:
             since = None
+            continue
+        since = poll.at if since is None else since
+        due = poll.at - since > longest and not Windows(nobody).touches(since, poll.at)
+        if due and not any(poll.at - longest <= at <= poll.at for at in beats):
+            yield Breach("L7", f"life {life.number}: well since {since:.1f} s, and no heartbeat", poll.at)
+            return
 
 
 def _parked(evidence: Evidence, life: Life) -> Iterator[Breach]:
@@ -113,7 +111,9 @@ def _parked(evidence: Evidence, life: Life) -> Iterator[Breach]:
         if event.decision.action != "park":
             continue
         until = event.at + ALERT
-        again = [other.at for other in life.trace.of("started", event.path) if event.at < other.at <= event.at + 3 * LOOK]
+        again = [
+            other.at for other in life.trace.of("started", event.path) if event.at < other.at <= event.at + 3 * LOOK
+        ]
         if again or until > life.stopped or Windows(tuple(nobody)).touches(event.at, until):
             continue
         if not any(event.at <= at <= until and event.path.encode() in body for at, body in alerts):

@@ -15,6 +15,8 @@ from .told import Switch, windows
 
 MOMENT = 0.5
 """Seconds that an event may have been on its way."""
+TOGETHER = 0.001
+"""Seconds: that it is live again is told together with what was missing, and not before."""
 STALE = RECONCILE_EVERY + 30.0
 """Seconds after which whatever a live account was not told by its stream was found by asking."""
 
@@ -47,11 +49,12 @@ def _check(
                 yield Breach("L3", f"{name}: fill {item.fill.id} never was", at)
             elif (item.fill.price, item.fill.quantity) != (Decimal(event.last_price), Decimal(event.last_quantity)):
                 yield Breach("L3", f"{name}: {item.fill} is not {event}", at)
-    yield from _views(evidence, name, holding, items, truth)
+    yield from _views(evidence, life.stopped, name, holding, items, truth)
 
 
 def _views(
     evidence: Evidence,
+    stopped: float,
     name: str,
     holding: Holding,
     items: Sequence[tuple[float, OrderUpdate | AccountState]],
@@ -76,14 +79,15 @@ def _views(
     if since is None:
         yield Breach("L3", f"{name}: it was never live")
         return
-    # What happened while it was live is told within the time for it.
+    # What happened is told within the time for it, or the account is not live.
     for event in truth:
+        if event.execution != "TRADE" or event.at <= since:
+            continue
         due = excused.later(event.at, STALE)
-        came = heard.get(event.trade_id, float("inf"))
-        if event.execution == "TRADE" and event.at > since and due < min(came, evidence.settled):
-            if any(on for at, on in live.changes if due < at < came) or (live.at(due) and came > due and items[-1][0] > due):
-                yield Breach("L3", f"{name}: live without fill {event.trade_id}", event.at)
-                return
+        end = min(heard.get(event.trade_id, stopped), stopped) - TOGETHER
+        if due < end and not live.never(due, end):
+            yield Breach("L3", f"{name}: live without fill {event.trade_id}", event.at)
+            return
 
 
 def _view(

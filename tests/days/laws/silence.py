@@ -60,4 +60,6 @@ def _false_alarms(evidence: Evidence) -> Iterator[Breach]:
     for life in evidence.lives:
         for event in life.trace.of("ended"):
             if event.end.failed and not any(at <= event.at <= end for at, end in causes):
-                yield Breach("L4", f"life {life.number}: {event.path} failed without a cause: {event.end.summary()}", event.at)
+                yield Breach(
+                    "L4", f"life {life.number}: {event.path} failed without a cause: {event.end.summary()}", event.at
+                )

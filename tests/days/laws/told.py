@@ -15,6 +15,7 @@ from ..plan import BYBIT_BAN, Entry, Freeze, SlowReader
 CATCH_UP = 30.0
 """Seconds after a slow network, or a sleep, in which what was held up may still arrive."""
 
+
 @attrs.define
 class Switch:
     """Something that is on or off, over time; off in the beginning."""
@@ -93,7 +94,9 @@ def echo(what: object, seconds: float) -> float:
         what: An entry's.
         seconds: For how long anything is.
     """
-    banned = isinstance(what, Fault) and what.kind == "http_418" and (what.venue is None or what.venue.startswith("bybit"))
+    banned = (
+        isinstance(what, Fault) and what.kind == "http_418" and (what.venue is None or what.venue.startswith("bybit"))
+    )
     return seconds + (BYBIT_BAN if banned else 0.0)
 
 
@@ -103,7 +106,8 @@ def rest_trouble(evidence: Evidence, venue: str) -> Windows:
     spans = []
     for at, entry in evidence.happened:
         what = entry.what
-        if isinstance(what, Fault) and what.venue in (None, venue) and what.kind in kinds:
-            if what.surface == "rest" or what.kind in ("maintenance", "clock_skew"):
-                spans.append((at, at + echo(what if venue.startswith("bybit") else None, what.duration + 1.0)))
+        if not isinstance(what, Fault) or what.venue not in (None, venue) or what.kind not in kinds:
+            continue
+        if what.surface == "rest" or what.kind in ("maintenance", "clock_skew"):
+            spans.append((at, at + echo(what if venue.startswith("bybit") else None, what.duration + 1.0)))
     return Windows(tuple(spans))

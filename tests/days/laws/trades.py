@@ -45,9 +45,7 @@ def _ids(delivery: Delivery) -> Iterator[Breach]:
             return
     # What was still open at the end is judged apart: a life may end in the middle of a fault.
     last = max((place for place, at in enumerate(delivery.settled) if at < float("inf")), default=-1)
-    verdict = judge(
-        delivery.published[: last + 1], delivery.items, fault_at=0.0, dense=PRODUCTS[delivery.venue][2]
-    )
+    verdict = judge(delivery.published[: last + 1], delivery.items, fault_at=0.0, dense=PRODUCTS[delivery.venue][2])
     for what in ("missed", "doubled", "disordered", "false_gaps"):
         if count := getattr(verdict, what):
             yield Breach("L2", f"{name}: {count} {what.replace('_', ' ')}")
@@ -94,7 +92,8 @@ def _best(evidence: Evidence, life: Life) -> Iterator[Breach]:
     """The feed with failover: between two changes of the source its trades come once and in order, or there is a gap."""
     name = f"best in life {life.number}"
     places = {
-        venue: {trade.id: place for place, trade in enumerate(log)} for (venue, _), log in evidence.record.trades.items()
+        venue: {trade.id: place for place, trade in enumerate(log)}
+        for (venue, _), log in evidence.record.trades.items()
     }
     source: str | None = None
     last: dict[str, int] = {}
