@@ -41,7 +41,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             if dark:
                 yield Breach("L7", f"life {life.number}: {who} says that all is well while {dark[0]} is not live", at)
                 break
-            if late.touches(at - MOMENT, at - MOMENT):
+            if late.covers(at - MOMENT, at):
                 yield Breach("L7", f"life {life.number}: {who} says that all is well while trades are overdue", at)
                 break
         yield from _false_sickness(evidence, life, told, polls)

@@ -49,12 +49,12 @@ def _check(
                 yield Breach("L3", f"{name}: fill {item.fill.id} never was", at)
             elif (item.fill.price, item.fill.quantity) != (Decimal(event.last_price), Decimal(event.last_quantity)):
                 yield Breach("L3", f"{name}: {item.fill} is not {event}", at)
-    yield from _views(evidence, life.stopped, name, holding, items, truth)
+    yield from _views(evidence, life, name, holding, items, truth)
 
 
 def _views(
     evidence: Evidence,
-    stopped: float,
+    life: Life,
     name: str,
     holding: Holding,
     items: Sequence[tuple[float, OrderUpdate | AccountState]],
@@ -77,14 +77,16 @@ def _views(
             if not excused.touches(at - MOMENT, at):
                 yield from _view(name, at, since, told, truth)
     if since is None:
-        yield Breach("L3", f"{name}: it was never live")
+        # Some lives are over before the account can be reconciled.
+        if life.last:
+            yield Breach("L3", f"{name}: it was never live")
         return
     # What happened is told within the time for it, or the account is not live.
     for event in truth:
         if event.execution != "TRADE" or event.at <= since:
             continue
         due = excused.later(event.at, STALE)
-        end = min(heard.get(event.trade_id, stopped), stopped) - TOGETHER
+        end = min(heard.get(event.trade_id, life.stopped), life.stopped) - TOGETHER
         if due < end and not live.never(due, end):
             yield Breach("L3", f"{name}: live without fill {event.trade_id}", event.at)
             return

@@ -60,6 +60,10 @@ class Windows:
         """Say whether any of it lies in a stretch."""
         return any(since <= end and begin <= to for since, to in self.spans)
 
+    def covers(self, begin: float, end: float) -> bool:
+        """Say whether one of them contains a whole stretch."""
+        return any(since <= begin and end <= to for since, to in self.spans)
+
     def later(self, begin: float, seconds: float) -> float:
         """Return when so many seconds have passed outside of them."""
         end = begin + seconds
