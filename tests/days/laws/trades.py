@@ -45,9 +45,11 @@ def _ids(delivery: Delivery) -> Iterator[Breach]:
             return
     # What was still open at the end is judged apart: a life may end in the middle of a fault.
     last = max((place for place, at in enumerate(delivery.settled) if at < float("inf")), default=-1)
-    verdict = judge(delivery.published[: last + 1], delivery.items, fault_at=0.0, dense=PRODUCTS[delivery.venue][2])
+    dense = PRODUCTS[delivery.venue][2]
+    verdict = judge(delivery.published[: last + 1], delivery.items, fault_at=0.0, dense=dense)
     for what in ("missed", "doubled", "disordered", "false_gaps"):
-        if count := getattr(verdict, what):
+        # Where ids prove nothing it takes a while to find a loss, and the life may be over; see `_ending`.
+        if (dense or what != "missed") and (count := getattr(verdict, what)):
             yield Breach("L2", f"{name}: {count} {what.replace('_', ' ')}")
 
 
