@@ -46,7 +46,7 @@ class Settings:
     """What a day is made of; with the seed, everything."""
 
     seed: int = 1
-    minutes: float = 30.0
+    minutes: float = 24.0
     faults: int = 300
     rate: float = 0.5
     """Trades a second of each product, on average."""

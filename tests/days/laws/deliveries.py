@@ -13,6 +13,7 @@ import attrs
 from actors import FeedState, Gap
 from actors.simulator import PublishedTrade
 
+from ..bot import PRODUCTS
 from ..evidence import Evidence, Life
 from .told import Switch
 
@@ -63,8 +64,9 @@ def _delivery(
     for at, item in items:
         if isinstance(item, FeedState):
             live.set(at, on=item.live)
-            if item.live and first is None and gap_at is None:
-                # From the first moment at which it says so, it owes everything.
+            if item.live and first is None and gap_at is None and PRODUCTS[venue][2]:
+                # From the first moment at which it says so, it owes everything; where ids prove nothing, from its first
+                # trade on: what comes in the wrong order before that cannot be told from what is older.
                 owed = next((place for place, trade in enumerate(published) if trade.at > at), len(published))
                 first = passed = owed
         elif isinstance(item, Gap):
