@@ -48,7 +48,7 @@ class Settings:
     seed: int = 1
     minutes: float = 24.0
     faults: int = 300
-    rate: float = 0.5
+    rate: float = 0.4
     """Trades a second of each product, on average."""
     only: tuple[int, ...] | None = None
     """The numbers of the entries that are played; None: all of them."""

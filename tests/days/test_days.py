@@ -59,6 +59,6 @@ def test_a_day_that_fails_says_how_to_repeat_it_and_what_it_needs(monkeypatch: p
 
     assert said[0] == "  L2: 40 missed"
     assert said[1] == f"  repeat with: {settings.command()}"
-    assert said[2].endswith("--seed 3 --minutes 24 --faults 40 --rate 0.5 --only 5,23")
+    assert said[2].endswith("--seed 3 --minutes 24 --faults 40 --rate 0.4 --only 5,23")
     shown: list[Entry] = [entry for entry in settings.entries() if entry.number in needed]
     assert said[3:] == [f"    {entry}" for entry in shown]

@@ -43,7 +43,7 @@ def test_a_part_of_a_day_is_named_by_numbers() -> None:
     settings = Settings(seed=7, minutes=20, faults=50, only=(3, 17))
 
     assert [entry.number for entry in settings.entries()] == [3, 17]
-    assert settings.command().endswith("--days 1 --seed 7 --minutes 20 --faults 50 --rate 0.5 --only 3,17")
+    assert settings.command().endswith("--days 1 --seed 7 --minutes 20 --faults 50 --rate 0.4 --only 3,17")
 
 
 def test_a_day_has_a_night_and_rushes() -> None:
