@@ -377,6 +377,32 @@ def test_orders_on_a_symbol_that_nobody_declared_are_followed() -> None:
     check_complete(play(script, world).updates, world.truth)
 
 
+def test_whoever_is_parked_while_live_says_so_first() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(10)
+        assert world.states[-1:] == [True]
+        world.trouble = reply({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401)
+        await trio.sleep(300)
+        assert world.running.status().children[1].state == "parked"
+        assert world.states[-1:] == [False]
+
+    assert play(script).failures == ["Unauthorized"]
+
+
+def test_a_bot_that_takes_nothing_does_not_hold_up_the_failure() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(10)
+        while world.running.mailbox(world.outbox).send_many_nowait([world.out[0]]):
+            pass
+        world.trouble = reply({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401)
+        with trio.fail_after(310):
+            await world.running.wait_state("t/orders", "parked")
+
+    assert play(script).failures == ["Unauthorized"]
+
+
 def test_refused_credentials_park_it() -> None:
     async def script(world: World) -> None:
         world.trouble = reply({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401)
