@@ -187,7 +187,7 @@ def simulate(session: nox.Session) -> None:
     install(session, "tests")
     session.run(
         "pytest",
-        "tests/properties",
+        folder,
         "--deselect=tests/properties/test_planted_bugs.py",
         "-o",
         "faulthandler_timeout=0",
