@@ -149,11 +149,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Long runs of the properties: `nox -s simulate -- supervisor [--examples N]`; a failure prints how to repeat it.
+    """Long runs of the properties: `nox -s simulate -- supervisor|accounts [--examples N]`; a failure prints how to repeat it.
 
     N is the number of examples of all properties together, which share it evenly.
     """
-    known = {"supervisor": ("tests/properties", 6)}
+    known = {"supervisor": ("tests/properties", 6), "accounts": ("tests/accounts/test_property.py", 10)}
     kind, *rest = session.posargs or ["supervisor"]
     if kind not in known or (rest and (len(rest) != 2 or rest[0] != "--examples" or not rest[1].isdecimal())):
         session.error(f"usage: nox -s simulate -- [{'|'.join(known)}] [--examples N], not {' '.join(session.posargs)}")

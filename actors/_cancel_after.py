@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-* Whether the bot is healthy is what ``/healthz`` and `actors.ops.dead_mans_switch` call so: read from the tree once a second.
+* Whether the bot is healthy is what ``/healthz`` and `actors.ops.dead_mans_switch` call so: read from the tree every two seconds.
 * A countdown is set anew a few times within its length, each time right after a look that found the bot healthy, and never
   by a timer alone. A bot that is blind, stuck, killed or cut off does not set it, and it runs out at the exchange. One
   request that fails is not repeated by itself: the next look decides.
@@ -29,7 +29,7 @@ from ._messages import Hold, kept
 from ._venue_clock import VenueClock, measure
 from .ops._watched import Watched
 
-LOOK: Final = 1.0
+LOOK: Final = 2.0
 """Seconds between two looks at the tree."""
 PARTS: Final = 4
 """How often a countdown is set within its length: that many requests in a row may fail but one."""
@@ -104,7 +104,11 @@ class Watch:
 
     def healthy(self) -> bool:
         """Say whether the bot is."""
-        verdict = self._watched.look().verdict
+        look = self._watched.look()
+        if look.status.state == "stopping" and not _failing(self._me.tree):
+            # Our own turn to be stopped comes in a moment. Until then it is as it was.
+            return self._armed.healthy
+        verdict = look.verdict
         self._armed.saw(self._me, healthy=verdict.healthy, reason=next(iter(verdict.reasons), ""))
         return verdict.healthy
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
+from .._account_source import Credentials, Inquiry, KeyReport, Question
 from .._errors import BadFrame, HttpFailure
 from .._reconcile import OrderReport
 from .._records import Fill, OrderId
@@ -43,6 +43,7 @@ from . import _bybit_account_rest as rest
 from ._bybit import VENUES, Category
 from ._bybit_account_rows import ExecutionRow, OrderRow
 from ._decode import UNREADABLE, rows_of, text
+from ._inquiries import Keyless
 
 RECV_WINDOW: Final = 5000
 """Milliseconds; the venue's own default."""
@@ -100,10 +101,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 @attrs.frozen
-class BybitAccount:
+class BybitAccount(Keyless):
     """One account and category: a `actors._account_source.AccountSource`.
 
-    The key is HMAC or RSA.
+    The key is HMAC or RSA. There is no request that tells whether it still is one: a key that was revoked is found by the
+    next question by REST.
 
     Attributes:
         account: As the bot named it.
@@ -121,17 +123,11 @@ class BybitAccount:
     ping_every: ClassVar[float] = _bybit.PING_EVERY
     whole: ClassVar[bool] = True
     fills_apart: ClassVar[bool] = True
-    keeping: ClassVar[Keeping | None] = None
-    probe_every: ClassVar[float | None] = None
 
     @property
     def venue(self) -> str:
         """``bybit`` is spot, ``bybit-linear`` are perpetuals and futures."""
         return VENUES[self.category]
-
-    def key(self, body: bytes) -> str:
-        """There is none: see `keeping`."""
-        raise BadFrame("there are no listen keys here")
 
     def symbol(self, name: str) -> str:
         """Return a symbol as the venue has it, as of the public channels."""
@@ -153,10 +149,6 @@ class BybitAccount:
             return [login(self.credentials, now)]
         if number == 1:
             return [subscription((f"order.{self.category}", f"execution.{self.category}"))]
-        return None
-
-    def probe(self, now: int, number: int) -> Ask | None:
-        """Return None: there is no such request. A key that was revoked is found by the next question by REST."""
         return None
 
     def ping(self, number: int) -> str | None:

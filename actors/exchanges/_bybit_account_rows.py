@@ -13,7 +13,7 @@ import msgspec
 
 from .._reconcile import OrderReport
 from .._records import Fill, OrderStatus, OrderUpdate, Side
-from ._common import amount
+from ._inquiries import amount
 
 _STATUS: Final[dict[str, OrderStatus]] = {
     "New": "new",

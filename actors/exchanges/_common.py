@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
@@ -51,21 +51,6 @@ def number_of(value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError):
         return None
-
-
-def amount(text: str) -> Decimal:
-    """Return a number that stands in quotes; an empty string is zero.
-
-    Raises:
-        ValueError: It is none, or not finite.
-    """
-    try:
-        value = Decimal(text or 0)
-    except InvalidOperation:
-        raise ValueError("a number that is not one") from None
-    if not value.is_finite():
-        raise ValueError("a number that is not finite")
-    return value
 
 
 def seconds_of(text: str | None, unit: float, default: float) -> float:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
+from .._account_source import Credentials, Inquiry, KeyReport, Question
 from .._errors import BadFrame, HttpFailure, SecretMissing
 from .._reconcile import OrderReport
 from .._records import Fill, OrderId
@@ -46,6 +46,7 @@ from . import _okx
 from . import _okx_account_rest as rest
 from ._common import number_of
 from ._decode import UNREADABLE, rows_of, text
+from ._inquiries import Keyless
 from ._okx_account_rows import OrderRow
 
 PING_EVERY: Final = 20.0
@@ -89,8 +90,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 @attrs.frozen
-class OkxAccount:
+class OkxAccount(Keyless):
     """One account: a `actors._account_source.AccountSource`.
+
+    Nothing has to be probed: the venue closes connections of keys that were changed or deleted, with the code 4007.
 
     Attributes:
         account: As the bot named it.
@@ -107,8 +110,6 @@ class OkxAccount:
     venue: ClassVar[str] = _okx.VENUE
     whole: ClassVar[bool] = True
     fills_apart: ClassVar[bool] = False
-    keeping: ClassVar[Keeping | None] = None
-    probe_every: ClassVar[float | None] = None
     ping_every: ClassVar[float] = PING_EVERY
     limits: ClassVar[Limits] = Limits(
         attempts=3,
@@ -125,10 +126,6 @@ class OkxAccount:
     def _check_types(self, _attribute: object, value: tuple[str, ...]) -> None:
         if not value or not set(value) <= set(rest.TYPES):
             raise ValueError(f"types must be of {', '.join(rest.TYPES)}, not {', '.join(map(str, value)) or 'none'}")
-
-    def key(self, body: bytes) -> str:
-        """There is none: see `keeping`."""
-        raise BadFrame("there are no listen keys here")
 
     def symbol(self, name: str) -> str:
         """Return an instrument's name: ``BTC-USDT``, ``BTC-USDT-SWAP``, ``BTC-USD-261030``."""
@@ -168,10 +165,6 @@ class OkxAccount:
         if self.credentials.passphrase is None:
             raise SecretMissing("OKX keys have a passphrase, and none is given")
         return self.credentials.passphrase.reveal()
-
-    def probe(self, now: int, number: int) -> Ask | None:
-        """Return None: the venue closes connections of keys that were changed or deleted, with the code 4007."""
-        return None
 
     def ping(self, number: int) -> str | None:
         """Return the text that the venue answers with ``pong``."""

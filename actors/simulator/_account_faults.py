@@ -46,8 +46,9 @@ def _revoke_key(target: Target, fault: Fault) -> list[int]:
         floor.credentials.revoked.update(floor.credentials.secrets)
         dialect.expire_keys(hub.clock.now(), notice=fault.notice)
         for connection in hub.listeners(floor.venue, "private"):
-            connection.session.lose(1.0, hub.random)
+            # The notice is the last that is told.
             connection.tick()
+            connection.session.lose(1.0, hub.random)
             hit.append(connection)
     return ids_of(hit)
 

@@ -15,7 +15,7 @@ from .runs import Row
 from .troubles import cases, run_case
 
 HEAD = (
-    "venue",
+    "account",
     "orders",
     "wrong",
     "fills",
@@ -57,24 +57,24 @@ def cells(row: Row) -> tuple[str, ...]:
         remarks.append("not live at the end")
     if not verdict.told_at_the_end:
         remarks.append("the stream is silent at the end")
-    if row.harmless and not row.lawful:
-        remarks.append("is to be harmless")
-    return (row.venue, *map(str, counts), *times, str(row.attempts), "; ".join(remarks))
+    if not row.as_harmful_as_said:
+        remarks.append("is to be harmless" if row.harm == "none" else "nothing was lost: shows nothing")
+    return (row.account, *map(str, counts), *times, str(row.attempts), "; ".join(remarks))
 
 
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="file to write the table to")
-    parser.add_argument("--only", default="", help="part of a fault's name, or a venue")
+    parser.add_argument("--only", default="", help="part of a fault's name, or an account")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     rows: list[Row] = []
     named = ""
     chosen = [
         (place, arguments.seed)
-        for place, (venue, trouble) in enumerate(cases())
-        if arguments.only in trouble.name or arguments.only == venue
+        for place, (name, trouble) in enumerate(cases())
+        if arguments.only in trouble.name or arguments.only == name
     ]
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
         for row in pool.map(run_case, chosen):
@@ -87,7 +87,7 @@ def main() -> None:
     unlawful = [row for row in rows if not row.lawful]
     print(f"\n{len(rows)} runs, {len(unlawful)} that break the law")
     for row in unlawful:
-        print(f"  {row.venue}: {row.trouble}")
+        print(f"  {row.account}: {row.trouble}")
     if arguments.json:
         arguments.json.write_text(json.dumps([attrs.asdict(row) for row in rows], indent=1))
     if unlawful:

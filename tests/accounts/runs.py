@@ -1,14 +1,14 @@
-"""One venue, one trouble: an account on the virtual clock against the simulated exchange, and what the judge says of it."""
+"""One account, one trouble: a bot on the virtual clock against the simulated exchange, and what the judge says of it."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import trio
@@ -23,18 +23,34 @@ from ..actors.in_memory import through
 from .judge import Happening, Verdict, judge
 
 KEY, SECRET, PASSPHRASE = "demo-key", "demo-secret", "demo-passphrase"
-VENUES: dict[str, tuple[Venue, str]] = {
-    "binance-usdm": (actors.binance_usdm, "BTCUSDT"),
-    "bybit": (actors.bybit, "BTCUSDT"),
-    "bybit-linear": (actors.bybit_linear, "BTCUSDT"),
-    "okx": (actors.okx, "BTC-USDT"),
-    "kucoin": (actors.kucoin, "BTC-USDT"),
-    "gate": (actors.gate, "BTC_USDT"),
+
+
+@attrs.frozen
+class Account:
+    """What is put into the table: a venue, a symbol as it spells it, and what else opens the account."""
+
+    venue: Venue
+    symbol: str
+    passphrase: bool = False
+    source: Mapping[str, Any] = attrs.field(factory=dict)
+    """Options of the venue's own."""
+
+
+ACCOUNTS: dict[str, Account] = {
+    "binance": Account(actors.binance, "BTCUSDT"),
+    "cross margin": Account(actors.binance, "BTCUSDT", source={"margin": "cross"}),
+    "isolated": Account(actors.binance, "BTCUSDT", source={"margin": "isolated", "symbol": "BTCUSDT"}),
+    "binance-usdm": Account(actors.binance_usdm, "BTCUSDT"),
+    "binance-coinm": Account(actors.binance_coinm, "BTCUSD_PERP"),
+    "bybit": Account(actors.bybit, "BTCUSDT"),
+    "bybit-linear": Account(actors.bybit_linear, "BTCUSDT"),
+    "okx": Account(actors.okx, "BTC-USDT", passphrase=True),
+    "kucoin": Account(actors.kucoin, "BTC-USDT", passphrase=True),
+    "gate": Account(actors.gate, "BTC_USDT"),
 }
-"""By name: the venue, and a symbol as it spells it."""
+"""By the name that they have in the table."""
 IN_HANDS = 0.5
 """Seconds before a kill: an update that came later may not be on the disk yet, and come again with the same ids."""
-WITH_PASSPHRASE = ("okx", "kucoin")
 
 START = 5.0
 """Seconds that the bot has, to be live before anything happens."""
@@ -65,15 +81,16 @@ class Trouble:
     orders_per_second: float = 0.3
     rest_is_true: bool = True
     """Whether REST tells the truth whenever it answers."""
-    harmless: bool = False
-    """Whether nothing may show: the account is live throughout, and the stream tells everything."""
+    harm: Literal["none", "some", "loss"] = "loss"
+    """none: nothing may show, the account is live throughout and the stream tells everything. loss: the stream must have
+    lost something that only asking brings back, else the row would show nothing."""
 
 
 @attrs.frozen
 class Row:
     """What one run gave."""
 
-    venue: str
+    account: str
     trouble: str
     verdict: Verdict
     parked: bool
@@ -88,15 +105,21 @@ class Row:
     """Ends of actors whose error is not one of the exchange side's own: bugs."""
     parks: bool
     """Whether it has to park."""
-    harmless: bool
-    """Whether nothing may show."""
+    harm: str
+    """See `Trouble`."""
 
     @property
     def lawful(self) -> bool:
         """Whether everything holds that must hold under any trouble."""
         clean = not self.violations and not self.crashes and not self.knocked and self.parked == self.parks
-        shown = self.verdict.by_reconciling or self.verdict.noticed_after is not None
-        return clean and self.verdict.lawful and self.verdict.fills > 0 and not (self.harmless and shown)
+        return clean and self.verdict.lawful and self.verdict.fills > 0 and self.as_harmful_as_said
+
+    @property
+    def as_harmful_as_said(self) -> bool:
+        """Whether the run was a trial of what it is to try."""
+        if self.harm == "none":
+            return not self.verdict.by_reconciling and self.verdict.noticed_after is None
+        return self.verdict.by_reconciling > 0 or self.harm == "some"
 
 
 def happenings(exchange: Exchange, venue: str) -> Iterator[Happening]:
@@ -145,13 +168,15 @@ class Bot:
         failures: Ends of actors.
     """
 
-    def __init__(self, exchange: Exchange, network: Network, venue: str, seed: int, folder: Path | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, network: Network, one: Account, seed: int, folder: Path | None = None
+    ) -> None:
         self.items: list[tuple[float, Any]] = []
         self.running: Running | None = None
         self.failures: list[Any] = []
         self._exchange = exchange
         self._network = network
-        self._venue = venue
+        self._one = one
         self._seed = seed
         self._folder = folder
         self._lives = 0
@@ -181,13 +206,19 @@ class Bot:
             nursery.cancel_scope.cancel()
 
     def _account(self, out: Mailbox[AccountItem]) -> Supervisor:
-        venue, symbol = VENUES[self._venue]
         store = False if self._folder is None else self._folder / f"{self._lives}.db"
         options: dict[str, Any] = {"store": store}
-        if self._venue in WITH_PASSPHRASE:
+        one = self._one
+        if one.passphrase:
             options["passphrase"] = Secret.literal(PASSPHRASE)
-        return through(venue, self._network).account(
-            "main", key=Secret.literal(KEY), secret=Secret.literal(SECRET), symbols=[symbol], out=out, **options
+        return through(one.venue, self._network).account(
+            "main",
+            key=Secret.literal(KEY),
+            secret=Secret.literal(SECRET),
+            symbols=[one.symbol],
+            out=out,
+            source=one.source,
+            **options,
         )
 
     def parked(self) -> list[str]:
@@ -209,11 +240,13 @@ def everybody(status: Status) -> Iterator[Status]:
         yield from everybody(part)
 
 
-def run(venue: str, trouble: Trouble, *, seed: int = 0) -> Row:
+def run(name: str, trouble: Trouble, *, seed: int = 0) -> Row:
     """Run one row; the same seed gives the same row."""
+    one = ACCOUNTS[name]
+    venue = one.venue.name
     exchange = Exchange(
         seed=seed,
-        symbols={venue: [VENUES[venue][1]]},
+        symbols={venue: [one.symbol]},
         trades_per_second=0.2,
         keys={KEY: SECRET},
         orders_per_second=trouble.orders_per_second,
@@ -237,7 +270,7 @@ def run(venue: str, trouble: Trouble, *, seed: int = 0) -> Row:
     async def main() -> None:
         with tempfile.TemporaryDirectory() as folder, no_threads():
             async with open_network(exchange) as network, trio.open_nursery() as nursery:
-                bot = Bot(exchange, network, venue, seed, Path(folder) if trouble.down else None)
+                bot = Bot(exchange, network, one, seed, Path(folder) if trouble.down else None)
                 bots.append(bot)
                 nursery.start_soon(trade)
                 if trouble.unpark_at is not None:
@@ -256,7 +289,7 @@ def run(venue: str, trouble: Trouble, *, seed: int = 0) -> Row:
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     (bot,) = bots
     return Row(
-        venue,
+        name,
         trouble.name,
         judge(
             exchange.spelled(venue, KEY),
@@ -276,5 +309,5 @@ def run(venue: str, trouble: Trouble, *, seed: int = 0) -> Row:
             if ended.end.kind == "crashed" and not isinstance(ended.end.exception, actors.ActorError)
         ),
         parks=trouble.unpark_at is not None,
-        harmless=trouble.harmless,
+        harm=trouble.harm,
     )

@@ -1,7 +1,11 @@
-"""For any script of orders and faults: whenever the account says that it is live, what the bot holds is what is true."""
+"""For any script of orders and faults: whenever the account says that it is live, what the bot holds is what is true.
+
+`nox -s simulate -- accounts --examples N` tries more of them.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +20,9 @@ import actors
 from actors.simulator import Exchange, Fault, open_network
 
 from .judge import false_moments, judge
-from .runs import KEY, PASSPHRASE, SECRET, SETTLE, START, VENUES, Bot, happenings
+from .runs import ACCOUNTS, KEY, PASSPHRASE, SECRET, SETTLE, START, Account, Bot, happenings
 
+EXAMPLES = int(os.environ.get("UNBLINKING_EXAMPLES", "10"))
 OPERATOR = 45.0
 """Seconds between two looks of the operator, who lets what is parked try again."""
 
@@ -87,10 +92,11 @@ STEP = st.tuples(
 Script = Sequence[tuple[float, Do | Harm]]
 
 
-def do(exchange: Exchange, venue: str, act: Do) -> None:
+def do(exchange: Exchange, one: Account, act: Do) -> None:
+    venue = one.venue.name
     resting = exchange.accounts[venue, KEY].open_orders()
     if act.what == "place" or not resting:
-        exchange.place_order(KEY, VENUES[venue][1], "buy", "0.010", "60000.00", venue=venue)
+        exchange.place_order(KEY, one.symbol, "buy", "0.010", "60000.00", venue=venue)
         return
     order = resting[act.place % len(resting)]
     if act.what == "fill part" and order.quantity - order.filled > order.quantity / 5:
@@ -103,11 +109,11 @@ def do(exchange: Exchange, venue: str, act: Do) -> None:
         exchange.expire_order(KEY, order.order_id, venue=venue)
 
 
-def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, float]]]:
+def play(name: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, float]]]:
     """Live through a script, and then through a long silence; return also from when to when things were lost."""
-    exchange = Exchange(
-        symbols={venue: [VENUES[venue][1]]}, trades_per_second=0, keys={KEY: SECRET}, passphrase=PASSPHRASE
-    )
+    one = ACCOUNTS[name]
+    venue = one.venue.name
+    exchange = Exchange(symbols={venue: [one.symbol]}, trades_per_second=0, keys={KEY: SECRET}, passphrase=PASSPHRASE)
     losses: list[tuple[float, float]] = []
     bots: list[Bot] = []
 
@@ -117,7 +123,7 @@ def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, f
             await trio.sleep(after)
             if isinstance(act, Do):
                 if not exchange.hub.halted(venue):
-                    do(exchange, venue, act)
+                    do(exchange, one, act)
                 continue
             try:
                 fault = act.on(venue)
@@ -135,7 +141,7 @@ def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, f
 
     async def main() -> None:
         async with open_network(exchange) as network, trio.open_nursery() as nursery:
-            bots.append(Bot(exchange, network, venue, 0))
+            bots.append(Bot(exchange, network, one, 0))
             nursery.start_soon(perform)
             nursery.start_soon(operate, bots[0])
             await bots[0].live(START + sum(after for after, _ in script) + SETTLE)
@@ -146,11 +152,12 @@ def play(venue: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, f
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("venue", VENUES)
-@settings(max_examples=60, print_blob=True)
+@pytest.mark.parametrize("name", ACCOUNTS)
+@settings(max_examples=EXAMPLES, print_blob=True)
 @given(st.lists(STEP, max_size=20))
-def test_live_means_true(venue: str, script: Script) -> None:
-    exchange, bot, losses = play(venue, script)
+def test_live_means_true(name: str, script: Script) -> None:
+    exchange, bot, losses = play(name, script)
+    venue = ACCOUNTS[name].venue.name
     happened = list(happenings(exchange, venue))
     verdict = judge(
         exchange.spelled(venue, KEY), happened, bot.items, fault_at=0.0, ends=START + sum(after for after, _ in script)

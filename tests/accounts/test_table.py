@@ -20,15 +20,15 @@ QUICK = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("venue", "trouble"),
+    ("name", "trouble"),
     [case for case in cases() if case[1].name in QUICK],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_no_order_update_and_no_fill_is_lost(venue: str, trouble: Trouble) -> None:
-    row = run(venue, trouble)
+def test_no_order_update_and_no_fill_is_lost(name: str, trouble: Trouble) -> None:
+    row = run(name, trouble)
     assert row.lawful, row
 
 
 def test_the_same_seed_gives_the_same_row() -> None:
-    venue, trouble = next(case for case in cases() if case[1].name == "drop: reset")
-    assert run(venue, trouble, seed=3) == run(venue, trouble, seed=3)
+    name, trouble = next(case for case in cases() if case[1].name == "drop: reset")
+    assert run(name, trouble, seed=3) == run(name, trouble, seed=3)

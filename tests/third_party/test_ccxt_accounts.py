@@ -37,13 +37,29 @@ class Case:
     channel: str
     library: str = "ccxt"
 
+    @property
+    def exchange(self) -> str:
+        """Its name in ccxt."""
+        return self.venue.removesuffix("-linear")
+
+    @property
+    def unified(self) -> str:
+        """The symbol in ccxt."""
+        return "BTC/USDT:USDT" if self.venue == "bybit-linear" else "BTC/USDT"
+
     def __str__(self) -> str:
         return f"{self.venue}-{self.channel}"
 
 
 CASES = [
     Case(venue, symbol, channel)
-    for venue, symbol in (("kucoin", "BTC-USDT"), ("gate", "BTC_USDT"))
+    for venue, symbol in (
+        ("kucoin", "BTC-USDT"),
+        ("gate", "BTC_USDT"),
+        ("bybit", "BTCUSDT"),
+        ("bybit-linear", "BTCUSDT"),
+        ("okx", "BTC-USDT"),
+    )
     for channel in ("my_trades", "orders")
 ]
 
@@ -62,8 +78,8 @@ async def watched(
     async with serve(exchange) as addresses, trio.open_nursery() as market:
         address = addresses[case.venue]
         settings = {
-            "exchange": case.venue,
-            "symbol": "BTC/USDT",
+            "exchange": case.exchange,
+            "symbol": case.unified,
             "name": case.symbol,
             "channel": case.channel,
             # Otherwise it asks whether the account is a unified one, which has other topics.
@@ -109,8 +125,11 @@ async def test_it_receives_orders_as_they_were_and_never_backwards(
     states = {
         (str(dialect.order_id(event.order_id)), event.client_id, event.side, word, Decimal(event.filled))
         for event in exchange.record.orders[case.venue, "demo-key"]
-        # KuCoin tells the last execution first, and then that the order is done.
-        for word in STATUS[dialect.status(event.status)] + (("open",) if event.execution == "TRADE" else ())
+        # KuCoin tells the last execution first, and then that the order is done. What Bybit calls
+        # PartiallyFilledCanceled is closed to ccxt.
+        for word in STATUS[dialect.status(event.status)]
+        + (("open",) if event.execution == "TRADE" else ())
+        + (("closed",) if case.venue == "bybit" and Decimal(event.filled) else ())
     }
     seen: dict[str, Decimal] = {}
     for row in received:

@@ -20,6 +20,8 @@ from .._rest import encode_json
 from .._rules import COINM, SPOT, USDM
 from ._binance_messages import listen_key_expired, wrapped
 
+_TOLD = ("ORDER_TRADE_UPDATE", "listenKeyExpired")
+"""The user events that there are here."""
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9-]{1,36}\Z")
 _PUBLIC_ROOT = re.compile(r".*@(bookTicker|depth.*|rpiDepth.*|trade)\Z|!bookTicker\Z")
@@ -143,7 +145,11 @@ class BinanceSession(Session):
         """Silence a share of the streams, or of the user events that were asked for."""
         if not self.user_streams:
             return super().lose(share, random)
-        asked = [user_topic(key, event) for key, events in self.user_streams.items() for event in sorted(events)]
+        asked = [
+            user_topic(key, event)
+            for key, events in self.user_streams.items()
+            for event in (_TOLD if events is None else sorted(events))
+        ]
         living = [topic for topic in asked if topic not in self.lost]
         count = min(len(living), max(1, round(share * len(living))))
         self.lost.update(random.sample(living, count))

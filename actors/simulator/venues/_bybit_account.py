@@ -49,6 +49,7 @@ class BybitAccountDesk:
         desk.routes["GET", "/v5/order/history"] = Route(1, self._signed(self._history))
         desk.routes["GET", "/v5/execution/list"] = Route(1, self._signed(self._executions))
         desk.routes["GET", "/v5/user/query-api"] = Route(1, self._signed(self._key))
+        desk.routes["GET", "/v5/account/info"] = Route(1, self._signed(self._info))
         desk.routes["POST", "/v5/order/disconnected-cancel-all"] = Route(1, self._signed(self._protect))
 
     def _reply(self, result: object) -> dict[str, Any]:
@@ -188,6 +189,10 @@ class BybitAccountDesk:
             {"apiKey": "", "readOnly": 0, "secret": "", "permissions": granted, "ips": ["*"], "type": 1}
             | {"deadlineDay": 88, "expiredAt": "2099-05-15T03:13:24Z", "unified": 0, "uta": 1}
         )
+
+    def _info(self, _request: Request) -> Any:
+        # 6: a unified trading account 2.0 (enum.mdx).
+        return self._reply({"unifiedMarginStatus": 6, "marginMode": "REGULAR_MARGIN", "isMasterTrader": False})
 
     def _protect(self, request: Request) -> Any:
         try:

@@ -27,7 +27,8 @@ from actors._source import (
 )
 from actors.exchanges.gate import GateBooks, GateQuotes, GateTrade, GateTrades
 
-from ..recordings import received_frames, recording
+from ..recordings import recording
+from .reading import DECIMALS, check_prices, read_to_the_end, recorded_frames
 
 # The trade and the first answer were seen on the live venue on 2026-09-02; the others are the guide's (2026-05-27).
 TRADE = b'{"time":1788336082,"time_ms":1788336082402,"channel":"spot.trades","event":"update","result":{"id":217831625,"id_market":217831625,"create_time":1788336082,"create_time_ms":"1788336082402.208000","side":"sell","currency_pair":"BTC_USDT","amount":"0.000021","price":"77474","range":"217831625-217831625","stock":"BTC","money":"USDT","trade_mode":0}}'
@@ -208,10 +209,9 @@ def test_broken_changes_are_the_error(change: dict[str, object]) -> None:
     assert BOOKS.decode_many([changed(DIFFERENCE, **change)], 1).error is not None
 
 
-@given(st.from_regex(r"\A(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?\Z"))
+@given(DECIMALS)
 def test_prices_print_exactly_as_they_came(text: str) -> None:
-    [trade] = TRADES.decode_many([changed(TRADE, price=text, amount=text)], 1).items
-    assert (format(trade.price, "f"), format(trade.quantity, "f")) == (text, text)
+    check_prices(TRADES, changed(TRADE, price=text, amount=text), text)
 
 
 # Where to connect and what to ask ------------------------------------------------------------------------------
@@ -367,29 +367,22 @@ RECORDINGS = [
 
 
 def frames_of(name: str) -> list[bytes]:
-    path = recording(name)
-    if not name.endswith(".jsonl"):
-        return [frame.encode() for frame in received_frames(path)]
-    # {"method":..} is the third version of the API, closed since; what has no channel is an answer by REST; what is
-    # marked as generated never was on the wire.
-    lines = path.read_bytes().splitlines()
-    return [line for line in lines if b'"channel"' in line and b'"method"' not in line and b'"generated"' not in line]
+    # {"method":..} is the third version of the API, closed since; what has no channel is an answer by REST.
+    return recorded_frames(name, having=b'"channel"', lacking=(b'"method"',))
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
 @pytest.mark.parametrize("source", [TRADES, QUOTES, BOOKS])
 def test_recordings_decode_without_an_unknown_or_refused_message(name: str, source: GateTrades) -> None:
     frames = frames_of(name)
-    decoded = source.decode_many(frames, 1)
-    assert decoded.error is None
-    assert not [c for c in decoded.controls if isinstance(c, Refused) or (isinstance(c, Ignored) and not c.known)]
-    assert len(decoded.items) + len(decoded.controls) == len(frames)
+    items, controls = read_to_the_end(source, frames)
+    assert len(items) + controls == len(frames)
     if source.channel == "trades":
         messages = [json.loads(frame) for frame in frames]
         rows = [m["result"] for m in messages if (m["channel"], m["event"]) == ("spot.trades", "update")]
-        assert [trade.id for trade in decoded.items] == [row["id"] for row in rows]
-        assert [format(trade.price, "f") for trade in decoded.items] == [row["price"] for row in rows]
-        assert [trade.time for trade in decoded.items] == [int(Decimal(row["create_time_ms"])) for row in rows]
+        assert [trade.id for trade in items] == [row["id"] for row in rows]
+        assert [format(trade.price, "f") for trade in items] == [row["price"] for row in rows]
+        assert [trade.time for trade in items] == [int(Decimal(row["create_time_ms"])) for row in rows]
 
 
 def test_recorded_changes_of_a_book_follow_each_other() -> None:

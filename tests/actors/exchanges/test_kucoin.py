@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from actors._continuity import Missing
 from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
@@ -26,7 +25,7 @@ from actors._source import (
 from actors.exchanges import _kucoin
 from actors.exchanges.kucoin import KucoinBooks, KucoinQuotes, KucoinTrade, KucoinTrades
 
-from ..recordings import received_frames, recording
+from .reading import DECIMALS, check_prices, read_to_the_end, recorded_frames
 
 # Official samples (Kucoin/kucoin-universal-sdk, spec/ws and spec/rest, 2025-11-04).
 TRADE = b'{"topic":"/market/match:BTC-USDT","type":"message","subject":"trade.l3match","data":{"makerOrderId":"671b5007389355000701b1d3","price":"67523","sequence":"11067996711960577","side":"buy","size":"0.003","symbol":"BTC-USDT","takerOrderId":"671b50161777ff00074c168d","time":"1729843222921000000","tradeId":"11067996711960577","type":"match"}}'
@@ -184,10 +183,9 @@ def test_a_broken_book_is_the_error(change: dict[str, object]) -> None:
     assert BOOKS.decode_many([changed(BOOK, **change)], 1).error is not None
 
 
-@given(st.from_regex(r"\A(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?\Z"))
+@given(DECIMALS)
 def test_prices_print_exactly_as_they_came(text: str) -> None:
-    [trade] = TRADES.decode_many([changed(TRADE, price=text, size=text)], 1).items
-    assert (format(trade.price, "f"), format(trade.quantity, "f")) == (text, text)
+    check_prices(TRADES, changed(TRADE, price=text, size=text), text)
 
 
 # The door ----------------------------------------------------------------------------------------------------
@@ -371,26 +369,20 @@ RECORDINGS = ["cryptofeed/KUCOIN.ws.1.0", "tardis_node_kucoin.jsonl", "tardis_no
 
 
 def frames_of(name: str) -> list[bytes]:
-    path = recording(f"kucoin/{name}")
-    if not name.endswith(".jsonl"):
-        return [frame.encode() for frame in received_frames(path)]
-    # What is marked as generated never was on the wire.
-    return [line for line in path.read_bytes().splitlines() if b'"generated"' not in line]
+    return recorded_frames(f"kucoin/{name}")
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
 @pytest.mark.parametrize("source", [TRADES, QUOTES, BOOKS])
 def test_recordings_decode_without_an_unknown_or_refused_message(name: str, source: KucoinTrades) -> None:
     frames = frames_of(name)
-    decoded = source.decode_many(frames, 1)
-    assert decoded.error is None
-    assert not [c for c in decoded.controls if isinstance(c, Refused) or (isinstance(c, Ignored) and not c.known)]
-    assert len(decoded.items) + len(decoded.controls) == len(frames)
+    items, controls = read_to_the_end(source, frames)
+    assert len(items) + controls == len(frames)
     if source.channel == "trades":
         rows = [m["data"] for m in map(json.loads, frames) if m.get("subject") == "trade.l3match"]
-        assert [str(trade.id) for trade in decoded.items] == [row["sequence"] for row in rows]
-        assert [format(trade.price, "f") for trade in decoded.items] == [row["price"] for row in rows]
-        assert [trade.time for trade in decoded.items] == [int(row["time"]) // 1_000_000 for row in rows]
+        assert [str(trade.id) for trade in items] == [row["sequence"] for row in rows]
+        assert [format(trade.price, "f") for trade in items] == [row["price"] for row in rows]
+        assert [trade.time for trade in items] == [int(row["time"]) // 1_000_000 for row in rows]
 
 
 def test_recorded_trade_sequences_rise_with_holes_while_those_of_the_book_have_none() -> None:

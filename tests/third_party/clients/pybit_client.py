@@ -9,10 +9,14 @@ import pybit.unified_trading
 
 SETTINGS = json.loads(sys.argv[1])
 
-# The address is a constant of the module; its parameters `domain` and `tld` leave scheme and host as they are.
+# The addresses are constants of the module; its parameters `domain` and `tld` leave scheme and host as they are.
 host = "wss://{SUBDOMAIN}.{DOMAIN}.com"
-assert pybit.unified_trading.PUBLIC_WSS.startswith(host)
-pybit.unified_trading.PUBLIC_WSS = pybit.unified_trading.PUBLIC_WSS.replace(host, SETTINGS["ws"])
+private = "wss://{SUBDOMAIN}.{DOMAIN}.{TLD}"
+unified = pybit.unified_trading
+assert unified.PUBLIC_WSS.startswith(host)
+assert unified.PRIVATE_WSS.startswith((host, private))
+unified.PUBLIC_WSS = unified.PUBLIC_WSS.replace(host, SETTINGS["ws"])
+unified.PRIVATE_WSS = unified.PRIVATE_WSS.replace(private, SETTINGS["ws"]).replace(host, SETTINGS["ws"])
 
 
 class NearServer(pybit.unified_trading.WebSocket):
@@ -29,20 +33,49 @@ class NearServer(pybit.unified_trading.WebSocket):
             super()._on_message(message)
 
 
+def trade(data):
+    return {
+        "id": data["i"],
+        "price": data["p"],
+        "quantity": data["v"],
+        "side": data["S"].lower(),
+        "time": data["T"],
+    }
+
+
+def execution(data):
+    return {
+        "id": data["execId"],
+        "order": data["orderId"],
+        "price": data["execPrice"],
+        "quantity": data["execQty"],
+        "side": data["side"].lower(),
+    }
+
+
+def order(data):
+    return {
+        "order": data["orderId"],
+        "client": data["orderLinkId"],
+        "status": data["orderStatus"],
+        "filled": data["cumExecQty"],
+    }
+
+
 messages = queue.SimpleQueue()
-socket = NearServer(testnet=False, channel_type=SETTINGS["channel"])
-socket.trade_stream(symbol=SETTINGS["name"], callback=messages.put)
+socket = NearServer(testnet=False, channel_type=SETTINGS["channel"], **SETTINGS.get("login", {}))
+wanted = SETTINGS.get("wanted", "trade")
+row_of = {"trade": trade, "execution": execution, "order": order}[wanted]
+if wanted == "trade":
+    socket.trade_stream(symbol=SETTINGS["name"], callback=messages.put)
+elif wanted == "execution":
+    socket.execution_stream(callback=messages.put)
+else:
+    socket.order_stream(callback=messages.put)
 print("ready", flush=True)
 left = SETTINGS["count"]
 while left:
-    for trade in messages.get()["data"][:left]:
+    for data in messages.get()["data"][:left]:
         left -= 1
-        row = {
-            "id": trade["i"],
-            "price": trade["p"],
-            "quantity": trade["v"],
-            "side": trade["S"].lower(),
-            "time": trade["T"],
-        }
-        print(json.dumps(row), flush=True)
+        print(json.dumps(row_of(data)), flush=True)
 socket.exit()
