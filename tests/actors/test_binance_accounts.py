@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from actors import AccountItem, AccountState, OrderUpdate, Secret, Venue, binance, binance_coinm
-from actors.simulator import Address, Exchange, Fault, open_network, serve
+from actors.simulator import Address, Exchange, Fault, Rules, open_network, serve
 from supervisor import Mailbox, Running, Status, Supervisor
 
 from .exchanges.test_signatures import ED, PRIVATE, RSA, public_pem_of
@@ -262,24 +262,26 @@ async def test_a_subscription_that_has_ended_is_replaced_whether_that_was_told_o
         bot.check()
 
 
-@pytest.mark.parametrize("name", ["cross", "isolated"])
 async def test_a_listen_token_is_followed_by_the_next_without_a_moment_between_them(
-    name: str, autojump_clock: trio.testing.MockClock
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    case = CASES[name]
-    async with in_memory(case, exchange=quiet(case)) as bot:
+    case = CASES["cross"]
+    rules = attrs.evolve(Rules.documented("binance"), ping_interval=None)
+    exchange = quiet(case, rules={"binance": rules})
+    # Few signs of life: what takes time in a day are those.
+    async with in_memory(case, exchange=exchange, ping_every=50.0, reconcile_every=6 * HOUR) as bot:
         await bot.until_live()
         states = len(bot.states)
         placed = 0
-        while trio.current_time() < 60 * HOUR:
+        while trio.current_time() < 38 * HOUR:
             bot.fill(bot.place())
             placed += 1
             await trio.sleep(HOUR / 2)
 
         bot.check()
         assert len(bot.updates) == 2 * placed
-        # Two days and a half of tokens that are renewed twice a day, and the account was live all the time.
-        assert len(bot.connections) >= 5
+        # Tokens are valid for a day, and renewed twice a day; the account was live all the time.
+        assert len(bot.connections) >= 3
         assert bot.states[states:] == []
         for old, new in zip(bot.connections, bot.connections[1:], strict=False):
             assert new.opened < old.closed, "the next one is there before the last one goes"
