@@ -29,6 +29,8 @@ from ._wire import Wire, open_wire
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds for each answer."""
+PING_WITHIN: Final = 1.0
+"""Seconds until a ping must be with the operating system."""
 PONG_WITHIN: Final = 10.0
 """Seconds from a ping until something must have come."""
 
@@ -127,7 +129,7 @@ class GuardedConnection:
             except trio.Cancelled:
                 if self.at_stop == "disarm" and watch.orderly():
                     with me.cleanup():
-                        await self._disarm(me, armed, talk)
+                        await self._disarm(me, armed, talk)  # noqa: ASYNC102 - the runtime shields and bounds it
                 raise
             finally:
                 if armed.until == math.inf:
@@ -183,7 +185,9 @@ class _Talk:
             self._pings += 1
             text = self._source.ping(self._pings)
             assert text is not None, "these venues are pinged by text"
-            await self._wire.send(text)
+            # A send that is cut short would leave nothing to say goodbye on.
+            with trio.CancelScope(shield=True):
+                await self._wire.send(text, within=PING_WITHIN)
         with trio.move_on_after(seconds):
             while True:
                 await self._receive()

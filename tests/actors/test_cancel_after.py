@@ -10,7 +10,7 @@ import attrs
 import pytest
 import trio
 
-from actors import Secret, Venue, binance_usdm, bybit, bybit_linear, okx
+from actors import Secret, Venue, binance_usdm, bybit, bybit_linear, gate, kucoin, okx
 from actors.ops._vitals import StreamVital, facts
 from actors.simulator import Exchange, Fault, Network, open_network
 from supervisor import BadTree, Limit, Me, Note, Running, Supervisor, actor
@@ -23,6 +23,7 @@ CASES: list[tuple[Venue, str, dict[str, Any]]] = [
     (okx, "BTC-USDT", {"passphrase": Secret.literal(WORDS)}),
     (bybit, "BTCUSDT", {}),
     (bybit_linear, "BTCUSDT", {}),
+    (kucoin, "BTC-USDT", {"passphrase": Secret.literal(WORDS)}),
 ]
 SECONDS = 60
 SLACK = 5.0
@@ -250,6 +251,7 @@ async def test_a_venue_that_answers_nothing_for_a_while_does_not_fire_it(autojum
         (bybit, {"seconds": 2}, "seconds must be a whole number from 3 to 300 on bybit"),
         (bybit, {"at_stop": "vanish"}, "at_stop must be"),
         (okx, {"seconds": 10.5}, "seconds must be a whole number"),
+        (gate, {}, "gate has no dead man's switch"),
     ],
 )
 def test_what_does_not_fit_the_venue_is_said_when_the_tree_is_built(

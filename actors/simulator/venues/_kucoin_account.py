@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from .._account_view import AccountView, FillRow, Order
 from .._dialect import Floor
 from .._record import OrderEvent
@@ -57,6 +59,7 @@ class AccountDesk:
             ("GET", f"{orders}/active/symbols"): Route(2, self._signed(self._active_symbols)),
             ("GET", f"{orders}/done"): Route(2, self._signed(self._done)),
             ("GET", f"{orders}/client-order/*"): Route(2, self._signed(self._one_of_client)),
+            ("POST", f"{orders}/dead-cancel-all"): Route(2, self._signed(self._dead_cancel)),
             ("GET", f"{orders}/*"): Route(2, self._signed(self._one)),
             ("GET", "/api/v1/hf/fills"): Route(2, self._signed(self._fills)),
         }
@@ -94,6 +97,23 @@ class AccountDesk:
         info = {"remark": "simulated", "apiKey": request.headers["kc-api-key"], "apiVersion": 3}
         info |= {"permission": "General,Spot", "ipWhitelist": "", "createdAt": self._floor.ms() - _DAY_MS}
         return info | {"uid": 165_111_215, "isMaster": True}
+
+    def _dead_cancel(self, request: Request) -> Any:
+        """Cancel orders when the next of these does not come in time (spot "Set DCP", sdk spec/rest, 2025-11-04)."""
+        try:
+            body = msgspec.json.decode(request.body)
+            seconds, symbols = int(body["timeout"]), str(body.get("symbols", ""))
+        except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
+            raise _problem(200, 400100, "timeout is invalid") from None
+        chosen = [symbol for symbol in symbols.split(",") if symbol]
+        if not (seconds == -1 or 5 <= seconds <= 86_400) or len(chosen) > 50 or not {*chosen} <= {*self._floor.tapes}:
+            raise _problem(200, 400100, "timeout or symbols are invalid")
+        api_key, countdowns, now = request.headers["kc-api-key"], self._floor.countdowns, self._floor.seconds()
+        if seconds == -1:
+            countdowns.stop(api_key)
+            return {"currentTime": now, "triggerTime": 0}
+        countdowns.set(api_key, self._floor.clock.now() + seconds, chosen or None)
+        return {"currentTime": now, "triggerTime": now + seconds}
 
     def _view(self, request: Request) -> AccountView:
         return self._floor.accounts[request.headers["kc-api-key"]].view(self._floor.clock.now())

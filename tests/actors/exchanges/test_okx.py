@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors._book_sync import BookSync
 from actors._continuity import Missing
-from actors._errors import BadFrame, ClockOff, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from actors._errors import BadFrame, ClockOff, HttpFailure, RateLimited, UnknownOutcome
 from actors._session import Session
 from actors._source import (
     Acknowledged,
