@@ -103,7 +103,7 @@ kucoin = Venue(
     account_source=_kucoin.KucoinAccount,
     cancel_rule=cancel.KUCOIN,
 )
-"""KuCoin spot: trades, quotes and order books of 50 levels."""
+"""KuCoin spot: trades, quotes, order books of 50 levels, and accounts."""
 
 gate = Venue(
     _gate.VENUE,
@@ -114,4 +114,4 @@ gate = Venue(
     book_source=_gate.GateBooks,
     account_source=_gate.GateAccount,
 )
-"""Gate.io spot: trades, quotes and order books."""
+"""Gate.io spot: trades, quotes, order books, and accounts."""
