@@ -47,8 +47,6 @@ REFUSED: Final = (Unauthorized, SecretMissing)
 """Failures that trying again does not mend."""
 
 _LONGEST_NAP: Final = 10.0
-_LAST_WORD: Final = 5.0
-"""Seconds for the owner to take it."""
 
 
 @actor(
@@ -123,8 +121,9 @@ class _Run:
         except REFUSED as refusal:
             if self._settings.line.keyed is not None:
                 self._outflow.say(Denial(str(refusal)))
-                with trio.move_on_after(_LAST_WORD):
-                    await self._outflow.flush()
+                with self._me.cleanup():
+                    # Shielded, and bounded by the grace.
+                    await self._outflow.flush()  # noqa: ASYNC120
             raise
 
     async def _wait_until_allowed(self) -> None:

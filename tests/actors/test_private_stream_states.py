@@ -242,7 +242,7 @@ def test_an_order_that_the_venue_has_forgotten_has_ended() -> None:
         assert [u.status for u in world.updates] == ["new"], "it may be a copy that lags"
         await trio.sleep(13 * 3600)
 
-    world = play(script)
+    world = play(script, reconcile_every=3600.0, quiet_after=3600.0)
     assert [(u.status, u.source) for u in world.updates] == [("new", "stream"), ("canceled", "reconcile")]
 
 
