@@ -173,10 +173,13 @@ class _Delivery:
         try:
             await self._begin()
             await together(self._deliver_all, self._asking.run, self._watch_clock, self._bookkeeper.run)
-        except (Unauthorized, SecretMissing) as refusal:
+        except Exception as failure:
+            # The next incarnation may be a long backoff away: until then nobody must believe what was said last.
+            parks = isinstance(failure, Unauthorized | SecretMissing)
+            reason = str(failure) if parks else f"{type(failure).__name__}: {failure}"
             with self._me.cleanup():
                 # Shielded, and bounded by the grace.
-                await self._telling.say("parked", str(refusal))  # noqa: ASYNC120
+                await self._telling.say("parked" if parks else "connecting", reason)  # noqa: ASYNC120
             raise
         finally:
             self._telling.show(live=False)
