@@ -45,6 +45,7 @@ class World:
 
     Attributes:
         lag: How many of the latest events REST does not know yet.
+        longest_lag: Seconds after which it knows an event all the same.
         trouble: Raised, or answered, by every REST request while set; a path limits it.
     """
 
@@ -52,6 +53,7 @@ class World:
         self.truth = Truth()
         self.snapshots: list[tuple[dict[Any, Any], list[Any]]] = [({}, [])]
         self.happened: list[float] = []
+        self.longest_lag = 30.0
         self.lag = 0
         self.trouble: Exception | httpx.Response | None = None
         self.troubled = ""
@@ -104,8 +106,7 @@ class World:
         fields = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         if abs(int(fields["timestamp"]) - self.now() - self.clock_error) > 1000:
             return reply({"code": -1021, "msg": "Timestamp"}, 400)
-        # It lags by some events, and by no more than half a minute.
-        seen = sum(at <= trio.current_time() - 30 for at in self.happened)
+        seen = sum(at <= trio.current_time() - self.longest_lag for at in self.happened)
         orders, fills = self.snapshots[max(0, seen, len(self.snapshots) - 1 - self.lag)]
         rows = [order_row(order) for order in orders.values() if order.symbol == fields.get("symbol", order.symbol)]
         rows.sort(key=lambda row: row["orderId"])
