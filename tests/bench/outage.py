@@ -57,7 +57,7 @@ def of_ours(bots: int) -> list[list[float]]:
     """Return when each bot tried."""
     tried: list[list[float]] = [[] for _ in range(bots)]
 
-    async def one(number: int, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def one(number: int) -> None:
         tree = Supervisor("bot", [bot.child("connection", tried[number])], limit=NEVER_REACHED)
         async with tree.with_(first_start="retry").open(seed=number):
             await trio.sleep_until(OUTAGE + AFTERWARDS)

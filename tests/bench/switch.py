@@ -102,5 +102,11 @@ async def _notices(running: Running, stories: list[Story], began: float) -> None
 async def _switches(box: Mailbox[BestItem], story: Story, began: float) -> None:
     async for item in box:
         now = trio.current_time()
-        if isinstance(item, Switched) and now >= began and story.switched is None:
+        if not isinstance(item, Switched) or now < began or story.switched is not None:
+            continue
+        if (item.previous or "").startswith("binance"):
             story.switched = now
+        else:
+            # On a busy machine it may have left the first venue before the fault: then there is nothing to learn here.
+            story.noticed, story.switched = None, now
+            return
