@@ -113,8 +113,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the supervisor beside bare Trio, the wire beside other clients; `-- NAME ...` only those, see `-- --help`."""
-    install(session, "bench")
+    """Measure the supervisor beside bare Trio, feeds beside other clients; `-- NAME ...` only those, `-- --page` the docs' page."""
+    install(session, "bench", "third-party", "plots")
     session.run("python", "tests/bench", "--json", "bench.json", *session.posargs, env=INSTALLED_ONLY)
 
 

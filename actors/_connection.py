@@ -29,7 +29,9 @@ from ._subscriptions import ANSWER_WITHIN
 from ._together import together
 from ._wire import CONNECT_TIMEOUT, Dial, Tls
 
-BACKOFF: Final = Backoff(floor=0.25, base=0.5, cap=60.0)
+BACKOFF: Final = Backoff(floor=0.05, base=0.2, cap=60.0)
+"""The first attempt comes soon: most ends are those of one connection, and the venue is there. Where it is not, the
+delays have passed the usual half second after two attempts."""
 SILENCE: Final = 60.0
 """Seconds without any frame or pong. The pinger makes sure that a living connection has one far more often."""
 READY_WITHIN: Final = 60.0
