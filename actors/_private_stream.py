@@ -152,9 +152,10 @@ class _Delivery:
                 await self._take(message)
 
     async def fail(self, error: Exception) -> None:
-        """Say that the account is not live, if there is room for it in time."""
-        with trio.move_on_after(FAREWELL):
-            await self._say(live=False, reason=f"{type(error).__name__}: {error}")
+        """Say that the account is no longer live, if it was, and if there is room for it in time."""
+        if self._live:
+            with trio.move_on_after(FAREWELL):
+                await self._say(live=False, reason=f"{type(error).__name__}: {error}")
 
     async def _take(self, message: Inflow[OrderUpdate]) -> None:
         if isinstance(message, Batch):
