@@ -386,9 +386,22 @@ def test_whoever_is_parked_while_live_says_so_first() -> None:
         world.trouble = reply({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401)
         await trio.sleep(300)
         assert world.running.status().children[1].state == "parked"
-        assert world.states[-1:] == [False]
+        assert world.states == [False, True, False]
 
     assert play(script).failures == ["Unauthorized"]
+
+
+def test_who_fails_again_and_again_before_it_is_live_does_not_repeat_that_it_is_not() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        world.trouble = reply({}, 503)
+        await trio.sleep(60)
+        world.trouble = None
+        await trio.sleep(60)
+
+    world = play(script)
+    assert len(world.failures) > 2
+    assert world.states == [False, False], "once for each incarnation that could ask for the time"
 
 
 def test_a_bot_that_takes_nothing_does_not_hold_up_the_failure() -> None:

@@ -13,6 +13,7 @@ from ..accounts import RECONCILE_EVERY, Holding
 from ..evidence import Breach, Evidence, Life
 from .told import Switch, windows
 
+OPEN = ("new", "partially_filled")
 MOMENT = 0.5
 """Seconds that an event may have been on its way."""
 TOGETHER = 0.001
@@ -109,9 +110,12 @@ def _view(
         else:
             lately[event.order_id].add(state)
     for order_id, state in before.items():
-        open_still = state[0] in ("new", "partially_filled")
+        open_still = state[0] in OPEN
         if order_id in touched or order_id in told or open_still:
-            allowed = {state} | lately[order_id]
+            allowed: set[tuple[str, Decimal] | None] = {state} | lately[order_id]
+            if any(status not in OPEN for status, _ in lately[order_id]):
+                # It was closed a moment ago, perhaps before the account's history began.
+                allowed.add(None)
             if told.get(order_id) not in allowed:
                 yield Breach("L3", f"{name}: live, and order {order_id} is {told.get(order_id)}, not {state}", at)
                 return
