@@ -18,7 +18,7 @@ from figures import Figure
 from actors import FeedItem, Venue, binance
 from supervisor import Mailbox, Supervisor
 
-FEW, MANY = 20, 100
+FEW, MANY = 100, 1_000
 PER_ADDRESS = 100
 """Feeds of one loopback address: each address has its own allowance of connections and requests, as at the venue."""
 RATE = 0.5
