@@ -113,8 +113,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the supervisor beside bare Trio, the wire beside other clients; `-- NAME ...` only those, see `-- --help`."""
-    install(session, "bench")
+    """Measure the supervisor beside bare Trio, feeds beside other clients; `-- NAME ...` only those, `-- --page` the docs' page."""
+    install(session, "bench", "third-party", "plots")
     session.run("python", "tests/bench", "--json", "bench.json", *session.posargs, env=INSTALLED_ONLY)
 
 
@@ -169,15 +169,20 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Long runs of the properties: `nox -s simulate -- supervisor|accounts [--examples N]`; a failure prints how to repeat it.
+    """Whole bots through whole bad days: `-- --days N --seed S [--minutes M]`; `-- supervisor|accounts` for properties.
 
-    N is the number of examples of all properties together, which share it evenly.
+    `nox -s simulate -- supervisor [--examples N]`: N is the number of examples of all properties together, which share it
+    evenly. Whatever fails prints how to repeat it.
     """
     known = {"supervisor": ("tests/properties", 6), "accounts": ("tests/accounts/test_property.py", 10)}
-    kind, *rest = session.posargs or ["supervisor"]
-    if kind not in known or (rest and (len(rest) != 2 or rest[0] != "--examples" or not rest[1].isdecimal())):
-        session.error(f"usage: nox -s simulate -- [{'|'.join(known)}] [--examples N], not {' '.join(session.posargs)}")
+    kind, *rest = session.posargs or [""]
+    if kind not in known:
+        install(session, "tests")
+        run_of_tests(session, "tests.days", *session.posargs)
+        return
     folder, properties = known[kind]
+    if rest and (len(rest) != 2 or rest[0] != "--examples" or not rest[1].isdecimal()):
+        session.error(f"usage: nox -s simulate -- {kind} [--examples N], not {' '.join(session.posargs)}")
     examples = str(-(-int(rest[1] if rest else 10_000) // properties))
     install(session, "tests")
     session.run(

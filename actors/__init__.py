@@ -8,12 +8,14 @@ Layout, from the top of the import order down:
     _feed, _filling     the owner of trades; pure: _continuity, _numbered, _unnumbered, _audit
     _books, _quotes     the owners of order books and quotes, on _owner_loop; pure: _book_sync; for whoever reads: _book
     _owner, _asking     what all owners share; pure: _silence, _rhythm, _rest_limit
-    _private_stream, _listen_key        the owner of an account's orders, and its key; pure: _reconcile
-    _connection, _link, _lines, _outflow, _pinger    one connection, new before old; pure: _subscriptions, _message_budget
+    _private_stream, _listen_key        the owner of an account's orders, and its key; pure: _reconcile, _pairing
+    _questions, _inquiring, _venue_clock             what is asked about an account, and at what time
+    _bookkeeper, _account_store         what it has told, kept for the next process; for the bot: _liveness
+    _connection, _link, _lines, _login, _outflow, _pinger    one connection, new before old; pure: _subscriptions, _message_budget
     _messages, _session what actors tell each other
     exchanges/          pure: one file a venue
     _wire, _tap, _http, _http_network, _dial    the only files that import network libraries; pure: _ws_frames
-    _source, _records, _secret, _errors, _trees, _guard
+    _source, _account_source, _records, _secret, _errors, _trees, _guard
     simulator/          the embedded exchange, to test against
 """
 

@@ -45,8 +45,8 @@ from .ops._vitals import StreamVital, facts
 
 INBOX: Final = 4096
 """Items between a source and the selector, which looks at them as soon as it runs."""
-RESTARTS: Final = 1000
-"""Restarts a minute and child that its limit allows: more than a backoff with a floor of 0.25 s can reach."""
+RESTARTS: Final = 5000
+"""Restarts a minute and child that its limit allows: more than a backoff with a floor of 0.05 s can reach."""
 OVERSLEPT: Final = 0.1
 """Seconds. When the selector wakes up so much later than it wanted, the process itself was asleep."""
 SECOND_LOOK: Final = 0.1

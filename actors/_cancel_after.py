@@ -171,7 +171,7 @@ class CancelAllAfter:
             except trio.Cancelled:
                 if self.at_stop == "disarm" and watch.orderly():
                     with me.cleanup():
-                        await self._disarm(me, armed, http)
+                        await self._disarm(me, armed, http)  # noqa: ASYNC102 - the runtime shields and bounds it
                 raise
 
     async def _watch(self, me: Me, watch: Watch, armed: Armed, http: Http) -> None:

@@ -129,7 +129,7 @@ class GuardedConnection:
             except trio.Cancelled:
                 if self.at_stop == "disarm" and watch.orderly():
                     with me.cleanup():
-                        await self._disarm(me, armed, talk)
+                        await self._disarm(me, armed, talk)  # noqa: ASYNC102 - the runtime shields and bounds it
                 raise
             finally:
                 if armed.until == math.inf:

@@ -29,7 +29,9 @@ from ._subscriptions import ANSWER_WITHIN
 from ._together import together
 from ._wire import CONNECT_TIMEOUT, Dial, Tls
 
-BACKOFF: Final = Backoff(floor=0.25, base=0.5, cap=60.0)
+BACKOFF: Final = Backoff(floor=0.05, base=0.2, cap=60.0)
+"""The first attempt comes soon: most ends are those of one connection, and the venue is there. Where it is not, the
+delays have passed the usual half second after two attempts."""
 SILENCE: Final = 60.0
 """Seconds without any frame or pong. The pinger makes sure that a living connection has one far more often."""
 READY_WITHIN: Final = 60.0
@@ -47,8 +49,6 @@ REFUSED: Final = (Unauthorized, SecretMissing)
 """Failures that trying again does not mend."""
 
 _LONGEST_NAP: Final = 10.0
-_LAST_WORD: Final = 5.0
-"""Seconds for the owner to take it."""
 
 
 @actor(
@@ -123,8 +123,9 @@ class _Run:
         except REFUSED as refusal:
             if self._settings.line.keyed is not None:
                 self._outflow.say(Denial(str(refusal)))
-                with trio.move_on_after(_LAST_WORD):
-                    await self._outflow.flush()
+                with self._me.cleanup():
+                    # Shielded, and bounded by the grace.
+                    await self._outflow.flush()  # noqa: ASYNC120
             raise
 
     async def _wait_until_allowed(self) -> None:

@@ -7,6 +7,7 @@ WebSockets and REST use the same one, so that both leave through the same door.
 
 from __future__ import annotations
 
+import functools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -167,20 +168,34 @@ class _WayToProxy:
 def tls_context(tls: Tls) -> ssl.SSLContext:
     """Return a context that checks certificates and host names, unless a given context does not.
 
+    Everybody who trusts the same gets the same one: reading the system's certificates takes tens of milliseconds and
+    most of a megabyte, too much for each of a thousand feeds, or for each attempt to connect. A file or folder that has
+    changed is read again.
+
     Raises:
         ValueError: There are no certificates where they were said to be.
     """
     if isinstance(tls, ssl.SSLContext):
         return tls
     if tls is None:
-        return ssl.create_default_context()
+        return _system_context()
     path = Path(tls)
     try:
-        if path.is_dir():
-            return ssl.create_default_context(capath=str(path))
-        return ssl.create_default_context(cafile=str(path))
+        return _context_of(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise ValueError(f"no certificates can be read from {path}: {error.strerror or error}") from None
+
+
+@functools.cache
+def _system_context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+@functools.lru_cache(maxsize=16)
+def _context_of(path: Path, _changed: int) -> ssl.SSLContext:
+    if path.is_dir():
+        return ssl.create_default_context(capath=str(path))
+    return ssl.create_default_context(cafile=str(path))
 
 
 async def secured(stream: trio.abc.Stream, host: str, context: ssl.SSLContext) -> trio.SSLStream[Any]:

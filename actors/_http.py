@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
@@ -74,6 +74,32 @@ def network(*, tls: Tls = None, dial: Dial | None = None) -> Transport:
         ValueError: From what is returned, when there are no certificates where ``tls`` says.
     """
     return lambda: _Network(tls, dial or system_dial)
+
+
+class _Content(httpx.AsyncByteStream):
+    """A request's body, in one piece.
+
+    httpx's own is an asynchronous generator. When sending is cut short, by a cancellation or by the peer, nobody takes that
+    to its end: it would be left half-way for the garbage collector.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self._content)
+
+
+class _Once(AsyncIterator[bytes]):
+    """Gives one thing, and can be dropped before that as well as after it."""
+
+    def __init__(self, what: bytes) -> None:
+        self._left = [what]
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
 
 
 class Http:
@@ -178,6 +204,7 @@ class Http:
         # The whole request is bounded above; one bound on each step below it would only add ways to fail.
         extensions = {"timeout": httpx.Timeout(self._timeout).as_dict()}
         sent = httpx.Request(request.method, url, headers=headers, content=request.content, extensions=extensions)
+        sent.stream = _Content(request.content)
         try:
             response = await self._transport.handle_async_request(sent)
             try:

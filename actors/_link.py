@@ -214,7 +214,7 @@ class Link:
         for control in decoded.controls:
             try:
                 self._hear(control)
-            except (Unsubscribed, Unauthorized) as error:
+            except (RateLimited, Unsubscribed, Unauthorized) as error:
                 # What came before it is handed over first.
                 end = error
         if decoded.items:

@@ -20,8 +20,6 @@ RETRY_EVERY: Final = 60.0
 """Seconds between attempts to extend the key, after one has failed."""
 GIVE_UP: Final = 11 / 12
 """Part of its life without an extension after which the key counts as lost."""
-_LAST_WORD: Final = 5.0
-"""Seconds for the owner to take it."""
 
 
 @actor(
@@ -70,8 +68,9 @@ class ListenKeeper:
             try:
                 await _Keeper(self, me, http, keeping).run()
             except (Unauthorized, SecretMissing) as refusal:
-                with trio.move_on_after(_LAST_WORD):
-                    await self.inflow.send(Denial(str(refusal)))
+                with me.cleanup():
+                    # Shielded, and bounded by the grace.
+                    await self.inflow.send(Denial(str(refusal)))  # noqa: ASYNC120
                 raise
 
 

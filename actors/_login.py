@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from ._account_source import AccountSource
-from ._errors import Unsubscribed
+from ._errors import RateLimited, Unsubscribed
 from ._message_budget import MessageBudget
 from ._source import Acknowledged, Ask, Listed, Refused
 from ._venue_clock import VenueClock
@@ -85,6 +85,7 @@ class Login:
 
         Raises:
             Unsubscribed: It is a refusal, of what was asked here or of anything else.
+            RateLimited: It is one, and the venue says when to come back.
         """
         if self._probe is not None and getattr(answer, "id", "") in ("", self._probe):
             # Whatever it says: somebody who is not authorised would have been told that.
@@ -92,6 +93,8 @@ class Login:
             return
         if isinstance(answer, Listed):
             return
+        if isinstance(answer, Refused) and answer.retry_after is not None:
+            raise RateLimited("private stream", answer.message, retry_after=answer.retry_after, code=answer.code)
         if isinstance(answer, Refused) and not answer.harmless:
             raise Unsubscribed(f"refused: {answer.message} ({answer.code})")
         for sent in self._meant(answer):
@@ -154,6 +157,7 @@ class Talk:
         self._messages = messages
         self._unread_until = unread_until
         self._heard = trio.Event()
+        self._alone_until = -float("inf")
 
     async def log_in(self, wire: Wire, begins: Callable[[], None]) -> None:
         """Do all steps.
@@ -183,6 +187,8 @@ class Talk:
         """
         while self._probe_every is not None:
             await trio.sleep(self._probe_every)
+            # Asking earlier than the venue wants to be asked makes a ban longer.
+            await trio.sleep_until(max(trio.current_time(), self._alone_until))
             ask = self._login.probe(self._clock.now(), trio.current_time())
             if ask is not None:
                 await self._send(wire, ask)
@@ -194,9 +200,12 @@ class Talk:
 
         Raises:
             Unsubscribed: It is a refusal.
+            RateLimited: It is one, and the venue says when to come back.
         """
-        if isinstance(answer, Refused) and self._login.waits:
-            # Perhaps it was our time that the venue did not like.
+        if isinstance(answer, Refused) and answer.retry_after is not None:
+            self._alone_until = trio.current_time() + answer.retry_after
+        elif isinstance(answer, Refused) and (answer.clock_off or self._login.waits):
+            # Where the venue does not say that it was our time that it did not like, it may have been all the same.
             self._clock.doubted = True
         self._login.answered(answer)
         self._heard.set()

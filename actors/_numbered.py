@@ -11,7 +11,7 @@ recordings; USD-M raw ids have holes by nature and must not be used).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -93,15 +93,12 @@ class Numbered:
 
     def live(self, session: Session | None, trades: Sequence[Trade], now: float) -> int:
         """Take what a session has brought."""
-        covered = self.cursor.head.covered
-        if covered is not None and not self._pending and self.begun:
-            start = covered
-            for trade in trades:
-                if trade.first_id != covered + 1:
-                    break
-                covered = _end(trade)
-            else:
-                # Nearly always: a batch that goes on where the last one ended.
+        start = self.cursor.head.covered
+        if start is not None and not self._pending and self.begun and trades:
+            # Nearly always: a batch that goes on where the last one ended.
+            firsts, ends = [trade.first_id for trade in trades], [trade.id for trade in trades]
+            if firsts[0] == start + 1 and _follow_each_other(firsts, ends):
+                covered = _end(trades[-1])
                 self.cursor.put(trades, covered)
                 self._brought(session, covered)
                 self._asking = self._interrupted = False
@@ -346,6 +343,13 @@ def usable(missing: Missing, rows: Sequence[Trade]) -> tuple[list[Trade], Missin
             break
     before = Missing(missing.first, _start(run[0]) - 1) if _start(run[0]) > missing.first else None
     return run, before
+
+
+def _follow_each_other(firsts: list[Any], ends: list[Any]) -> bool:
+    """Say whether there is no hole between trades, and none twice."""
+    if firsts == ends:
+        return ends == list(range(ends[0], ends[0] + len(ends)))
+    return all(first == end + 1 for first, end in zip(firsts[1:], ends, strict=False))
 
 
 def _start(trade: Trade) -> int:

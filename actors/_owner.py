@@ -186,6 +186,9 @@ class States:
 
 def by_symbol(items: Sequence[Any]) -> dict[str, list[Any]]:
     """Part a batch by symbol, each in the order of the batch."""
+    symbols = {item.symbol for item in items}
+    if len(symbols) == 1:
+        return {symbols.pop(): list(items)}
     parted: dict[str, list[Any]] = {}
     for item in items:
         symbol = item.symbol

@@ -23,7 +23,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
 import attrs
 import trio
@@ -39,10 +39,11 @@ from ._inquiring import DELAYS, TRIES, Inquirer
 from ._liveness import Liveness
 from ._messages import Authenticating, Batch, Denial, Hold, Lost, Opened, Order, PrivateInflow, Reconnect, kept
 from ._pairing import Item, Pairing
-from ._questions import Answers, ask_everything
+from ._questions import Answers, Asking, Outcome, ask_everything
 from ._reconcile import Book, beginning, differences, judge, present
-from ._records import AccountItem, AccountPhase, AccountState, OrderUpdate
+from ._records import AccountItem, OrderUpdate
 from ._session import Session
+from ._telling import Telling, now_ms
 from ._together import together
 from ._venue_clock import VenueClock, watch
 from .ops._vitals import StreamVital, facts
@@ -56,12 +57,7 @@ HELD: Final = 10_000
 RETRY: Final = Backoff(floor=2.0, base=5.0, cap=60.0)
 """Before a reconciliation on schedule is tried again."""
 
-_LAST_WORD: Final = 5.0
-"""Seconds for the bot to take it."""
-_AT_ONCE: Final = -math.inf
 _NEVER: Final = math.inf
-
-Outcome: TypeAlias = Answers | HttpFailure | BadFrame | Inconsistent
 
 
 @actor(
@@ -132,7 +128,9 @@ class _Delivery:
         self._inquirer = Inquirer(settings.source, http, self._clock, self._limited)
         self._bookkeeper = Bookkeeper(self._store(), settings.out, self._book, me)
         self._pairing = Pairing(self._book)
-        self._reason = "starting"
+        self._telling = Telling(
+            settings.source.venue, settings.source.account, settings.out, self._book, self._bookkeeper, settings.live
+        )
         self._sessions: list[Session] = []
         """Connections that are open, the oldest first."""
         self._flowing = False
@@ -143,10 +141,7 @@ class _Delivery:
         self._live_from = 0
         """Since when, by the venue's clock, the stream brings what happens."""
         self._nap = trio.CancelScope()
-        self._asked = trio.Event()
-        self._asking = trio.CancelScope()
-        self._is_asking = False
-        self._outcome: Outcome | None = None
+        self._asking = Asking(self._everything, lambda: self._nap.cancel("there is an answer"))
         self._limit: str | None = None
         """Why the venue must not be asked now."""
         self._tries = 0
@@ -162,7 +157,7 @@ class _Delivery:
     def _facts(self) -> dict[str, Any]:
         # Quiet by nature, so that no age tells anything: what counts is that it is reconciled.
         state = self._book.state
-        stream = StreamVital(self._source.account, live=state == "live", reason=self._reason, state=state)
+        stream = StreamVital(self._source.account, live=state == "live", reason=self._telling.reason, state=state)
         return facts(
             "account",
             self._source.venue,
@@ -177,13 +172,17 @@ class _Delivery:
         self._me.expose(self._facts)
         try:
             await self._begin()
-            await together(self._deliver_all, self._ask_on_demand, self._watch_clock, self._bookkeeper.run)
-        except (Unauthorized, SecretMissing) as refusal:
-            with trio.move_on_after(_LAST_WORD):
-                await self._say("parked", str(refusal))
+            await together(self._deliver_all, self._asking.run, self._watch_clock, self._bookkeeper.run)
+        except Exception as failure:
+            # The next incarnation may be a long backoff away: until then nobody must believe what was said last.
+            parks = isinstance(failure, Unauthorized | SecretMissing)
+            reason = str(failure) if parks else f"{type(failure).__name__}: {failure}"
+            with self._me.cleanup():
+                # Shielded, and bounded by the grace.
+                await self._telling.say("parked" if parks else "connecting", reason)  # noqa: ASYNC120
             raise
         finally:
-            self._show(live=False)
+            self._telling.show(live=False)
 
     async def _begin(self) -> None:
         await self._inquirer.set_clock()
@@ -199,11 +198,11 @@ class _Delivery:
         self._book.symbols.update(self._settings.symbols)
         # Ready before the first item goes out: whoever takes it may be started only after us.
         self._me.ready()
-        await self._say("connecting", "starting")
+        await self._telling.say("connecting", "starting")
         if known is not None:
             # Of a bot that has just been started, nobody but us knows which orders it has.
-            for update in present(self._book, self._source.venue, self._source.account, _now_ms()):
-                await self._put(update)
+            for update in present(self._book, self._source.venue, self._source.account, now_ms()):
+                await self._telling.put(update)
 
     async def _watch_clock(self) -> None:
         await watch(self._clock, self._inquirer.check_clock, self._settings.wall, self._me)
@@ -214,16 +213,15 @@ class _Delivery:
         while True:
             messages: list[PrivateInflow[Any]] = []
             with trio.CancelScope(deadline=self._next()) as self._nap:
-                if self._outcome is None and self._limit is None:
+                if self._asking.outcome is None and self._limit is None:
                     messages = await self._settings.inflow.receive_many()
             for message in messages:
                 await self._take(message)
             if self._limit is not None:
                 reason, self._limit = self._limit, None
-                await self._say("degraded" if self._flowing else self._book.state or "connecting", reason)
-            if self._outcome is not None:
-                outcome, self._outcome = self._outcome, None
-                await self._asked_for(outcome)
+                await self._telling.say("degraded" if self._flowing else self._book.state or "connecting", reason)
+            if self._asking.outcome is not None:
+                await self._asked_for(self._asking.take())
             await self._see_to_time()
 
     async def _take(self, message: PrivateInflow[Any]) -> None:
@@ -232,13 +230,13 @@ class _Delivery:
                 for item in message.items:
                     await self._item(item)
             case Authenticating() if not self._sessions:
-                await self._say("authenticating", "logging in")
+                await self._telling.say("authenticating", "logging in")
             case Opened():
                 await self._opened(message.session)
             case Lost():
                 await self._lost(message)
             case Denial():
-                await self._say("parked", message.reason)
+                await self._telling.say("parked", message.reason)
 
     async def _opened(self, session: Session) -> None:
         takes_over = bool(self._sessions) and self._flowing
@@ -249,7 +247,7 @@ class _Delivery:
         self._live_from = self._clock.now() + math.ceil(self._clock.uncertainty)
         self._tries = 0
         self._flowing = False
-        await self._say("reconciling", "connected")
+        await self._telling.say("reconciling", "connected")
         self._ask()
 
     async def _lost(self, message: Lost) -> None:
@@ -257,7 +255,7 @@ class _Delivery:
             self._sessions.remove(message.session)
         if not self._sessions:
             self._stop_flowing()
-            await self._say("connecting", message.reason)
+            await self._telling.say("connecting", message.reason)
 
     def _stop_flowing(self) -> None:
         self._flowing = False
@@ -289,8 +287,8 @@ class _Delivery:
         if verdict == "news":
             first = beginning(self._book, update)
             if first is not None:
-                await self._deliver(first)
-            await self._deliver(update)
+                await self._telling.deliver(first)
+            await self._telling.deliver(update)
         elif verdict == "incomplete":
             self._hold(update)
             if self._flowing:
@@ -300,7 +298,7 @@ class _Delivery:
     async def _missed(self, problem: str) -> None:
         """Hold what comes, and ask: at once, and when that has not helped a bit later."""
         self._stop_flowing()
-        await self._say("reconciling", "an update was missed")
+        await self._telling.say("reconciling", "an update was missed")
         await self._try_again(Inconsistent(problem))
 
     async def _try_again(self, problem: Inconsistent) -> None:
@@ -316,14 +314,14 @@ class _Delivery:
         waiting = self._pairing.due() if self._flowing else _NEVER
         due = min(self._due, self._quiet_due(), waiting)
         # What cannot be done yet must not keep us from reading.
-        return _NEVER if self._is_asking else max(due, trio.current_time() + 0.01)
+        return _NEVER if self._asking.busy else max(due, trio.current_time() + 0.01)
 
     def _quiet_due(self) -> float:
         return self._quiet_at if self._flowing and self._book.has_open_orders else _NEVER
 
     async def _see_to_time(self) -> None:
         now = trio.current_time()
-        if self._is_asking or not self._sessions:
+        if self._asking.busy or not self._sessions:
             return
         if self._flowing and now >= self._pairing.due():
             self._me.note("unpaired", items=len(self._pairing))
@@ -334,32 +332,12 @@ class _Delivery:
             self._ask()
 
     def _ask(self) -> None:
-        """Have everything asked for, from the beginning where that is under way."""
         self._due = self._quiet_at = _NEVER
-        self._outcome = None
-        self._is_asking = True
-        self._asking.cancel("asked for again")
-        self._asked.set()
+        self._asking.begin()
 
-    async def _ask_on_demand(self) -> None:
-        while True:
-            await self._asked.wait()
-            self._asked = trio.Event()
-            with trio.CancelScope() as self._asking:
-                outcome = await self._answers()
-                self._outcome, self._is_asking = outcome, False
-                self._nap.cancel("there is an answer")
-
-    async def _answers(self) -> Outcome:
-        settings = self._settings
-        try:
-            return await ask_everything(
-                self._source, self._inquirer, self._clock, self._book, settings.symbols, self._me
-            )
-        except Unauthorized:
-            raise
-        except (HttpFailure, BadFrame, Inconsistent) as failure:
-            return failure
+    async def _everything(self) -> Answers:
+        declared = self._settings.symbols
+        return await ask_everything(self._source, self._inquirer, self._clock, self._book, declared, self._me)
 
     async def _asked_for(self, outcome: Outcome) -> None:
         if isinstance(outcome, Answers):
@@ -379,7 +357,7 @@ class _Delivery:
             answers.fills,
             venue=self._source.venue,
             account=self._source.account,
-            received=_now_ms(),
+            received=now_ms(),
             live_from=self._live_from,
         )
 
@@ -390,7 +368,7 @@ class _Delivery:
         if self._flowing:
             self._tries += 1
             self._due = trio.current_time() + RETRY.delay(self._tries, self._me.random)
-            await self._say("degraded", str(problem))
+            await self._telling.say("degraded", str(problem))
         elif isinstance(problem, Inconsistent):
             await self._try_again(problem)
         else:
@@ -398,7 +376,7 @@ class _Delivery:
 
     async def _reconciled(self, answers: Answers, found: list[OrderUpdate]) -> None:
         for update in found:
-            await self._deliver(update)
+            await self._telling.deliver(update)
         for symbol in answers.symbols:
             self._book.reconciled(symbol, answers.began)
             self._bookkeeper.reconciled(symbol)
@@ -420,7 +398,7 @@ class _Delivery:
             self._due = trio.current_time() + min(SETTLE if first else math.inf, self._settings.reconcile_every)
             self._quiet_at = trio.current_time() + self._quiet_for
             # A rate limit, or a failure, may have taken us out of it.
-            await self._say("live", "reconciled")
+            await self._telling.say("live", "reconciled")
 
     async def _let_flow(self) -> None:
         self._flowing = True
@@ -439,44 +417,10 @@ class _Delivery:
         self._stop_flowing()
         for session in sessions:
             self._settings.control.send_nowait(Reconnect(session, reason))
-        await self._say("connecting", reason)
+        await self._telling.say("connecting", reason)
 
     async def _limited(self, limited: RateLimited) -> None:
         await trio.lowlevel.checkpoint()
         self._me.note("rate_limited", seconds=limited.retry_after)
         self._limit = "the venue limits our requests"
         self._nap.cancel("there is news")
-
-    # Delivering ------------------------------------------------------------------------------------------------
-
-    async def _deliver(self, update: OrderUpdate) -> None:
-        await self._put(update)
-        # No checkpoint since it was put in.
-        self._book.absorb(update)
-        self._bookkeeper.delivered(update)
-
-    async def _say(self, state: AccountPhase, reason: str) -> None:
-        self._reason = reason
-        if state == self._book.state:
-            self._show(live=state == "live")
-            return
-        if state != "live":
-            self._show(live=False)
-        await self._put(AccountState(self._source.venue, self._source.account, state, reason, _now_ms()))
-        self._book.state = state
-        self._show(live=state == "live")
-
-    def _show(self, *, live: bool) -> None:
-        if self._settings.live is not None:
-            self._settings.live.tell(live=live)
-
-    async def _put(self, item: AccountItem) -> None:
-        """Put one item into ``out``; what follows the call runs without a checkpoint in between."""
-        while True:
-            await self._settings.out.wait_writable()
-            if self._settings.out.send_many_nowait((item,)):
-                return
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeAlias
 
 import attrs
+import trio
 
 from supervisor import Me
 
 from ._account_source import AccountSource
+from ._errors import BadFrame, HttpFailure, Inconsistent, Unauthorized
 from ._inquiring import Inquirer
 from ._reconcile import Book, OrderKey, OrderReport, lacking
 from ._records import Fill
@@ -30,6 +32,68 @@ class Answers:
     """What it is about; None: about everything."""
     orders: list[OrderReport] = attrs.field(repr=False)
     fills: list[Fill] = attrs.field(repr=False)
+
+
+Outcome: TypeAlias = Answers | HttpFailure | BadFrame | Inconsistent
+
+
+class Asking:
+    """Asks beside everything else, when told to, and one time after the other.
+
+    Args:
+        ask: What to do.
+        done: Called when there is an outcome.
+
+    Attributes:
+        busy: Whether it is under way.
+        outcome: What has come of it; `take` takes it away.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[Answers]], done: Callable[[], None]) -> None:
+        self._ask = ask
+        self._done = done
+        self._told = trio.Event()
+        self._scope = trio.CancelScope()
+        self.busy = False
+        self.outcome: Outcome | None = None
+
+    def begin(self) -> None:
+        """Ask everything, from the beginning where that is under way: what was asked before this moment is too old."""
+        self.outcome = None
+        self.busy = True
+        self._scope.cancel("asked for again")
+        self._told.set()
+
+    def take(self) -> Outcome:
+        """Return the outcome, once."""
+        outcome, self.outcome = self.outcome, None
+        assert outcome is not None, "there is one"
+        return outcome
+
+    async def run(self) -> None:
+        """Serve, for ever.
+
+        Raises:
+            Unauthorized: The venue refuses the credentials.
+            SecretMissing: A credential is missing.
+        """
+        while True:
+            await self._told.wait()
+            self._told = trio.Event()
+            with trio.CancelScope() as self._scope:
+                outcome = await self._outcome()
+                # The last answer may have come in the very moment in which everything was asked for again.
+                if not self._told.is_set():
+                    self.outcome, self.busy = outcome, False
+                    self._done()
+
+    async def _outcome(self) -> Outcome:
+        try:
+            return await self._ask()
+        except Unauthorized:
+            raise
+        except (HttpFailure, BadFrame, Inconsistent) as failure:
+            return failure
 
 
 async def ask_everything(

@@ -11,6 +11,7 @@ Text is checked as it comes, so that an invalid byte is told although its messag
 from __future__ import annotations
 
 import codecs
+import struct
 from collections import deque
 from typing import Final
 
@@ -22,6 +23,8 @@ _RESERVED: Final = 0x70
 _CONTROL: Final = 0x08
 _MASKED: Final = 0x80
 _WHOLE_TEXT: Final = _FINAL | _TEXT
+_HEADER: Final = struct.Struct(">BBH").unpack_from
+"""First byte, length, and the longer length if there is one."""
 
 CLOSE: Final = _FINAL | 8
 """First byte of a close frame."""
@@ -112,28 +115,35 @@ class FrameSplitter:
 
     def _whole_texts(self, data: bytes, position: int) -> int:
         """Take unfragmented text messages while there is one whole and plain. This is where nearly all data passes."""
-        append = self.messages.append
+        taken: list[bytes] = []
+        append = taken.append
         end = len(data)
-        limit = self._max_message
         # A header with a two-byte length has four bytes.
-        while position + 4 <= end and data[position] == _WHOLE_TEXT:
-            size = data[position + 1]
-            start = position + 2
-            if size > 125:
-                if size != 126:
-                    break
-                size = data[start] << 8 | data[start + 1]
-                start += 2
+        last = end - 4
+        whole, read, limit = _WHOLE_TEXT, _HEADER, self._max_message
+        while position <= last:
+            first, short, size = read(data, position)
+            if short == 126:
+                start = position + 4
                 if size < 126:
                     break
-            stop = start + size
-            if stop > end or size > limit:
+            elif short < 126:
+                start = position + 2
+                size = short
+            else:
                 break
-            payload = data[start:stop]
-            if not payload.isascii():
-                _check_utf8(payload)
-            append(payload)
+            stop = start + size
+            if first != whole or stop > end or size > limit:
+                break
+            append(data[start:stop])
             position = stop
+        # All of them at once: nearly always there is nothing else in them.
+        if not all(map(bytes.isascii, taken)):
+            for payload in taken:
+                _check_utf8(payload)
+                self.messages.append(payload)
+        else:
+            self.messages += taken
         return position
 
     def _header(self, data: bytes, position: int) -> int | None:

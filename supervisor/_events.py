@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -123,13 +123,28 @@ class DeadLettered(Event):
         return {"mailbox": self.mailbox, "deliveries": self.deliveries, "error": describe(self.error)}
 
 
+_OWN_NAMES: Final = frozenset({"event", "seq", "wall", "at", "path", "generation", "what"})
+"""Under these names `Note.to_dict` tells about the note itself."""
+
+
+def _not_its_own(_note: Note, _attribute: object, fields: Mapping[str, Any]) -> None:
+    # Refused where it is said: overwritten, the note would be told with a wrong time, or as that of another child.
+    if taken := sorted(_OWN_NAMES & fields.keys()):
+        raise ValueError(f"a note has {' and '.join(taken)} of its own: give the field another name")
+
+
 @attrs.frozen
 class Note(Event):
-    """Something that an actor reports about itself."""
+    """Something that an actor reports about itself.
+
+    Raises:
+        ValueError: A field has a name that the note itself uses: ``event``, ``seq``, ``wall``, ``at``, ``path``,
+            ``generation`` or ``what``.
+    """
 
     kind: ClassVar[str] = "note"
     what: str = attrs.field(kw_only=True)
-    fields: Mapping[str, Any] = attrs.field(kw_only=True)
+    fields: Mapping[str, Any] = attrs.field(kw_only=True, validator=_not_its_own)
 
     def _details(self) -> dict[str, Any]:
         return {"what": self.what, **self.fields}

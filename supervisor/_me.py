@@ -89,6 +89,10 @@ class Me:
         Args:
             what: A short constant name, such as ``backfilled``.
             fields: Plain values for JSON. Never a secret.
+
+        Raises:
+            ValueError: A field is called ``event``, ``seq``, ``wall``, ``at``, ``path``, ``generation`` or ``what``: those
+                the note has of its own.
         """
         now = trio.current_time()
         self._runtime.publish(Note(self.path, self.generation, now, what=what, fields=fields))

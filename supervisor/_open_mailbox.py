@@ -50,7 +50,8 @@ class OpenMailbox(Mailbox[T]):
         )
         self._bury = bury
         # Items that went back, oldest first, each with how often it was given out; they come before all others.
-        self._again: deque[tuple[T, int]] = deque()
+        # There are few of them, ever: an empty list is a tenth of an empty deque, and a tree has many mailboxes.
+        self._again: list[tuple[T, int]] = []
         self._dead = 0
         self._items: deque[T] = deque()
         # Conflating mailboxes keep their items here instead: replacing keeps the place of the key.
@@ -170,14 +171,15 @@ class OpenMailbox(Mailbox[T]):
             else:
                 # A cancellation is not the item's fault, and does not count.
                 self._received -= 1
-                self._again.appendleft((item, deliveries - (not isinstance(error, Exception))))
+                self._again.insert(0, (item, deliveries - (not isinstance(error, Exception))))
                 self._wake_receivers()
             raise
 
     def _take(self, limit: int | None) -> list[T]:
         if self._again:
             most = len(self._again) if limit is None else min(limit, len(self._again))
-            first = [self._again.popleft()[0] for _ in range(most)]
+            first = [item for item, _ in self._again[:most]]
+            del self._again[:most]
             self._received += most
             return first + (self._take(None if limit is None else limit - most) if limit != most else [])
         if self.key is not None:

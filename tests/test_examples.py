@@ -17,6 +17,7 @@ EXAMPLES = INSTALLED if INSTALLED.is_dir() else PACKAGES / "docs" / "examples"
 TREES = ["bot.py", "prices.py"]
 """Run by `unblinking run`, until a signal."""
 PROGRAMS = {
+    "account.py": "the position is the venue's\n",
     "any_failure.py": "the laws hold\n",
     "bad_day.py": "nothing was lost\n",
     "embed.py": "tick 3\nready\n",

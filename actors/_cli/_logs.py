@@ -26,19 +26,23 @@ NOTES: Final[Mapping[str, LogLevel]] = {
     "pong": "debug",
     "key_extended": "debug",
     # The bot deals with it, or it costs data that is named.
+    "account_store_moved_aside": "warning",
     "bad_symbol": "warning",
     "book_broken": "warning",
+    "cancel_all_not_armed": "warning",
+    "cancel_all_not_renewed": "warning",
     "cleanup_cut_off": "warning",
     "endpoint_failed": "warning",
     "gap": "warning",
     "heartbeat_failed": "warning",
     "held_back": "warning",
-    "inconsistent": "warning",
     "key_lost": "warning",
     "key_not_extended": "warning",
     "ledger_moved_aside": "warning",
     "loss_seen": "warning",
     "mute": "warning",
+    "not_reconciled": "warning",
+    "not_replaced": "warning",
     "open_to_the_network": "warning",
     "prices_disagree": "warning",
     "probe_failed": "warning",
@@ -49,15 +53,21 @@ NOTES: Final[Mapping[str, LogLevel]] = {
     "systemd_not_told": "warning",
     "token_missing": "warning",
     "unknown_symbol": "warning",
+    "unpaired": "warning",
     # Somebody must do something, or would not learn that somebody must.
+    "account_store_trouble": "error",
     "alert_channel_trouble": "error",
     "alert_lost": "error",
     "alert_undelivered": "error",
     "blind": "error",
+    "cancel_all_ran_out": "error",
+    "clock_off": "error",
     "last_words_failed": "error",
     "ledger_trouble": "error",
 }
 """What a note means to whoever reads the log; of those that are not here: info."""
+_TAKEN: Final = frozenset({"exc_info", "exception", "incarnation", "level", "method_name", "self", "timestamp"})
+"""Names that mean something else to structlog or in a line. A note's field of that name gets an underscore at its end."""
 
 
 class _LineLogger:
@@ -106,7 +116,9 @@ def silence() -> None:
 
 def log(event: Event) -> None:
     """Write one event to the log."""
-    told = {key: value for key, value in event.to_dict().items() if value not in (None, "")}
+    told = {
+        f"{key}_" if key in _TAKEN else key: value for key, value in event.to_dict().items() if value not in (None, "")
+    }
     kind = told.pop("event")
     fields = {
         "path": told.pop("path"),
@@ -160,6 +172,9 @@ def _for_people(_: Any, __: str, fields: structlog.typing.EventDict) -> structlo
     """Leave out what only programs use: the place in the stream, seconds on a clock that nobody sees, repetitions."""
     fields.pop("seq", None)
     fields.pop("at", None)
+    if (stack := fields.pop("stack", None)) is not None:
+        # structlog would put a text of that name below the line, and fails over anything else.
+        fields["hangs_in"] = " > ".join(stack) if isinstance(stack, list) else str(stack)
     if fields.get("reason") == fields.get("error"):
         fields.pop("reason", None)
     return fields

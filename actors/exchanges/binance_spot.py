@@ -97,6 +97,10 @@ class SpotTrade(
         return "sell" if self.buyer_is_maker else "buy"
 
 
+SpotTrade.first_id = SpotTrade.id  # type: ignore[assignment,method-assign]
+"""The same without a call, which would cost each trade as much as all other checks together."""
+
+
 class SpotAggTrade(AggTrade, frozen=True, gc=False):
     """One trade of the ``aggTrade`` stream: the fills of one taker order at one price. See `actors.Trade`."""
 

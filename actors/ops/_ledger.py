@@ -76,7 +76,14 @@ class _Memory:
             self.written += isinstance(item, Failure)
 
 
-@actor(first_start="retry", max_failures=None, backoff=Backoff(floor=0.5, base=0.5, cap=30.0), grace=5.0)
+@actor(
+    first_start="retry",
+    max_failures=None,
+    backoff=Backoff(floor=0.5, base=0.5, cap=30.0),
+    grace=5.0,
+    # The next child starts when this one listens: its first event is not missed.
+    ready_within=10.0,
+)
 @attrs.frozen
 class LedgerWriter:
     """Writes the file; see `ledger`."""
@@ -89,8 +96,8 @@ class LedgerWriter:
 
     async def run(self, me: Me) -> None:
         """Write until cancelled, and then what is left."""
-        # No checkpoint before this: children that start after this one are seen from their first event on.
         memory = kept(self.memory, lambda: self._begin(me.tree))
+        me.ready()
         me.expose(lambda: _facts(memory))
         me.at_tree_end(lambda: _last_words(me.tree, memory))
         try:

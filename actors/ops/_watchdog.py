@@ -198,7 +198,7 @@ class HeartbeatReceiver:
             addresses = [f"{self.host}:{listener.socket.getsockname()[1]}" for listener in listeners]
             me.expose(lambda: {"listening": addresses, "silent": trio.current_time() - alarm.last})
             me.ready()
-            me.note("listening", at=addresses)
+            me.note("listening", addresses=addresses)
             await trio.serve_listeners(endpoint.serve, listeners)
 
     async def _look(self, me: Me, alarm: SilenceAlarm) -> None:

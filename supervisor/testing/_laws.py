@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from .._errors import StopActor
 from .._events import Ended
 from .._outcome import FAILURES
+from .._policy import Spread
 from .._spec import Node, Supervisor, time_to_stop
 from ._runner import Trace
 
@@ -47,6 +48,7 @@ def check_restarts_keep_their_delays(trace: Trace, tree: Supervisor, *, operated
     """
     assert not isinstance(trace.error, SystemExit), str(trace.error)
     nodes = dict(walk(tree))
+    more = _spreads(tree)
     decided: dict[str, Ended] = {}
     for event in trace.events:
         if isinstance(event, Ended):
@@ -54,7 +56,7 @@ def check_restarts_keep_their_delays(trace: Trace, tree: Supervisor, *, operated
             decided = {path: found for path, found in decided.items() if not path.startswith(f"{event.path}/")}
             decided[event.path] = event
             if event.path in nodes:
-                _check_delay(event, nodes[event.path])
+                _check_delay(event, nodes[event.path], more.get(event.path, 0.0))
         elif operated:
             continue
         elif event.kind == "started" and event.path in decided:
@@ -66,12 +68,26 @@ def check_restarts_keep_their_delays(trace: Trace, tree: Supervisor, *, operated
     _check_windows(trace, nodes)
 
 
-def _check_delay(event: Ended, node: Node) -> None:
+def _spreads(tree: Supervisor) -> dict[str, float]:
+    """Return by how many seconds at most the restart of each child is put off because many fail alike."""
+    spreads = {tree.name: tree.spread or Spread()}
+    found: dict[str, float] = {}
+    for path, node in walk(tree):
+        above = path.rpartition("/")[0]
+        if above:
+            found[path] = spreads[above].over
+        if isinstance(node, Supervisor) and above:
+            # A supervisor without one of its own shares that of its parent.
+            spreads[path] = node.spread or spreads[above]
+    return found
+
+
+def _check_delay(event: Ended, node: Node, more: float) -> None:
     decision = event.decision
     if decision.action != "restart" or decision.delay is None:
         return
     low, high = node.policy.backoff.bounds(decision.failures)
-    assert low - _TICK <= decision.delay <= high + _TICK, f"{event} outside of {low}..{high}"
+    assert low - _TICK <= decision.delay <= high + more + _TICK, f"{event} outside of {low}..{high}, spread {more}"
 
 
 def _check_windows(trace: Trace, nodes: dict[str, Node]) -> None:

@@ -57,8 +57,8 @@ def cells(row: Row) -> tuple[str, ...]:
         remarks.append("not live at the end")
     if not verdict.told_at_the_end:
         remarks.append("the stream is silent at the end")
-    if row.harmless and not row.lawful:
-        remarks.append("is to be harmless")
+    if not row.as_harmful_as_said:
+        remarks.append("is to be harmless" if row.harm == "none" else "nothing was lost: shows nothing")
     return (row.account, *map(str, counts), *times, str(row.attempts), "; ".join(remarks))
 
 

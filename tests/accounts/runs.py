@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import trio
@@ -81,8 +81,9 @@ class Trouble:
     orders_per_second: float = 0.3
     rest_is_true: bool = True
     """Whether REST tells the truth whenever it answers."""
-    harmless: bool = False
-    """Whether nothing may show: the account is live throughout, and the stream tells everything."""
+    harm: Literal["none", "some", "loss"] = "loss"
+    """none: nothing may show, the account is live throughout and the stream tells everything. loss: the stream must have
+    lost something that only asking brings back, else the row would show nothing."""
 
 
 @attrs.frozen
@@ -104,15 +105,21 @@ class Row:
     """Ends of actors whose error is not one of the exchange side's own: bugs."""
     parks: bool
     """Whether it has to park."""
-    harmless: bool
-    """Whether nothing may show."""
+    harm: str
+    """See `Trouble`."""
 
     @property
     def lawful(self) -> bool:
         """Whether everything holds that must hold under any trouble."""
         clean = not self.violations and not self.crashes and not self.knocked and self.parked == self.parks
-        shown = self.verdict.by_reconciling or self.verdict.noticed_after is not None
-        return clean and self.verdict.lawful and self.verdict.fills > 0 and not (self.harmless and shown)
+        return clean and self.verdict.lawful and self.verdict.fills > 0 and self.as_harmful_as_said
+
+    @property
+    def as_harmful_as_said(self) -> bool:
+        """Whether the run was a trial of what it is to try."""
+        if self.harm == "none":
+            return not self.verdict.by_reconciling and self.verdict.noticed_after is None
+        return self.verdict.by_reconciling > 0 or self.harm == "some"
 
 
 def happenings(exchange: Exchange, venue: str) -> Iterator[Happening]:
@@ -302,5 +309,5 @@ def run(name: str, trouble: Trouble, *, seed: int = 0) -> Row:
             if ended.end.kind == "crashed" and not isinstance(ended.end.exception, actors.ActorError)
         ),
         parks=trouble.unpark_at is not None,
-        harmless=trouble.harmless,
+        harm=trouble.harm,
     )

@@ -30,6 +30,11 @@ def one(kind: str, **settings: Any) -> Script:
     return of((0.0, kind, settings))
 
 
+def dropped(kind: str, **settings: Any) -> Script:
+    """Return the script in which the stream breaks, and cannot be had again for some seconds."""
+    return of((0.0, "refuse", {"surface": "ws", "duration": 5.0}), (0.1, kind, settings))
+
+
 def broken_while(kind: str, seconds: float, **settings: Any) -> Script:
     """Return the script in which REST is in trouble, and the stream breaks in the middle of it."""
     rest = {"surface": "rest", "duration": seconds, **settings}
@@ -42,18 +47,18 @@ def flapping(venue: str) -> Sequence[tuple[float, Fault]]:
 
 
 TROUBLES = (
-    Trouble("nothing", lambda _venue: (), harmless=True),
-    Trouble("drop: reset", one("reset")),
-    Trouble("drop: orderly close", one("close", code=1001)),
-    Trouble("drop: close 1008", one("close", code=1008)),
-    Trouble("drop: truncated frame", one("truncated")),
-    Trouble("drop: garbage", one("garbage")),
+    Trouble("nothing", lambda _venue: (), harm="none"),
+    Trouble("drop: reset", dropped("reset"), 5.0, orders_per_second=1.0),
+    Trouble("drop: orderly close", dropped("close", code=1001), 5.0, orders_per_second=1.0),
+    Trouble("drop: close 1008", dropped("close", code=1008), 5.0, orders_per_second=1.0),
+    Trouble("drop: truncated frame", dropped("truncated"), 5.0, orders_per_second=1.0),
+    Trouble("drop: garbage", dropped("garbage"), 5.0, orders_per_second=1.0),
     Trouble("mute, this connection", one("mute", duration=5 * MINUTE, newcomers=False), 5 * MINUTE),
     Trouble("mute, every connection", one("mute", duration=2 * MINUTE), 2 * MINUTE),
     Trouble("half-open, this connection", one("half_open", duration=5 * MINUTE, newcomers=False), 5 * MINUTE),
     Trouble("half-open, every connection", one("half_open", duration=2 * MINUTE), 2 * MINUTE),
     Trouble("stale: old events again", one("stale", duration=MINUTE), MINUTE),
-    Trouble("key expiry with notice", one("expire_key", notice=True), 0.0, KEYED),
+    Trouble("key expiry with notice", one("expire_key", notice=True), 0.0, KEYED, harm="some"),
     Trouble("key expiry without notice", one("expire_key", notice=False), 0.0, KEYED),
     Trouble(
         "key expiry during an outage",
@@ -70,6 +75,7 @@ TROUBLES = (
         of((0.0, "expire_key", {"notice": True}), (0.05, "expire_key", {"notice": True})),
         0.0,
         KEYED,
+        harm="some",
     ),
     Trouble(
         "revoked key",
@@ -102,6 +108,7 @@ TROUBLES = (
         of((0.0, "lost_login_ack", {"duration": MINUTE}), (0.1, "reset", {})),
         MINUTE,
         WITH_LOGIN,
+        harm="some",
     ),
     Trouble("reconnect during fills", flapping, 95.0, orders_per_second=1.0),
     Trouble(
@@ -142,15 +149,16 @@ TROUBLES = (
     Trouble("unknown outcome during reconcile", broken_while("unknown_outcome", 30.0), 30.0),
     Trouble("REST is slow during reconcile", broken_while("slow", 30.0, delay=1.0), 30.0, orders_per_second=1.0),
     Trouble("REST is mute during reconcile", broken_while("mute", 30.0), 30.0),
-    Trouble("duplicate events", one("duplicate", duration=MINUTE, share=0.5), MINUTE, harmless=True),
-    Trouble("reordered events", one("reorder", duration=MINUTE, share=0.5), MINUTE, orders_per_second=1.0),
-    Trouble("late events", one("slow", duration=MINUTE, delay=1.5), MINUTE, harmless=True),
-    Trouble("replayed events", one("replay_events", count=30), harmless=True),
+    Trouble("duplicate events", one("duplicate", duration=MINUTE, share=0.5), MINUTE, harm="none"),
+    Trouble("reordered events", one("reorder", duration=MINUTE, share=0.5), MINUTE, orders_per_second=1.0, harm="some"),
+    Trouble("late events", one("slow", duration=MINUTE, delay=1.5), MINUTE, harm="none"),
+    Trouble("replayed events", one("replay_events", count=30), harm="none"),
     Trouble(
         "replayed events after a reconnect",
         of((0.0, "reset", {}), (6.0, "replay_events", {"count": 30}), (7.0, "reset", {})),
         7.0,
         orders_per_second=1.0,
+        harm="some",
     ),
     Trouble("dropped events on a living stream", one("drop_events", count=14), orders_per_second=1.0),
     Trouble("a dropped event, then silence", one("drop_events", count=1000)),
@@ -159,15 +167,16 @@ TROUBLES = (
         "clock of the venue 5 s off",
         one("clock_skew", surface="rest", duration=MINUTE, shift=5.0),
         MINUTE,
-        harmless=True,
+        harm="none",
     ),
     Trouble(
         "clock of the venue a minute off while the stream breaks",
         of((0.0, "clock_skew", {"surface": "rest", "duration": MINUTE, "shift": -60.0}), (1.0, "reset", {})),
         MINUTE,
+        harm="some",
     ),
-    Trouble("notice before the close", one("notice", duration=10.0), 10.0, (SPOT, OKX)),
-    Trouble("maintenance", one("maintenance", surface="ws", duration=2 * MINUTE), 2 * MINUTE),
+    Trouble("notice before the close", one("notice", duration=10.0), 10.0, (SPOT, OKX), harm="some"),
+    Trouble("maintenance", one("maintenance", surface="ws", duration=2 * MINUTE), 2 * MINUTE, harm="some"),
     Trouble("process killed and restarted", lambda _venue: (), 2 * MINUTE, down=((0.0, 2 * MINUTE),)),
     Trouble(
         "process killed in a reconcile",

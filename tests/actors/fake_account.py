@@ -100,6 +100,8 @@ class FakeAccount:
                 return Acknowledged(number, tuple(said.get("about", ())))  # type: ignore[arg-type]
             case "refused":
                 return Refused(7, "no", number)
+            case "limited":
+                return Refused(429, "too much", number, retry_after=100.0)
             case "denied":
                 return Denied(401, "who are you")
             case "terminated":

@@ -253,6 +253,60 @@ async def test_a_cancelled_request_leaves_the_next_one_unharmed() -> None:
         assert reply.body == b"{}"
 
 
+class _StuckAfterHead(trio.abc.Stream):
+    """Takes what is sent first, the request's head, and of the rest nothing."""
+
+    def __init__(self, *, breaks: bool = False) -> None:
+        self._breaks = breaks
+        self._taken = 0
+        self.stuck = trio.Event()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        self._taken += 1
+        if self._taken > 1:
+            self.stuck.set()
+            if self._breaks:
+                raise trio.BrokenResourceError
+            await trio.sleep_forever()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return b""
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("content", [b"", b"body"])
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_a_request_that_is_cut_short_while_its_body_is_sent_leaves_nothing_half_done(
+    content: bytes, breaks: bool
+) -> None:
+    stream = _StuckAfterHead(breaks=breaks)
+
+    async def dial(_host: str, _port: int) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        return stream
+
+    async with open_http("http://venue.example", _binance.failure, dial=dial) as http, trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            with pytest.raises(UnknownOutcome) if breaks else contextlib.nullcontext():
+                await http.request(HttpRequest("POST", "/hook", content=content))
+
+        nursery.start_soon(ask)
+        await stream.stuck.wait()
+        if not breaks:
+            nursery.cancel_scope.cancel()
+
+    # A generator that was left half-way would be found here; Trio warns of it, and warnings are errors.
+    gc.collect()
+
+
 async def test_a_body_is_sent_as_it_is_and_does_not_show() -> None:
     seen: list[bytes] = []
 

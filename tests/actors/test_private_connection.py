@@ -357,6 +357,32 @@ def test_it_is_asked_from_time_to_time_whether_the_login_holds() -> None:
     perform(act, source=FakeAccount(probe_every=30.0))
 
 
+def test_a_venue_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+    async def act(scene: Scene) -> None:
+        await trio.sleep(1)
+        assert scene.ended == ["RateLimited: private stream: too much; retry after 100 s (429)"]
+        scene.desk.refuses.clear()
+        await trio.sleep(98)
+        assert len(scene.peers.dialed) == 1
+        await trio.sleep(5)
+        assert (len(scene.peers.dialed), scene.kinds[-1]) == (2, "Opened")
+
+    perform(act, desk=Desk(refuses={"login": "limited"}))
+
+
+def test_a_probe_that_is_one_too_many_waits_and_the_stream_goes_on() -> None:
+    async def act(scene: Scene) -> None:
+        await trio.sleep(25)
+        scene.desk.refuses["probe"] = "limited"
+        await trio.sleep(100)
+        assert scene.desk.said.count("probe") == 1
+        await trio.sleep(10)
+        assert scene.desk.said.count("probe") == 2
+        assert scene.ended == []
+
+    perform(act, source=FakeAccount(probe_every=30.0))
+
+
 def test_a_probe_without_an_answer_ends_the_connection() -> None:
     async def act(scene: Scene) -> None:
         await trio.sleep(1)

@@ -45,6 +45,7 @@ class World:
 
     Attributes:
         lag: How many of the latest events REST does not know yet.
+        longest_lag: Seconds after which it knows an event all the same.
         trouble: Raised, or answered, by every REST request while set; a path limits it.
     """
 
@@ -52,6 +53,7 @@ class World:
         self.truth = Truth()
         self.snapshots: list[tuple[dict[Any, Any], list[Any]]] = [({}, [])]
         self.happened: list[float] = []
+        self.longest_lag = 30.0
         self.lag = 0
         self.trouble: Exception | httpx.Response | None = None
         self.troubled = ""
@@ -104,8 +106,7 @@ class World:
         fields = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         if abs(int(fields["timestamp"]) - self.now() - self.clock_error) > 1000:
             return reply({"code": -1021, "msg": "Timestamp"}, 400)
-        # It lags by some events, and by no more than half a minute.
-        seen = sum(at <= trio.current_time() - 30 for at in self.happened)
+        seen = sum(at <= trio.current_time() - self.longest_lag for at in self.happened)
         orders, fills = self.snapshots[max(0, seen, len(self.snapshots) - 1 - self.lag)]
         rows = [order_row(order) for order in orders.values() if order.symbol == fields.get("symbol", order.symbol)]
         rows.sort(key=lambda row: row["orderId"])
@@ -375,6 +376,45 @@ def test_orders_on_a_symbol_that_nobody_declared_are_followed() -> None:
     world = World()
     world.symbols = ()
     check_complete(play(script, world).updates, world.truth)
+
+
+def test_whoever_is_parked_while_live_says_so_first() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(10)
+        assert world.states[-1:] == [True]
+        world.trouble = reply({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401)
+        await trio.sleep(300)
+        assert world.running.status().children[1].state == "parked"
+        assert world.states == [False, True, False]
+
+    assert play(script).failures == ["Unauthorized"]
+
+
+def test_who_fails_again_and_again_before_it_is_live_does_not_repeat_that_it_is_not() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        world.trouble = reply({}, 503)
+        await trio.sleep(60)
+        world.trouble = None
+        await trio.sleep(60)
+
+    world = play(script)
+    assert len(world.failures) > 2
+    assert world.states == [False], "told once: nothing has changed since"
+
+
+def test_a_bot_that_takes_nothing_does_not_hold_up_the_failure() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(10)
+        while world.running.mailbox(world.outbox).send_many_nowait([world.out[0]]):
+            pass
+        world.trouble = reply({"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}, 401)
+        with trio.fail_after(310):
+            await world.running.wait_state("t/orders", "parked")
+
+    assert play(script).failures == ["Unauthorized"]
 
 
 def test_refused_credentials_park_it() -> None:

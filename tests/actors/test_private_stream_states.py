@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from actors import AccountState, Liveness, OrderUpdate, Secret
 from actors._account_source import Credentials
 from actors._messages import Authenticating, Batch, Denial, Lost, Opened
+from actors._reconcile import Book
 from actors._session import Session
+from actors._telling import Telling
 from actors.exchanges.binance_usdm import UsdmAccount
 from actors.ops._vitals import verdict
-from supervisor import Note, Running
+from supervisor import Mailbox, Note, Running
+from supervisor._open_mailbox import OpenMailbox
 
 from .in_memory import drain
 from .test_private_stream import World, play, reply
@@ -231,6 +234,46 @@ def test_what_rest_tells_late_about_the_time_before_the_connection_is_no_reason_
     check_complete(world.updates, world.truth)
 
 
+def test_a_fill_that_rest_has_kept_to_itself_for_long_is_found_all_the_same() -> None:
+    async def script(world: World) -> None:
+        world.longest_lag = 1000.0
+        await world.open()
+        await trio.sleep(1)
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(20)
+        world.happen("BTCUSDT", 1, "fill")
+        world.lag = 1
+        asked = reconciliations(world)
+        await trio.sleep(600)
+        assert reconciliations(world) >= asked + 3, "and each found that nothing was missing"
+        world.lag = 0
+        await trio.sleep(400)
+
+    world = play(script)
+    check_complete(world.updates, world.truth)
+    assert world.failures == []
+
+
+def test_whoever_trades_stops_before_the_bot_has_room_for_the_news() -> None:
+    async def main() -> None:
+        out: Any = OpenMailbox(Mailbox("out", capacity=1))
+        slot: Any = OpenMailbox(Mailbox("live", capacity=1))
+        live, book = Liveness("live", slot), Book()
+        bookkeeper: Any = None
+        telling = Telling("v", "a", out, book, bookkeeper, live)
+        await telling.say("live", "reconciled")
+        assert live.now
+        with trio.move_on_after(1) as scope:
+            await telling.say("connecting", "reset")
+        assert scope.cancelled_caught, "the mailbox is full"
+        assert (live.now, book.state) == (False, "live")
+        out.receive_nowait()
+        await telling.say("connecting", "reset")
+        assert book.state == "connecting"
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
 def test_an_order_that_the_venue_has_forgotten_has_ended() -> None:
     async def script(world: World) -> None:
         await world.open()
@@ -242,7 +285,7 @@ def test_an_order_that_the_venue_has_forgotten_has_ended() -> None:
         assert [u.status for u in world.updates] == ["new"], "it may be a copy that lags"
         await trio.sleep(13 * 3600)
 
-    world = play(script)
+    world = play(script, reconcile_every=3600.0, quiet_after=3600.0)
     assert [(u.status, u.source) for u in world.updates] == [("new", "stream"), ("canceled", "reconcile")]
 
 

@@ -272,6 +272,16 @@ def test_a_live_event_that_skips_a_fill_shows_the_loss() -> None:
     assert judge(Book(), truth.events[2]) == "incomplete", "so does one of an order that nobody knows"
 
 
+def test_a_live_fill_that_adds_nothing_to_what_was_filled_shows_that_something_is_wrong() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill")])
+    book = Book()
+    play(book, truth.events)
+    fill = truth.events[-1].fill
+    assert fill is not None
+    other = attrs.evolve(truth.events[-1], fill=attrs.evolve(fill, id=99), time=truth.time + 1)
+    assert judge(book, other) == "incomplete", "it can be one of those that were assumed only where some were"
+
+
 def test_an_amended_order_is_told_once() -> None:
     truth = history([("BTCUSDT", 1, "new")])
     book = Book()

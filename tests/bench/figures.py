@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
+
+UNMOVED = ("KB", "times", "s", "a second", "a minute")
+"""Units of what is waited for or weighed, and not worked for."""
 
 
 @attrs.frozen
@@ -18,11 +22,13 @@ class Figure:
     value: float
     unit: str
     bare: float | None = None
-    """The same done with bare Trio in the same process, in the same unit."""
+    """The same done with bare Trio in the same process, or by what the name says is beside, in the same unit."""
     target: float | None = None
     """The figure that it must not pass at reference speed; for rates (``/s``) the one that it must reach."""
     ratio_target: float | None = None
-    """The ratio to bare Trio that it must not pass."""
+    """The ratio to that which it must not pass."""
+    note: str | None = None
+    """In place of `bare`, where there is none."""
     slowness: float | None = None
     """How many times slower the machine was, during this measure, than the one that the targets were set on. None: what
     was found before and after the measure."""
@@ -33,12 +39,12 @@ class Figure:
         slowness = self.slowness or 1.0
         if self.unit == "/s":
             return self.value * slowness
-        return self.value if self.unit in ("KB", "times") else self.value / slowness
+        return self.value if self.unit in UNMOVED else self.value / slowness
 
     @property
     def ratio(self) -> float | None:
-        """How many times bare Trio's cost this is; for rates, too."""
-        if not self.bare:
+        """How many times the other's cost this is; for rates, too."""
+        if not self.bare or not self.value or self.value == math.inf:
             return None
         return self.bare / self.value if self.unit == "/s" else self.value / self.bare
 
@@ -56,11 +62,11 @@ class Figure:
     def cells(self) -> list[str]:
         """Return the line of the table."""
         goal = [] if self.target is None else [f"{'>=' if self.unit == '/s' else '<='} {_short(self.target)}"]
-        goal += [] if self.ratio_target is None else [f"<= {self.ratio_target:g}x bare"]
+        goal += [] if self.ratio_target is None else [f"<= {self.ratio_target:g}x"]
         return [
             self.name,
-            f"{_short(self.value)} {self.unit}",
-            "" if self.bare is None else f"{_short(self.bare)}",
+            "never" if self.value == math.inf else f"{_short(self.value)} {self.unit}",
+            (self.note or "") if self.bare is None else f"{_short(self.bare)}",
             "" if self.ratio is None else f"{self.ratio:.2f}x",
             "" if self.target is None else _short(self.at_reference_speed),
             ", ".join(goal),
@@ -68,8 +74,20 @@ class Figure:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {**attrs.asdict(self), "ratio": self.ratio, "met": self.met}
+        """Return plain values for JSON, which has no infinity: what did not happen has no value."""
+        plain = {**attrs.asdict(self), "ratio": self.ratio, "met": self.met}
+        return {name: None if value == math.inf else value for name, value in plain.items()}
+
+
+@attrs.frozen
+class Curve:
+    """What is drawn and does not go into the table."""
+
+    curve: str
+    x: str
+    y: str
+    lines: dict[str, list[tuple[float, float]]]
+    """By name: the points."""
 
 
 def _short(value: float) -> str:
@@ -84,7 +102,7 @@ def percentile(samples: Sequence[float], percent: int) -> float:
 def table(figures: Sequence[Figure]) -> str:
     """Return all figures as text in columns."""
     rows = [
-        ["", "unblinking", "bare Trio", "ratio", "at reference speed", "target", ""],
+        ["", "unblinking", "bare Trio, or beside", "ratio", "at reference speed", "target", ""],
         *(figure.cells() for figure in figures),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -98,6 +116,11 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def as_json(figures: Sequence[Figure], machine: dict[str, Any]) -> str:
+def as_json(figures: Sequence[Figure], curves: Sequence[Curve], machine: dict[str, Any]) -> str:
     """Return everything as JSON."""
-    return json.dumps({"machine": machine, "figures": [figure.to_dict() for figure in figures]}, indent=2)
+    found = {
+        "machine": machine,
+        "figures": [figure.to_dict() for figure in figures],
+        "curves": [attrs.asdict(curve) for curve in curves],
+    }
+    return json.dumps(found, indent=2)

@@ -1,4 +1,4 @@
-"""Every measure of the supervisor's speed and size. Each runs in a process of its own, beside bare Trio.
+"""Every measure of the supervisor's speed and size, and by name those of feeds. Each runs in a process of its own.
 
 The garbage collector is on, with its default thresholds, as in a user's program. Where a collection falls into a sample
 it is in the figure. Before each round garbage that others left is collected, so that nobody pays for someone else.
@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
+import backfill
 import bare
+import days
+import footprint
+import latency
+import outage
+import recovery
+import switch
+import throughput
 import trio
 import trio.testing
-from figures import Figure, percentile
+from figures import Curve, Figure, percentile
 from wire import wire
 
 from supervisor import Backoff, Child, Limit, Mailbox, Me, Running, Supervisor, actor, child
@@ -306,7 +314,7 @@ async def beat() -> list[Figure]:
     return [Figure("Me.beat()", statistics.median(times) * 1e6, "us")]
 
 
-MEASURES: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+MEASURES: dict[str, Callable[[], Awaitable[Sequence[Figure | Curve]]]] = {
     "restart-1": lambda: restart(1),
     "restart-5000": lambda: restart(5_000),
     "restart-100000": lambda: restart(100_000),
@@ -321,4 +329,13 @@ MEASURES: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "beat": beat,
     "subscriber": restart_with_subscriber,
     "wire": wire,
+    "feed": throughput.feed,
+    "children": throughput.children,
+    "latency": latency.latency,
+    "feeds": footprint.memory_of_feeds,
+    "recovery": recovery.recovery,
+    "switch": switch.switch,
+    "outage": outage.outage,
+    "backfill": backfill.backfill,
+    "day": days.day,
 }

@@ -125,6 +125,46 @@ def test_only_what_is_loud_enough_is_written_with_path_and_incarnation(level: st
     assert {(line["path"], line["incarnation"]) for line in told} == {("bot/a", 3)}
 
 
+def test_a_hung_child_is_one_line_for_people_and_a_list_for_programs() -> None:
+    people, programs = Kept(), Kept()
+    configure(people, "text", colors=False)
+    log(Unstoppable(**AT, stack=("a.py:1 f", "b.py:2 g")))
+    configure(programs, "json", colors=False)
+    log(Unstoppable(**AT, stack=("a.py:1 f", "b.py:2 g")))
+
+    assert len(people.lines) == 1 and "\n" not in people.lines[0]
+    assert people.lines[0].endswith("hangs_in='a.py:1 f > b.py:2 g'")
+    assert json.loads(programs.lines[0])["stack"] == ["a.py:1 f", "b.py:2 g"]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "exc_info",
+        "exception",
+        "incarnation",
+        "level",
+        "logger",
+        "method_name",
+        "self",
+        "stack",
+        "stack_info",
+        "timestamp",
+    ],
+)
+def test_a_notes_field_is_told_whatever_it_is_called_and_changes_nothing_else(form: str, name: str) -> None:
+    kept = Kept()
+    configure(kept, form, colors=False)  # type: ignore[arg-type]
+    log(Note(**AT, what="pong of mine", fields={name: "VALUE"}))
+    (line,) = kept.lines
+
+    assert "VALUE" in line and "info" in line and "\n" not in line and "1970-01-01T00:00:00.000Z" in line
+    if form == "json":
+        told = json.loads(line)
+        assert (told["incarnation"], told["level"], told["path"]) == (3, "info", "bot/a")
+
+
 def test_every_note_that_has_a_level_is_a_note_that_an_actor_makes() -> None:
     made = {"cleanup_cut_off", "last_words_failed"}  # Of the supervisor itself.
     for file in Path(str(actors.__file__)).parent.rglob("*.py"):

@@ -1,7 +1,8 @@
 """What a bot was given of one symbol, held against what the exchange published. Pure.
 
 Law L2: between subscription and stop each trade is delivered once and in the exchange's order, or lies inside a `Gap` that
-stands at its place. Nothing here knows how the feed works: only the exchange's true record and what came out of the feed.
+stands at its place. Where ids prove nothing a loss may be found later, by asking: then the gap comes later, and names both
+trades between which it lies. Nothing here knows how the feed works: only the exchange's true record and what came out of the feed.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def judge(
         dense: Whether the venue's ids prove what is missing.
     """
     places = _places(published)
+    named = set() if dense else named_later(places, items)
     seen = [False] * len(published)
     first = last = -1
     doubled = disordered = gaps = false_gaps = in_gaps = missed = 0
@@ -79,13 +81,13 @@ def judge(
                 disordered += 1
             elif last >= 0:
                 hole = range(last + 1, low)
-                covered, false = _hole(published, hole, gap, dense=dense)
+                covered, false = _hole(published, hole, gap, named, dense=dense)
                 in_gaps, missed, false_gaps = in_gaps + covered, missed + len(hole) - covered, false_gaps + false
             first = low if first < 0 else first
             seen[low : high + 1] = [True] * (high + 1 - low)
             last, gap = max(last, high), None
     tail = range(last + 1, len(published)) if last >= 0 else range(len(published))
-    covered, false = _hole(published, tail, gap, dense=dense)
+    covered, false = _hole(published, tail, gap, named, dense=dense)
     return Verdict(
         published=len(published) - max(first, 0),
         delivered=sum(seen),
@@ -104,10 +106,21 @@ def _places(published: Sequence[PublishedTrade]) -> Mapping[int | str, int]:
     return {trade.id: place for place, trade in enumerate(published)}
 
 
-def _hole(published: Sequence[PublishedTrade], hole: range, gap: Gap | None, *, dense: bool) -> tuple[int, int]:
+def named_later(places: Mapping[int | str, int], items: Sequence[tuple[float, Any]]) -> set[int]:
+    """Return the places that lie in a gap which names the trades around it, wherever it stands."""
+    found: set[int] = set()
+    for _, item in items:
+        if isinstance(item, Gap) and item.after_id in places and item.before_id in places:
+            found.update(range(places[item.after_id] + 1, places[item.before_id]))
+    return found
+
+
+def _hole(
+    published: Sequence[PublishedTrade], hole: range, gap: Gap | None, named: set[int], *, dense: bool
+) -> tuple[int, int]:
     """Return how many trades of a hole the gap covers, and whether the gap is a false one."""
     if gap is None:
-        return 0, 0
+        return sum(place in named for place in hole), 0
     if not dense:
         return len(hole), 0
     ids = [published[place].id for place in hole]

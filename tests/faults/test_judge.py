@@ -68,6 +68,13 @@ def test_where_ids_prove_nothing_a_gap_need_not_say_how_much() -> None:
     assert not verdict(1, gap(None, None), 2, 4, 5, 6, dense=False).lawful, "a gap covers only its own place"
 
 
+def test_where_ids_prove_nothing_a_gap_may_come_later_if_it_names_its_place() -> None:
+    late = Gap("v", "S", 2, 5, None, None, None, None, "a test", 0)
+    assert verdict(1, 2, 5, 6, late, dense=False).lawful
+    assert not verdict(1, 5, 6, late, dense=False).lawful, "of what lies before it nothing is said"
+    assert not verdict(1, 2, 5, 6, late).lawful, "where ids prove it at once, it is said at once"
+
+
 def test_times_are_those_of_the_first_dark_and_the_last_live_state() -> None:
     found = verdict(state(live=True), 1, state(live=False), 2, state(live=True), 3, 4, 5, 6)
     assert (found.noticed_after, found.recovered_after) == (2.0, 4.0)

@@ -1,6 +1,6 @@
 """The actor that tells people: promptly, seldom, whatever its channels do, and without keeping the tree waiting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 import pytest
@@ -9,7 +9,8 @@ from trio.testing import MockClock
 
 from actors import AlertRules, Secret, alerts, binance, telegram, webhook
 from actors.ops import AlertMessage, StreamVital, Undelivered, facts
-from supervisor import Backoff, GaveUp, Limit, Mailbox, Me, Note, Running, Supervisor, actor
+from actors.ops._alert_rules import Watch
+from supervisor import Backoff, Event, GaveUp, Limit, Mailbox, Me, Note, Running, Supervisor, actor
 
 from .post_office import post_office
 
@@ -78,6 +79,25 @@ async def test_what_opens_is_told_within_seconds_and_what_is_over_is_told_as_res
         await trio.sleep(60)
 
     assert basket.titles[1:] == ["bot: resolved: bot/a is parked"]
+
+
+async def test_children_after_the_alerts_are_seen_from_their_first_event_on(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str]] = []
+    take = Watch.take
+
+    def watched(watch: Watch, events: Iterable[Event]) -> None:
+        events = list(events)
+        seen.extend((event.path, event.kind) for event in events)
+        take(watch, events)
+
+    monkeypatch.setattr(Watch, "take", watched)
+    async with bot(alerts(Basket()), account.child("a", [True]), account.child("b", [True])).open() as running:
+        await running.wait_state("bot/b", "ready")
+
+    for path in ("bot/a", "bot/b"):
+        assert [kind for child, kind in seen if child == path] == ["started", "ready", "stopping", "ended"]
 
 
 async def test_an_account_that_is_not_live_is_told_after_its_time(autojump_clock: MockClock) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,10 +18,10 @@ import actors
 from actors import Secret
 from actors.ops import _ledger_file
 from actors.ops._failure import Failure
-from actors.ops._ledger import LedgerWriter, ledger
+from actors.ops._ledger import LedgerWriter, _Memory, ledger
 from actors.ops._ledger_file import LedgerFile, LedgerTrouble, Recovered, Run
 from actors.ops._ledger_reader import NoLedger, by_cause, read_failures, read_runs
-from supervisor import Backoff, Ended, GaveUp, Limit, Me, Note, Running, Subscription, Supervisor, actor
+from supervisor import Backoff, Ended, Event, GaveUp, Limit, Me, Note, Running, Subscription, Supervisor, actor
 
 AT_ONCE = Backoff(0, 0, 0)
 
@@ -140,6 +140,25 @@ async def test_what_fails_before_the_ledger_and_between_its_incarnations_is_writ
         assert running.status().find("bot/ledger").generation == 2
 
     assert len(read_runs(file)) == 1
+
+
+async def test_children_after_the_ledger_are_seen_from_their_first_event_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str]] = []
+    take = _Memory.take
+
+    def watched(memory: _Memory, events: Iterable[Event]) -> None:
+        events = list(events)
+        seen.extend((event.path, event.kind) for event in events)
+        take(memory, events)
+
+    monkeypatch.setattr(_Memory, "take", watched)
+    async with bot(ledger(tmp_path / "failures.sqlite"), quiet.child("a"), quiet.child("b")).open() as running:
+        await running.wait_state("bot/b", "ready")
+
+    for path in ("bot/a", "bot/b"):
+        assert [kind for child, kind in seen if child == path] == ["started", "ready", "stopping", "ended"]
 
 
 async def test_ten_thousand_failures_are_counted_exactly_and_take_bounded_room(tmp_path: Path) -> None:

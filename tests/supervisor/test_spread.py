@@ -8,7 +8,7 @@ import trio
 
 from supervisor import Backoff, BadTree, Child, Limit, Me, Spread, Supervisor, child
 from supervisor._judge import Spreader
-from supervisor.testing import Trace, check_failure_conservation, trace
+from supervisor.testing import Trace, check_failure_conservation, check_restarts_keep_their_delays, trace
 
 tenth = Backoff(0.1, 0.1, 0.1)
 many = Limit(1000, 60.0)
@@ -29,6 +29,7 @@ def fleet(count: int, error: type[Exception] = ConnectionResetError, apart: floa
 def lived(tree: Supervisor) -> Trace:
     found = trace(tree, until=60.0)
     check_failure_conservation(found)
+    check_restarts_keep_their_delays(found, tree)
     return found
 
 
@@ -50,6 +51,16 @@ def test_the_spreading_is_said_in_the_decision() -> None:
     reasons = [event.decision.reason for event in found.of("ended") if event.decision.action == "restart"]
 
     assert ["many fail alike" in reason for reason in reasons] == [False] * 2 + [True] * 8
+
+
+def test_the_law_of_delays_knows_how_far_restarts_are_spread() -> None:
+    tree = Supervisor("bot", fleet(100), limit=many, spread=Spread(8, within=1.0, over=5.0))
+    found = lived(tree)
+
+    with pytest.raises(AssertionError, match="spread"):
+        check_restarts_keep_their_delays(found, Supervisor("bot", fleet(100), limit=many, spread=Spread(8, over=0.0)))
+    below = Supervisor("bot", [Supervisor("group", fleet(100), limit=many)], spread=Spread(8, within=1.0, over=5.0))
+    assert max(delays(lived(below))) > 4.0, "a group without a spread of its own has that of the supervisor above it"
 
 
 def test_failures_that_are_far_apart_have_no_common_cause() -> None:

@@ -116,3 +116,32 @@ async def test_a_subscription_that_was_closed_gets_no_more_and_costs_nothing(
     assert before == 1
     assert kinds == ["stopping", "ended", "started", "ready"]
     assert len(other.receive_nowait()) > len(kinds)
+
+
+@pytest.mark.parametrize("name", Note("bot/a", 1, 0.0, what="x", fields={}).to_dict())
+async def test_a_notes_field_cannot_stand_for_what_the_note_says_itself(
+    name: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    @actor(restart="temporary")
+    async def teller(me: Me) -> None:
+        me.note("seen", **{name: "of the field"})
+
+    running = Running(Supervisor("bot", [teller.child("teller")]), seed=1)
+    events = running.events()
+    async with running.opened():
+        await running.wait_state("bot/teller", "down")
+
+    told = [event async for event in events]
+    (ended,) = [event for event in told if isinstance(event, Ended) and event.path == "bot/teller"]
+    assert isinstance(ended.end.exception, ValueError)
+    assert f"a note has {name} of its own" in str(ended.end.exception)
+    assert not [event for event in told if isinstance(event, Note)]
+
+
+def test_all_other_names_are_a_notes_fields() -> None:
+    note = Note("bot/a", 1, 2.0, what="seen", fields={"kind": "a", "fields": "b", "time": 3})
+
+    assert note.to_dict() == {
+        "event": "note", "seq": 0, "wall": 0.0, "at": 2.0, "path": "bot/a", "generation": 1,
+        "what": "seen", "kind": "a", "fields": "b", "time": 3,
+    }  # fmt: skip

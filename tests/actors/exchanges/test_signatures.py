@@ -58,7 +58,48 @@ SIGNED = {
         ED25519,
         "PdyZthZkWH6iRM43rd8+UBP8CPxkW5TJq6Wxsjy8vl5St2O54RDvgGcqRWskW7xWLdftHLxCKA0PDzjLt26eDg==",
     ),
+    "Bybit, login": (
+        "GET/realtime1700000000000",
+        "test_secret",
+        "bacffe7500499eb829bb58c45d36d1b3e5ac67c14eaeba91df5e99ccee013925",
+    ),
+    "Bybit, GET": (
+        "1700000000000test_api_key5000category=linear&symbol=BTCUSDT",
+        "test_secret",
+        "fd4f31228a46109dc6673062328693696df9a96c7ff04e6491a45e7f63a0fdd7",
+    ),
+    "Bybit, POST": (
+        '1700000000000test_api_key5000{"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "test-order-1"}',
+        "test_secret",
+        "2df4a0603d69c08d5dea29ba85b46eb7db64ce9e9ebd34a7802a3d69700cb2a1",
+    ),
 }
+
+# The same, in base64.
+IN_BASE64 = {
+    "OKX, REST": (
+        "2020-12-08T09:08:57.715ZGET/api/v5/account/balance",
+        "chNOOS4KvNXR_Xq4k4c9qsfoKWvnDecLATCRlcBwyKDYnWgO",
+        "PJ61e1nb2F2Qd7D8SPiaIcx2gjdELc+o0ygzre9z33k=",
+    ),
+    "OKX, login": (
+        "1538054050GET/users/self/verify",
+        "chNOOS4KvNXR_Xq4k4c9qsfoKWvnDecLATCRlcBwyKDYnWgO",
+        "ENpPNQ8mQv8YzDMPhBsB4SrjaKK+FaEh2nozTRW6KU0=",
+    ),
+    "OKX, login, the guide's secret": (
+        "1538054050GET/users/self/verify",
+        "22582BD0CFF14C41EDBF1AB98506286D",
+        "+LdIr8lkkvhr5hoA3g9TMC0+uQJ849ftAcocA/ouu4M=",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", IN_BASE64)
+def test_the_worked_signatures_in_base64_come_out(where: str) -> None:
+    payload, secret, signature = IN_BASE64[where]
+
+    assert hmac_base64(secret, payload) == signature
 
 
 @pytest.mark.parametrize("where", SIGNED)
