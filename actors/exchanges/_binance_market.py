@@ -20,7 +20,7 @@ from .._errors import BadFrame, HttpFailure
 from .._records import Quote, Side, Trade
 from .._source import Ask, Channel, Control, Depth, Door, Frame, HttpReply, HttpRequest, Limits, Listed
 from . import _binance
-from ._decode import Moment, Reader, Row, finite, levels, plain, reader, rows_of
+from ._decode import MAGNITUDE, Moment, Reader, Row, finite, levels, reader, rows_of
 
 M = TypeVar("M")
 
@@ -79,7 +79,16 @@ def stamped(trades: Sequence[Any], received: int) -> list[Any]:
     """
     write = msgspec.structs.force_setattr
     for trade in trades:
-        if not (trade.symbol and plain(trade.price, trade.quantity)):
+        # `plain`, without the call.
+        price, quantity = trade.price, trade.quantity
+        size, amount = price.adjusted(), quantity.adjusted()
+        if not (
+            trade.symbol
+            and -MAGNITUDE < size < MAGNITUDE
+            and -MAGNITUDE < amount < MAGNITUDE
+            and (size or price.is_finite())
+            and (amount or quantity.is_finite())
+        ):
             raise ValueError("a trade that is not one")
         write(trade, "received", received)
     return list(trades)

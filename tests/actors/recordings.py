@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-
 RECORDINGS = Path(
     os.environ.get("UNBLINKING_RECORDINGS") or Path(__file__).resolve().parents[3] / "shared" / "recordings"
 )
