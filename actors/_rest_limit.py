@@ -25,8 +25,10 @@ _MARGIN: Final = 0.001
 """Seconds. Times are added up in floating point, and the window is strict."""
 _BANNED_UNTIL: Final = re.compile(r"until (\d{13})\b")
 _A_MOMENT: Final = 1e11
-_LONGEST_BAN: Final = 4 * 86_400.0
-"""Seconds. Binance's longest is three days; anything more is not a time."""
+_DIGITS: Final = 18
+"""Of a number in a header. Python reads no more than some thousands, and raises then."""
+LONGEST_BAN: Final = 4 * 86_400.0
+"""Seconds. Binance's longest is three days; anything more is not a time. Whatever is told, we come back after it."""
 
 
 @attrs.define(eq=False)
@@ -87,7 +89,7 @@ class Spent:
 def number(headers: Mapping[str, str], name: str) -> int | None:
     """Read a whole number from a header; None where there is none."""
     text = headers.get(name, "") if name else ""
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 def banned_for(message: str, headers: Mapping[str, str], now_ms: int) -> float | None:
@@ -102,7 +104,7 @@ def banned_for(message: str, headers: Mapping[str, str], now_ms: int) -> float |
     if found is None:
         return None
     seconds = (int(found[1]) - _venue_time(headers, now_ms)) / 1000
-    return seconds if 0 < seconds < _LONGEST_BAN else None
+    return seconds if 0 < seconds < LONGEST_BAN else None
 
 
 def in_seconds(wait: float, headers: Mapping[str, str], now_ms: int) -> float:
@@ -113,9 +115,8 @@ def in_seconds(wait: float, headers: Mapping[str, str], now_ms: int) -> float:
         headers: Of the answer.
         now_ms: The local time, used where the headers have no date.
     """
-    if wait < _A_MOMENT:
-        return wait
-    return min(max((wait - _venue_time(headers, now_ms)) / 1000, 1.0), _LONGEST_BAN)
+    seconds = wait if wait < _A_MOMENT else max((wait - _venue_time(headers, now_ms)) / 1000, 1.0)
+    return min(seconds, LONGEST_BAN)
 
 
 def _venue_time(headers: Mapping[str, str], now_ms: int) -> int:

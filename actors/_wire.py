@@ -25,6 +25,7 @@ from wsproto.utilities import ProtocolError
 
 from ._dial import Dial, Tls, secured, system_dial, tls_context, why
 from ._errors import ConnectFailed, PongTimeout, SendTimeout, WireClosed
+from ._rest_limit import LONGEST_BAN
 from ._source import Frame
 from ._tap import ABNORMAL, MAX_BYTES, MAX_MESSAGES, Tap, WireStatistics
 from ._ws_frames import Ending
@@ -330,7 +331,7 @@ def _seconds(text: str) -> float | None:
         seconds = float(text)
     except ValueError:
         return None
-    return seconds if 0 < seconds < float("inf") else None
+    return min(seconds, LONGEST_BAN) if 0 < seconds < float("inf") else None
 
 
 def _port(parts: SplitResult) -> int:

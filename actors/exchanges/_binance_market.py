@@ -20,7 +20,7 @@ from .._errors import BadFrame, HttpFailure
 from .._records import Quote, Side, Trade
 from .._source import Ask, Channel, Control, Depth, Door, Frame, HttpReply, HttpRequest, Limits, Listed
 from . import _binance
-from ._decode import Reader, Row, finite, levels, reader, rows_of
+from ._decode import MAGNITUDE, Moment, Reader, Row, finite, levels, reader, rows_of
 
 M = TypeVar("M")
 
@@ -49,7 +49,7 @@ class AggTrade(
     id: int
     price: Decimal
     quantity: Decimal
-    time: int
+    time: Moment
     buyer_is_maker: bool
     first_trade_id: int
     last_trade_id: int
@@ -79,7 +79,16 @@ def stamped(trades: Sequence[Any], received: int) -> list[Any]:
     """
     write = msgspec.structs.force_setattr
     for trade in trades:
-        if not (trade.symbol and trade.price.is_finite() and trade.quantity.is_finite()):
+        # `plain`, without the call.
+        price, quantity = trade.price, trade.quantity
+        size, amount = price.adjusted(), quantity.adjusted()
+        if not (
+            trade.symbol
+            and -MAGNITUDE < size < MAGNITUDE
+            and -MAGNITUDE < amount < MAGNITUDE
+            and (size or price.is_finite())
+            and (amount or quantity.is_finite())
+        ):
             raise ValueError("a trade that is not one")
         write(trade, "received", received)
     return list(trades)
@@ -103,7 +112,7 @@ class _Book(msgspec.Struct, frozen=True, gc=False, rename={"last": "lastUpdateId
     last: int
     bids: list[Row]
     asks: list[Row]
-    time: int = 0
+    time: Moment = 0
 
 
 _book = msgspec.json.Decoder(_Book)
@@ -158,7 +167,7 @@ class Ticker(
     bid_quantity: Decimal
     ask: Decimal
     ask_quantity: Decimal
-    time: int | None = None
+    time: Moment | None = None
 
     def quote(self, venue: str, received: int) -> Quote:
         """Return what is delivered.
@@ -206,9 +215,9 @@ class DepthUpdate(
     last: int
     bids: list[Row]
     asks: list[Row]
-    event_time: int
+    event_time: Moment
     previous: int | None = None
-    time: int | None = None
+    time: Moment | None = None
 
     def depth(self) -> Depth:
         """Return what is delivered.

@@ -13,7 +13,7 @@ import msgspec
 from .._errors import BadFrame
 from .._reconcile import OrderReport
 from .._records import Fill, OrderStatus, Side
-from ._decode import finite, raw_rows, rows_of
+from ._decode import Moment, finite, raw_rows, rows_of
 
 M = TypeVar("M")
 
@@ -52,10 +52,12 @@ class _OrderRow(
     price: Decimal
     quantity: Decimal
     filled: Decimal
-    created: int
-    updated: int
+    created: Moment
+    updated: Moment
 
     def __post_init__(self) -> None:
+        if not self.symbol:
+            raise ValueError("an order of nothing")
         finite(self.price, self.quantity, self.filled)
 
 
@@ -77,7 +79,7 @@ class _FillRow(
     quantity: Decimal
     commission: Decimal
     commission_asset: str
-    time: int
+    time: Moment
     # Futures say side and maker, spot and margin isBuyer and isMaker.
     side: str | None = None
     maker: bool | None = None
@@ -85,6 +87,8 @@ class _FillRow(
     is_maker: bool | None = None
 
     def __post_init__(self) -> None:
+        if not self.symbol:
+            raise ValueError("a fill of nothing")
         finite(self.price, self.quantity, self.commission)
 
 

@@ -26,7 +26,7 @@ from .._signing import key_kind
 from .._source import Ask, Decoded, Door, Frame, HttpReply, HttpRequest, Limits, RestLimit
 from . import _binance, _binance_history, _binance_signed, _binance_ws_api
 from ._binance_history import DAY, Listing, Parameters
-from ._decode import rows_of
+from ._decode import Moment, rows_of
 
 VENUE: Final = "binance"
 PRIVATE: Final = "wss://ws-api.binance.com:443"
@@ -60,7 +60,7 @@ Margin: TypeAlias = Literal["cross", "isolated"]
 
 
 class _Time(msgspec.Struct, frozen=True, rename={"value": "serverTime"}):
-    value: int
+    value: Moment
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class _Restrictions(msgspec.Struct, frozen=True, rename="camel"):
     enable_withdrawals: bool | None = None
     enable_spot_and_margin_trading: bool | None = None
     ip_restrict: bool | None = None
-    trading_authority_expiration_time: int | None = None
+    trading_authority_expiration_time: Moment | None = None
 
 
 _time = msgspec.json.Decoder(_Time)

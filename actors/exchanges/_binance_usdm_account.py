@@ -21,7 +21,7 @@ from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest
 from . import _binance, _binance_history, _binance_signed
 from ._binance_history import DAY, Listing
 from ._binance_rows import SIDE, STATUS
-from ._decode import UNREADABLE, finite, rows_of
+from ._decode import UNREADABLE, Moment, finite, rows_of
 
 VENUE: Final = "binance-usdm"
 LIMITS: Final = Limits(
@@ -86,13 +86,15 @@ class _Order(
     last_quantity: Decimal
     filled: Decimal
     last_price: Decimal
-    time: int
+    time: Moment
     fill_id: int
     maker: bool
     commission_asset: str | None = None
     commission: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
+        if not self.symbol:
+            raise ValueError("an order of nothing")
         finite(self.quantity, self.price, self.last_quantity, self.filled, self.last_price, self.commission)
 
 
@@ -100,7 +102,7 @@ class _OrderTradeUpdate(
     msgspec.Struct, frozen=True, tag_field="e", tag="ORDER_TRADE_UPDATE", rename={"order": "o", "time": "T"}
 ):
     order: _Order
-    time: int
+    time: Moment
 
 
 class _PrivateCombined(msgspec.Struct, frozen=True):
@@ -113,7 +115,7 @@ class _Key(msgspec.Struct, frozen=True, rename={"value": "listenKey"}):
 
 
 class _Time(msgspec.Struct, frozen=True, rename={"value": "serverTime"}):
-    value: int
+    value: Moment
 
 
 _private = msgspec.json.Decoder(_OrderTradeUpdate)

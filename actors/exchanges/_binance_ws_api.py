@@ -33,7 +33,7 @@ from .._source import (
 )
 from . import _binance
 from ._binance_rows import SIDE, STATUS
-from ._decode import UNREADABLE, finite, text
+from ._decode import UNREADABLE, Moment, finite, text
 
 PATH: Final = "/ws-api/v3"
 INVALID_LISTEN_TOKEN: Final = -1209
@@ -82,7 +82,7 @@ class _Report(
     last_quantity: Decimal
     filled: Decimal
     last_price: Decimal
-    time: int
+    time: Moment
     fill_id: int
     maker: bool
     commission: Decimal = Decimal(0)
@@ -90,6 +90,8 @@ class _Report(
     canceled_client_id: str = ""
 
     def __post_init__(self) -> None:
+        if not self.symbol:
+            raise ValueError("an order of nothing")
         finite(self.quantity, self.price, self.last_quantity, self.filled, self.last_price, self.commission)
 
 

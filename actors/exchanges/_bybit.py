@@ -31,7 +31,7 @@ from .._source import (
     RestLimit,
 )
 from ._common import Unlisted
-from ._decode import UNREADABLE, text
+from ._decode import UNREADABLE, Moment, text
 
 VENUE: Final = "bybit"
 VENUE_LINEAR: Final = "bybit-linear"
@@ -90,7 +90,7 @@ _KNOWN: Final = frozenset(
 class _Head(msgspec.Struct, frozen=True, rename={"code": "retCode", "message": "retMsg"}):
     code: int = 0
     message: str = ""
-    time: int = 0
+    time: Moment = 0
 
 
 _head = msgspec.json.Decoder(_Head)

@@ -42,7 +42,7 @@ from . import _bybit
 from . import _bybit_account_rest as rest
 from ._bybit import VENUES, Category
 from ._bybit_account_rows import ExecutionRow, OrderRow
-from ._decode import UNREADABLE, rows_of, text
+from ._decode import UNREADABLE, Moment, rows_of, text
 from ._inquiries import Keyless
 
 RECV_WINDOW: Final = 5000
@@ -85,7 +85,7 @@ class _Topic(msgspec.Struct, frozen=True):
 
 
 class _Time(msgspec.Struct, frozen=True, rename={"nanoseconds": "timeNano"}):
-    nanoseconds: int
+    nanoseconds: Moment
 
 
 class _TimeReply(msgspec.Struct, frozen=True):

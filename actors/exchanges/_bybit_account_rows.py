@@ -13,6 +13,7 @@ import msgspec
 
 from .._reconcile import OrderReport
 from .._records import Fill, OrderStatus, OrderUpdate, Side
+from ._decode import Moment
 from ._inquiries import amount
 
 _STATUS: Final[dict[str, OrderStatus]] = {
@@ -53,8 +54,8 @@ class OrderRow(
     side: str
     type: str
     status: str
-    created: int
-    updated: int
+    created: Moment
+    updated: Moment
     client_id: str = ""
     price: str = ""
     quantity: str = ""
@@ -133,7 +134,7 @@ class ExecutionRow(
     price: str
     quantity: str
     side: str
-    time: int
+    time: Moment
     maker: bool = False
     commission: str = ""
     commission_asset: str = ""

@@ -12,7 +12,7 @@ import msgspec
 from .._errors import BadFrame
 from .._records import Trade
 from .._source import Ask, Frame, HttpRequest, Level, Limits, Listed
-from ._decode import UNREADABLE
+from ._decode import NO_NUMBER, UNREADABLE, plain
 
 _anything: Final = msgspec.json.Decoder()
 _NOTHING: Final = (Decimal(0), Decimal(0))
@@ -95,8 +95,8 @@ def ascending(trades: list[Any], symbol: str, received: int) -> list[Trade]:
         BadFrame: A price or quantity is not finite.
     """
     for trade in trades:
-        if not (trade.price.is_finite() and trade.quantity.is_finite()):
-            raise BadFrame("a price or quantity is not finite")
+        if not plain(trade.price, trade.quantity):
+            raise BadFrame(NO_NUMBER)
         msgspec.structs.force_setattr(trade, "symbol", symbol)
         msgspec.structs.force_setattr(trade, "received", received)
     return sorted(trades, key=lambda trade: trade.id)

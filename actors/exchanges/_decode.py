@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 import msgspec
@@ -17,6 +17,14 @@ from .._errors import BadFrame
 from .._source import Control, Decoded, Frame, Level
 
 M = TypeVar("M")
+
+MAGNITUDE: Final = 60
+"""Digits before or behind the point: more than anything has that is traded, or that a token's smallest unit needs."""
+
+Moment: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Milliseconds or so since 1970. JSON has longer numbers, and neither clocks nor databases know what to do with them."""
+
+NO_NUMBER: Final = "a price or quantity is not finite, or out of all bounds"
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 """What decoding can end with, whatever the bytes are: not JSON or not this struct; not UTF-8, or not finite; arrays
@@ -116,14 +124,29 @@ def text(value: object, longest: int = 200) -> str:
 
 
 def finite(*values: Decimal) -> None:
-    """Refuse NaN and infinities, which are valid decimals and no valid prices.
+    """Refuse NaN, infinities and absurd magnitudes, which are valid decimals and no valid prices.
+
+    ``1e999999999`` is as short as any other number, until somebody writes it out or adds something to it: then it takes
+    a gigabyte, or is an exception where nobody expects one.
 
     Raises:
-        ValueError: One is not finite.
+        ValueError: One is not finite, or beyond `MAGNITUDE`.
     """
     for value in values:
-        if not value.is_finite():
-            raise ValueError("a price or quantity is not finite")
+        if not (value.is_finite() and -MAGNITUDE < value.adjusted() < MAGNITUDE):
+            raise ValueError(NO_NUMBER)
+
+
+def plain(price: Decimal, quantity: Decimal) -> bool:
+    """Say whether two numbers are `finite`. For what comes by the thousands."""
+    size, amount = price.adjusted(), quantity.adjusted()
+    # Of what is not finite it is 0, as of numbers from 1 to 9.
+    return (
+        -MAGNITUDE < size < MAGNITUDE
+        and -MAGNITUDE < amount < MAGNITUDE
+        and (size != 0 or price.is_finite())
+        and (amount != 0 or quantity.is_finite())
+    )
 
 
 class Row(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -137,10 +160,10 @@ def levels(rows: list[Row]) -> list[Level]:
     """Return the levels of one side.
 
     Raises:
-        ValueError: A price or quantity is not finite.
+        ValueError: A price or quantity is not finite, or beyond `MAGNITUDE`.
     """
     made = [(row.price, row.quantity) for row in rows]
     for price, quantity in made:
-        if not (price.is_finite() and quantity.is_finite()):
-            raise ValueError("a price or quantity is not finite")
+        if not plain(price, quantity):
+            raise ValueError(NO_NUMBER)
     return made

@@ -28,7 +28,7 @@ from .._source import (
     Refused,
 )
 from ._common import ascending, best, json_object, number_of
-from ._decode import UNREADABLE, Reader, Row, finite, levels, reader, rows_of
+from ._decode import NO_NUMBER, UNREADABLE, Moment, Reader, Row, finite, levels, plain, reader, rows_of
 
 VENUE: Final = "gate"
 
@@ -130,7 +130,7 @@ class _Best(
         "ask_quantity": "A",
     },
 ):
-    time: int
+    time: Moment
     sequence: int
     symbol: str
     # Text, because an empty side is an empty text.
@@ -146,7 +146,7 @@ class _Levels(
     gc=False,
     rename={"time": "t", "symbol": "s", "first": "U", "last": "u", "bids": "b", "asks": "a"},
 ):
-    time: int
+    time: Moment
     symbol: str
     last: int
     bids: list[Row]
@@ -171,8 +171,8 @@ def _trades(messages: list[_Message[Any, GateTrade]], received: int) -> list[Any
     stamp = msgspec.structs.force_setattr
     for message in messages:
         trade = message.result
-        if not (trade.price.is_finite() and trade.quantity.is_finite()):
-            raise ValueError("a price or quantity is not finite")
+        if not plain(trade.price, trade.quantity):
+            raise ValueError(NO_NUMBER)
         if not (trade.symbol and _is_time(trade.milliseconds)):
             raise ValueError("a trade without a symbol or a time")
         stamp(trade, "received", received)

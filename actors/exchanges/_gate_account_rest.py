@@ -18,7 +18,7 @@ from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderStatus, Side
 from .._secret import Secret
 from . import _gate
-from ._decode import finite, rows_of
+from ._decode import Moment, finite, rows_of
 from ._inquiries import DAY, SECOND, amount, each_row, windows
 
 API: Final = "/api/v4"
@@ -89,7 +89,7 @@ class _OfPair(msgspec.Struct, frozen=True):
 
 
 class _Time(msgspec.Struct, frozen=True):
-    server_time: int
+    server_time: Moment
 
 
 class _Permission(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote as percent_encoded
 
 import msgspec
@@ -32,7 +32,7 @@ from .._source import (
     Welcome,
 )
 from ._common import ascending, best, json_object, number_of, seconds_of
-from ._decode import UNREADABLE, Reader, Row, finite, levels, reader, rows_of
+from ._decode import NO_NUMBER, UNREADABLE, Moment, Reader, Row, finite, levels, plain, reader, rows_of
 
 VENUE: Final = "kucoin"
 
@@ -96,7 +96,7 @@ class KucoinTrade(
     price: Decimal
     quantity: Decimal
     side: Side
-    nanoseconds: int
+    nanoseconds: Moment
     """When it happened, since 1970 by the venue's clock."""
     symbol: str = ""
     received: int = 0
@@ -120,7 +120,7 @@ class _Message(msgspec.Struct, Generic[S, T], frozen=True, gc=False):
 
 
 class _Best(msgspec.Struct, frozen=True, gc=False):
-    timestamp: int
+    timestamp: Moment
     asks: list[Decimal] | None = None
     bids: list[Decimal] | None = None
 
@@ -128,7 +128,7 @@ class _Best(msgspec.Struct, frozen=True, gc=False):
 class _Levels(msgspec.Struct, frozen=True, gc=False):
     asks: list[Row]
     bids: list[Row]
-    timestamp: int
+    timestamp: Moment
 
 
 class _Reply(msgspec.Struct, Generic[T], frozen=True):
@@ -136,7 +136,7 @@ class _Reply(msgspec.Struct, Generic[T], frozen=True):
 
 
 class _BestRow(msgspec.Struct, frozen=True, rename="camel"):
-    time: int
+    time: Moment
     best_bid: Decimal | None = None
     best_bid_size: Decimal | None = None
     best_ask: Decimal | None = None
@@ -144,15 +144,19 @@ class _BestRow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _LevelRows(msgspec.Struct, frozen=True):
-    time: int
+    time: Moment
     bids: list[Row]
     asks: list[Row]
 
 
+Rhythm: TypeAlias = Annotated[int, msgspec.Meta(ge=100, le=3_600_000)]
+"""Milliseconds. With nothing between two pings nothing else would be done."""
+
+
 class _Server(msgspec.Struct, frozen=True, rename="camel"):
     endpoint: str
-    ping_interval: int
-    ping_timeout: int
+    ping_interval: Rhythm
+    ping_timeout: Rhythm
     protocol: str = "websocket"
 
 
@@ -175,8 +179,8 @@ def _trades(messages: list[_Message[Any, KucoinTrade]], received: int) -> list[A
     stamp = msgspec.structs.force_setattr
     for message in messages:
         trade = message.data
-        if not (trade.price.is_finite() and trade.quantity.is_finite() and trade.symbol):
-            raise ValueError("a price or quantity is not finite, or the symbol is missing")
+        if not (plain(trade.price, trade.quantity) and trade.symbol):
+            raise ValueError(f"{NO_NUMBER}, or the symbol is missing")
         stamp(trade, "received", received)
         made.append(trade)
     return made

@@ -34,7 +34,7 @@ from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest
 from . import _kucoin
 from . import _kucoin_account_rest as rest
 from ._common import ask, checked
-from ._decode import UNREADABLE
+from ._decode import UNREADABLE, Moment
 from ._inquiries import Keyless, amount, number_or_text, read_each
 from ._kucoin import VENUE
 
@@ -76,7 +76,7 @@ class _Change(
     order_type: str
     kind: str
     status: str
-    nanoseconds: int
+    nanoseconds: Moment
     client_id: str | None = None
     # Texts, because what does not apply may be left out, null, or an empty text.
     price: str | None = None

@@ -17,7 +17,7 @@ from .._account_source import Inquiry, KeyReport, Question
 from .._errors import BadFrame, NoSuchOrder
 from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderStatus, Side
-from ._decode import finite, rows_of
+from ._decode import Moment, finite, rows_of
 from ._inquiries import DAY, amount, each_row, number_or_text, windows
 
 ACTIVE: Final = "/api/v1/hf/orders/active"
@@ -58,8 +58,8 @@ class _OrderRow(
     type: str
     side: Side
     active: bool
-    created: int
-    updated: int
+    created: Moment
+    updated: Moment
     canceled: bool = False
     client_id: str | None = None
     price: str | None = None
@@ -74,7 +74,7 @@ class _FillRow(msgspec.Struct, frozen=True, rename="camel"):
     side: Side
     price: Decimal
     size: Decimal
-    created_at: int
+    created_at: Moment
     liquidity: str = ""
     fee: str | None = None
     fee_currency: str | None = None

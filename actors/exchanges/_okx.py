@@ -27,7 +27,7 @@ from .._source import (
     Refused,
 )
 from ._common import ascending, best, checked, get, json_object, number_of
-from ._decode import UNREADABLE, Reader, Row, levels, reader, rows_of
+from ._decode import NO_NUMBER, UNREADABLE, Moment, Reader, Row, levels, plain, reader, rows_of
 
 VENUE: Final = "okx"
 
@@ -105,7 +105,7 @@ class OkxTrade(
     quantity: Decimal
     """Of spot in the base asset; of futures and swaps in contracts."""
     side: Side
-    time: int
+    time: Moment
     symbol: str = ""
     count: int = 1
     """How many trades it stands for; their ids end with `id`."""
@@ -131,7 +131,7 @@ class _Message(msgspec.Struct, Generic[C, T], frozen=True, gc=False):
 class _Levels(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     asks: list[Row]
     bids: list[Row]
-    time: int = msgspec.field(name="ts")
+    time: Moment = msgspec.field(name="ts")
     # Neither was sent before 2023, and REST sends neither.
     seq_id: int | None = None
     prev_seq_id: int = -1
@@ -150,8 +150,8 @@ def _trades(messages: list[_Message[Any, OkxTrade]], received: int) -> list[Any]
     stamp = msgspec.structs.force_setattr
     for message in messages:
         for trade in message.data:
-            if not (trade.price.is_finite() and trade.quantity.is_finite()):
-                raise ValueError("a price or quantity is not finite")
+            if not plain(trade.price, trade.quantity):
+                raise ValueError(NO_NUMBER)
             if trade.count < 1 or not trade.symbol:
                 raise ValueError("a trade of nothing")
             stamp(trade, "received", received)

@@ -45,7 +45,7 @@ from .._source import (
 from . import _okx
 from . import _okx_account_rest as rest
 from ._common import number_of
-from ._decode import UNREADABLE, rows_of, text
+from ._decode import UNREADABLE, Moment, rows_of, text
 from ._inquiries import Keyless
 from ._okx_account_rows import OrderRow
 
@@ -76,7 +76,7 @@ class _Orders(msgspec.Struct, frozen=True):
 
 
 class _Time(msgspec.Struct, frozen=True):
-    ts: int
+    ts: Moment
 
 
 class _TimeReply(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from .._reconcile import OrderReport
 from .._records import Fill, OrderStatus, OrderUpdate, Side
+from ._decode import Moment
 from ._inquiries import amount
 from ._okx import VENUE
 
@@ -56,8 +57,8 @@ class OrderRow(
     side: str
     type: str
     status: str
-    created: int
-    updated: int
+    created: Moment
+    updated: Moment
     client_id: str = ""
     price: str = ""
     quantity: str = ""
@@ -160,7 +161,7 @@ class FillRow(
     order_id: int
     bill: int
     side: str
-    booked: int
+    booked: Moment
     id: str = ""
     price: str = ""
     quantity: str = ""
@@ -213,6 +214,6 @@ def whole(text: str) -> int:
     """
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise ValueError("a whole number that is not one")
     return int(text)

@@ -28,7 +28,7 @@ from ._binance_market import (
     stamped,
     top_of_book,
 )
-from ._decode import Reader, rows_of
+from ._decode import Moment, Reader, rows_of
 
 VENUE: Final = "binance"
 WS: Final = "wss://stream.binance.com:9443"
@@ -81,7 +81,7 @@ class SpotTrade(
     id: int
     price: Decimal
     quantity: Decimal
-    time: int
+    time: Moment
     buyer_is_maker: bool
     symbol: str = ""
     received: int = 0
@@ -119,7 +119,7 @@ class _TradeRow(msgspec.Struct, frozen=True, gc=False, rename={"buyer_is_maker":
     id: int
     price: Decimal
     quantity: Decimal
-    time: int
+    time: Moment
     buyer_is_maker: bool
 
 

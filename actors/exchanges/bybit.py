@@ -24,7 +24,7 @@ from .._records import Quote, Side, Trade
 from .._source import BookRule, Channel, Control, Decoded, Depth, Frame, HttpRequest
 from . import _bybit
 from ._bybit import REST, TESTNET_REST, TESTNET_WS, VENUE, VENUE_LINEAR, WS, Category, PublicTopics
-from ._decode import Reader, Row, finite, levels, reader, rows_of
+from ._decode import Moment, Reader, Row, finite, levels, plain, reader, rows_of
 
 __all__ = [
     "REST",
@@ -60,7 +60,7 @@ class BybitSpotTrade(msgspec.Struct, frozen=True, gc=False, rename=_NAMES):
     id: int
     price: Decimal
     quantity: Decimal
-    time: int
+    time: Moment
     taker: Literal["Buy", "Sell"]
     symbol: str
     received: int = 0
@@ -84,7 +84,7 @@ class BybitLinearTrade(msgspec.Struct, frozen=True, gc=False, rename=_NAMES):
     id: str
     price: Decimal
     quantity: Decimal
-    time: int
+    time: Moment
     taker: Literal["Buy", "Sell"]
     symbol: str
     received: int = 0
@@ -117,31 +117,31 @@ class _Book(msgspec.Struct, frozen=True, gc=False, rename={"symbol": "s", "bids"
     last: int
     seq: int
     # Only answers by REST have these in here.
-    ts: int = 0
-    cts: int = 0
+    ts: Moment = 0
+    cts: Moment = 0
 
 
 class _BookMessage(msgspec.Struct, frozen=True, gc=False):
     topic: str
     type: Literal["snapshot", "delta"]
-    ts: int
+    ts: Moment
     data: _Book
-    cts: int = 0
+    cts: Moment = 0
 
 
 class _TopMessage(msgspec.Struct, frozen=True, gc=False):
     topic: str
     type: Literal["snapshot"]
-    ts: int
+    ts: Moment
     data: _Book
-    cts: int = 0
+    cts: Moment = 0
 
 
 class _TradeRow(msgspec.Struct, frozen=True, gc=False, rename={"id": "execId", "quantity": "size", "taker": "side"}):
     id: str
     price: Decimal
     quantity: Decimal
-    time: int
+    time: Moment
     taker: Literal["Buy", "Sell"]
     seq: int = 0
 
@@ -175,7 +175,7 @@ def _trades(messages: list[Any], received: int) -> list[Any]:
         trades += message.data
     write = msgspec.structs.force_setattr
     for trade in trades:
-        if not (trade.id and trade.symbol and trade.price.is_finite() and trade.quantity.is_finite()):
+        if not (trade.id and trade.symbol and plain(trade.price, trade.quantity)):
             raise ValueError("a trade that is not one")
         write(trade, "received", received)
     return trades

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+RECORDINGS = Path(
+    os.environ.get("UNBLINKING_RECORDINGS") or Path(__file__).resolve().parents[3] / "shared" / "recordings"
+)
+"""Where they are, if anywhere."""
+
 
 def recording(name: str) -> Path:
     """Return the file of a recording, or skip the test."""
-    folder = os.environ.get("UNBLINKING_RECORDINGS")
-    default = Path(__file__).resolve().parents[3] / "shared" / "recordings"
-    path = (Path(folder) if folder else default) / name
+    path = RECORDINGS / name
     if not path.exists():
         pytest.skip(f"recording {name} is not at hand")
     return path

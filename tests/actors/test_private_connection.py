@@ -28,8 +28,10 @@ from actors._messages import (
     Rotate,
 )
 from actors._pinger import Pinger
+from actors._session import Session
 from actors._venue_clock import VenueClock
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
+from supervisor._open_mailbox import OpenMailbox
 
 from .fake_account import FakeAccount
 from .in_memory import Peers
@@ -206,6 +208,31 @@ def perform(
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     return scenes[0]
+
+
+def test_a_key_that_was_made_for_an_earlier_connection_opens_none() -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            requests: Any = OpenMailbox(Mailbox("requests", capacity=1, overflow="drop_oldest"))
+            given: Any = OpenMailbox(Mailbox("keys", capacity=2))
+            clock: Any = OpenMailbox(Mailbox("clock", capacity=1))
+            hold: Any = OpenMailbox(Mailbox("hold", capacity=1))
+            source = FakeAccount(keeping=KEYED)
+            transport = httpx.MockTransport(Desk().rest)
+            line = PrivateLine(
+                source, "ws://x", "http://x", requests, given, 15.0, clock, hold, transport=lambda: transport
+            )
+            before, present = Session(), Session()
+            given.send_nowait(Key(before, "dead by now"))
+
+            async def hand_out() -> None:
+                assert (await requests.receive()).session is present
+                await given.send(Key(present, "fresh"))
+
+            nursery.start_soon(hand_out)
+            assert (await line.door(present)).key == "fresh"
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 async def a_moment(_: Scene) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import httpx  # noqa: ASYNC127 - see actors/_http.py
@@ -14,18 +14,19 @@ from hypothesis import strategies as st
 
 from actors import AccountState, Liveness, OrderUpdate, Secret
 from actors._account_source import Credentials
+from actors._bookkeeper import Bookkeeper
 from actors._messages import Authenticating, Batch, Denial, Lost, Opened
 from actors._reconcile import Book
 from actors._session import Session
 from actors._telling import Telling
 from actors.exchanges.binance_usdm import UsdmAccount
 from actors.ops._vitals import verdict
-from supervisor import Mailbox, Note, Running
+from supervisor import Mailbox, Me, Note, Running
 from supervisor._open_mailbox import OpenMailbox
 
 from .in_memory import drain
 from .test_private_stream import World, play, reply
-from .test_reconcile import check_complete
+from .test_reconcile import check_complete, history
 
 APART = UsdmAccount("main", Credentials(Secret.literal("k"), Secret.literal("s")), fills_apart=True)
 
@@ -252,6 +253,37 @@ def test_a_fill_that_rest_has_kept_to_itself_for_long_is_found_all_the_same() ->
     world = play(script)
     check_complete(world.updates, world.truth)
     assert world.failures == []
+
+
+def test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(0.02)
+        # REST does not know of it, and is asked again in some seconds only.
+        world.lag = 1
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        assert world.phases[-1] == "reconciling"
+        await trio.sleep(2)
+
+    world = play(script)
+    told = [item.state if isinstance(item, AccountState) else item.source for item in world.out]
+    assert told == ["connecting", "reconciling", "stream", "live"]
+
+
+def test_an_update_that_does_not_reach_the_bot_was_not_delivered() -> None:
+    async def main() -> None:
+        out: Any = OpenMailbox(Mailbox("out", capacity=1))
+        book, nobody = Book(), cast("Me", None)
+        bookkeeper = Bookkeeper(None, out, book, nobody)
+        telling = Telling("v", "a", out, book, bookkeeper, None)
+        first, second = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 2, "new")]).events
+        await telling.deliver(first)
+        with trio.move_on_after(1) as scope:
+            await telling.deliver(second)
+        assert scope.cancelled_caught, "the mailbox is full"
+        assert book.open_orders() == [("BTCUSDT", 1)], "whoever comes next finds that the other one is missing"
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def test_whoever_trades_stops_before_the_bot_has_room_for_the_news() -> None:

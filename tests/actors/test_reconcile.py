@@ -312,6 +312,20 @@ def test_what_is_remembered_is_bounded_and_old_fills_stay_delivered(monkeypatch:
     assert [book.get(("BTCUSDT", i)) is None for i in range(1, 5)] == [True, True, False, False]
 
 
+def test_where_two_own_orders_meet_each_of_them_has_its_fill() -> None:
+    truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 2, "new"), ("BTCUSDT", 1, "fill")])
+    [fill] = truth.fills
+    # The one trade gives both fills its id.
+    truth.happen("BTCUSDT", 2, "partially_filled", Decimal(1))
+    other = attrs.evolve(truth.events[-1], fill=attrs.evolve(truth.fills[-1], id=fill.id))
+    book = Book()
+    play(book, truth.events[:-1])
+    assert judge(book, other) == "news"
+    assert other.fill is not None
+    truth.fills[-1] = other.fill
+    assert [update.fill for update in reconcile(book, truth)] == [other.fill]
+
+
 def test_open_orders_are_listed_by_symbol() -> None:
     truth = history([("BTCUSDT", 2, "new"), ("BTCUSDT", 1, "new"), ("ETHUSDT", 3, "new"), ("BTCUSDT", 2, "cancel")])
     book = Book()

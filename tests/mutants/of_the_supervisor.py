@@ -59,7 +59,7 @@ BUGS = (
         "an item that was taken is lost when its actor crashes",
         "ccxt PR#26254: the usual `await watch` loop drops messages",
         "supervisor/_open_mailbox.py",
-        "                self._again.appendleft((item, deliveries - (not isinstance(error, Exception))))\n",
+        "                self._again.insert(0, (item, deliveries - (not isinstance(error, Exception))))\n",
         "",
         (_T + "test_mailbox.py",),
     ),

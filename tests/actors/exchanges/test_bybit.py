@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors._continuity import Missing
-from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from actors._errors import BadFrame, ClockOff, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from actors._records import Quote, Trade
 from actors._source import (
     Acknowledged,
@@ -357,7 +357,7 @@ def error(code: int, text: str = "why") -> dict[str, Any]:
         (reply(200, error(10016, "Server error.")), UnknownOutcome, None),
         (reply(502, b"<html>"), UnknownOutcome, None),
         (reply(200, error(10001, "Not supported symbols")), HttpFailure, None),
-        (reply(200, error(10002)), HttpFailure, None),
+        (reply(200, error(10002)), ClockOff, None),
         (reply(404, b""), HttpFailure, None),
     ],
 )
