@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 import trio
 
-from actors import Secret, Venue, binance, binance_usdm, bybit, bybit_linear, gate, health, kucoin, ledger, okx
+from actors import (
+    Secret,
+    Venue,
+    binance,
+    binance_coinm,
+    binance_usdm,
+    bybit,
+    bybit_linear,
+    gate,
+    health,
+    kucoin,
+    ledger,
+    okx,
+)
 from actors._cli._doctor import EXIT_CODES
 from actors._doctor import examine
 from actors._doctor._addresses import addresses
@@ -29,6 +42,7 @@ OUT = Mailbox[Any]("out", capacity=100)
 VENUES: Mapping[str, tuple[Venue, str]] = {
     "binance": (binance, "BTCUSDT"),
     "binance-usdm": (binance_usdm, "BTCUSDT"),
+    "binance-coinm": (binance_coinm, "BTCUSD_PERP"),
     "bybit": (bybit, "BTCUSDT"),
     "bybit-linear": (bybit_linear, "BTCUSDT"),
     "okx": (okx, "BTC-USDT"),
