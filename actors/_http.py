@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote, unquote
 
 import httpcore
 
@@ -28,6 +29,8 @@ from ._source import HttpReply, HttpRequest, RestLimit
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Bytes. A page of 1000 rows is about 200 kB; the largest documented answers, exchange information, are near 10 MB."""
+_SECRET: Final = 8
+"""Characters of a shortest secret: OKX's passphrases have eight."""
 TIMEOUT: Final = 10.0
 """Seconds for a whole request, connecting included."""
 
@@ -177,6 +180,7 @@ class Http:
         failure = self._judge(request, reply)
         if failure is None:
             return reply
+        failure = self._judge(request, without_secrets(request, reply)) or failure
         if isinstance(failure, RateLimited):
             now_ms = int(time.time() * 1000)
             wait = in_seconds(failure.retry_after, reply.headers, now_ms)
@@ -233,6 +237,22 @@ class Http:
                 str(request), f"an answer of more than {self._max_body} bytes", status=response.status_code
             )
         return HttpReply(response.status_code, dict(response.headers), bytes(body))
+
+
+def without_secrets(request: HttpRequest, reply: HttpReply) -> HttpReply:
+    """Return a reply in which nothing is quoted of what its request was signed with.
+
+    Errors tell the venue's own words, and venues quote keys and signatures in them, as do proxies that explain themselves.
+    """
+    values = [value for _, value in request.headers]
+    values += [pair.partition("=")[2] for pair in request.query.split("&")]
+    body = reply.body
+    for value in values:
+        # Shorter ones are settings, and numbers are times, which may stand in the answer for themselves.
+        if len(value) >= _SECRET and not value.isdigit():
+            for written in {value, unquote(value), quote(value, safe=""), value.replace("/", "\\/")}:
+                body = body.replace(written.encode(), b"***")
+    return reply if body == reply.body else HttpReply(reply.status, reply.headers, body)
 
 
 def _raw_path(base: httpx.URL, request: HttpRequest) -> bytes:

@@ -24,8 +24,8 @@ EXIT_CODES: Final[dict[Level, int]] = {"ok": 0, "warning": 3, "failed": 1}
 def doctor(target: str, as_json: bool) -> None:
     """Look at what the tree of a Python file needs before it goes live. Nothing is started, nothing is ordered.
 
-    Names, encryption and protocols of the addresses it uses, the clock beside each venue's, the venues' limits, secrets,
-    disk, ports, packages that clash. Each line says ok, or what to do.
+    Names, encryption and protocols of the addresses it uses, the clock beside each venue's, the venues' limits, secrets and
+    what the keys may do, disk, ports, packages that clash. Each line says ok, or what to do.
     Exit code 0 when all is well, 3 with warnings, 1 when something must be done, 2 when the file defines no tree.
     """
     tree = load_tree(target)

@@ -4,6 +4,7 @@
     _needs       the tree as a definition: which values of a kind are in it, and which addresses it uses
     _addresses   DNS, TLS, REST and WebSocket handshake of each address
     _clocks      this machine's time beside each venue's
+    _keys        what the venues say to the accounts' keys
     _limits      the connections and symbols declared, beside what the venues allow
     _machine     packages that clash, secrets, disk, ports
 
@@ -22,11 +23,12 @@ from supervisor import Supervisor
 from ._addresses import addresses
 from ._clocks import clocks
 from ._finding import Check, Finding
+from ._keys import keys
 from ._limits import limits
 from ._machine import disk, packages, ports, secrets, stopping
 from ._needs import Needs
 
-CHECKS: Final[tuple[Check, ...]] = (packages, secrets, disk, ports, stopping, addresses, clocks, limits)
+CHECKS: Final[tuple[Check, ...]] = (packages, secrets, disk, ports, stopping, addresses, clocks, limits, keys)
 """In the order in which they are told: what costs nothing first."""
 WITHIN: Final = 60.0
 """Seconds for one check."""

@@ -83,7 +83,7 @@ async def _rest(rest: Rest) -> list[Finding]:
     except ActorError as error:
         # Where nothing is known that could be asked for, any answer is one.
         if clock is not None or not isinstance(error, HttpFailure) or error.status is None:
-            return [*found, Finding("failed", "rest", address.shown, str(error), _advice(error, str(error)))]
+            return [*found, Finding("failed", "rest", address.shown, str(error), advice_about(error, str(error)))]
     took = (trio.current_time() - began) * 1000
     return [*found, Finding("ok", "rest", address.shown, f"{rest.venue} answers within {took:.0f} ms")]
 
@@ -107,7 +107,7 @@ async def _stream(stream: Stream) -> list[Finding]:
             took = (trio.current_time() - began) * 1000
     except ActorError as error:
         text = error.reason if isinstance(error, ConnectFailed) else str(error)
-        return [*found, Finding("failed", "websocket", address.shown, text, _advice(error, text))]
+        return [*found, Finding("failed", "websocket", address.shown, text, advice_about(error, text))]
     text = f"{stream.venue} {stream.source.channel}: handshake within {took:.0f} ms"
     return [*found, Finding("ok", "websocket", address.shown, text)]
 
@@ -137,10 +137,10 @@ async def _below(address: _Address) -> tuple[list[Finding], bool]:
                 await trio.aclose_forcefully(stream)
     except trio.TooSlowError:
         text = f"not connected within {WITHIN:g} s"
-        return [*found, Finding("failed", kind, address.at, text, _advice(None, text))], False
+        return [*found, Finding("failed", kind, address.at, text, advice_about(None, text))], False
     except (OSError, UnicodeError, ValueError, trio.BrokenResourceError) as error:
         text = str(error) if type(error) is ValueError else why(error, address.host)
-        return [*found, Finding("failed", kind, address.at, text, _advice(None, text))], False
+        return [*found, Finding("failed", kind, address.at, text, advice_about(None, text))], False
     advice = "" if good else "use the wss:// or https:// address" if context is None else "ask whoever runs that host"
     return [*found, Finding("ok" if good else "warning", kind, address.at, text, advice)], True
 
@@ -182,7 +182,7 @@ async def venue_http(address: str, source: Any, transport: Any) -> AsyncGenerato
         yield http
 
 
-def _advice(error: Exception | None, text: str) -> str:
+def advice_about(error: Exception | None, text: str) -> str:
     """Say what to do about an address that is not reached."""
     status = error.status if isinstance(error, ConnectFailed | HttpFailure) else None
     if isinstance(error, RateLimited) or status in (418, 429):

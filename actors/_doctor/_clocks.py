@@ -1,4 +1,8 @@
-"""This machine's time beside each venue's. Signed requests that are off are refused; data seems to come from the future."""
+"""This machine's time beside each venue's.
+
+The accounts here sign with the venue's own time. Whatever a bot signs by itself with this machine's is refused when that is
+off, and data seems to come from the future.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,15 @@ async def _clock(rest: Rest) -> list[Finding]:
     side = "behind" if offset > 0 else "ahead of"
     text = f"this machine is {abs(offset) * 1000:.0f} ms {side} the venue, give or take {took * 500:.0f} ms"
     if sure >= REFUSED:
-        return [Finding("failed", "clock", rest.venue, text, f"signed requests will be refused: {_ADVICE}")]
+        return [
+            Finding(
+                "failed",
+                "clock",
+                rest.venue,
+                text,
+                f"orders that the bot signs with this machine's time will be refused: {_ADVICE}",
+            )
+        ]
     if sure >= DOUBTFUL:
         return [Finding("warning", "clock", rest.venue, text, _ADVICE)]
     return [Finding("ok", "clock", rest.venue, text)]

@@ -41,7 +41,11 @@ async def packages(needs: Needs) -> list[Finding]:
 async def secrets(needs: Needs) -> list[Finding]:
     """See whether every secret can be read, and whether others can read its file."""
     await trio.lowlevel.checkpoint()
-    return [_secret(path, secret) for path, secret in needs.find(Secret)]
+    # The actors of an account share its secrets: each is told once.
+    first: dict[Secret, str] = {}
+    for path, secret in needs.find(Secret):
+        first.setdefault(secret, path)
+    return [_secret(path, secret) for secret, path in first.items()]
 
 
 def _secret(path: str, secret: Secret) -> Finding:

@@ -1,7 +1,7 @@
 """Where each venue tells the time, without a key.
 
-Sources: binance-spot-api-docs rest-api.md, "Check server time"; USD-M "Check Server Time"; Bybit V5 "Get Bybit Server
-Time"; OKX API guide v5, "Get system time"; KuCoin "Get Server Time"; Gate API v4, "Get server current time".
+Sources: binance-spot-api-docs rest-api.md, "Check server time"; USD-M and COIN-M "Check Server Time"; Bybit V5 "Get Bybit
+Server Time"; OKX API guide v5, "Get system time"; KuCoin "Get Server Time"; Gate API v4, "Get server current time".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from .._errors import BadFrame
 from .._source import HttpRequest
-from . import binance_spot, binance_usdm, bybit, gate, kucoin, okx
+from . import binance_coinm, binance_spot, binance_usdm, bybit, gate, kucoin, okx
 from ._decode import UNREADABLE
 
 
@@ -42,6 +42,7 @@ _BYBIT: Final = VenueClock(HttpRequest("GET", "/v5/market/time"), lambda told: t
 VENUE_CLOCKS: Final[Mapping[str, VenueClock]] = {
     binance_spot.VENUE: VenueClock(HttpRequest("GET", "/api/v3/time"), lambda told: told["serverTime"]),
     binance_usdm.VENUE: VenueClock(HttpRequest("GET", "/fapi/v1/time"), lambda told: told["serverTime"]),
+    binance_coinm.VENUE: VenueClock(HttpRequest("GET", "/dapi/v1/time"), lambda told: told["serverTime"]),
     bybit.VENUE: _BYBIT,
     bybit.VENUE_LINEAR: _BYBIT,
     okx.VENUE: VenueClock(HttpRequest("GET", "/api/v5/public/time"), lambda told: told["data"][0]["ts"]),

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from urllib.parse import quote
 
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
@@ -48,6 +49,24 @@ async def test_a_request_is_sent_exactly_as_it_was_signed() -> None:
     assert seen[0].headers["host"] == "fapi.example"
     assert seen[0].headers["accept-encoding"] == "identity"
     assert (reply.status, reply.body, reply.headers["x-mbx-used-weight-1m"]) == (200, b"{}", "7")
+
+
+@pytest.mark.parametrize("status", [401, 400, 418, 500])
+async def test_what_a_request_was_signed_with_is_not_told_even_if_the_venue_quotes_it(status: int) -> None:
+    signature = "b+/4zQ0V==SIGNATURE"
+    query = f"timestamp=1790000000000&recvWindow=5000&signature={quote(signature, safe='')}"
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        said = f"{request.headers['x-mbx-apikey']} and {signature} and {request.url.query.decode()}"
+        return httpx.Response(status, json={"code": -2015, "msg": f"1790000000000: no good: {said}"})
+
+    async with answered_by(answer) as http:
+        with pytest.raises(HttpFailure) as raised:
+            await http.request(HttpRequest("GET", "/x", query, (("X-MBX-APIKEY", "THE-KEY-OF-MINE"),)))
+    text = str(raised.value) + repr(raised.value) + repr(vars(raised.value))
+
+    assert raised.value.code == -2015 and "1790000000000: no good: *** and ***" in text
+    assert "THE-KEY" not in text and "SIGNATURE" not in text and "recvWindow=5000" in text
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
