@@ -324,7 +324,7 @@ class _Day:
         """Start again what is parked, as a person would who has been told and has put the key right."""
         while True:
             await trio.sleep(OPERATOR_EVERY)
-            if self._process is None or any(kind == "revoke_key" for kind, _, _ in self._exchange.hub.in_force):
+            if self._process is None or any(floor.credentials.revoked for floor in self._exchange.floors.values()):
                 continue
             running = self._process.running
             for path in _parked(running.status()):

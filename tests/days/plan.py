@@ -163,8 +163,11 @@ def _expired_key(random: Random, place: Place) -> Drawn:
 
 
 def _revoked_key(random: Random, place: Place) -> Drawn:
-    settings = {"duration": _seconds(random, 5.0, 90.0), "notice": random.random() < 0.5}
-    return [(0.0, Fault("revoke_key", venue="binance-usdm", surface="rest", **settings))]  # type: ignore[arg-type]
+    lasts, notice = _seconds(random, 5.0, 90.0), random.random() < 0.5
+    return [
+        (0.0, Fault("revoke_key", venue="binance-usdm", surface="private", notice=notice)),
+        (lasts, Fault("restore_key", venue="binance-usdm", surface="private")),
+    ]
 
 
 # Bursts: several faults that belong together.
@@ -270,6 +273,9 @@ WEIGHTS: tuple[tuple[float, Incident], ...] = (
     (0.15, _crash_loop),
 )
 """Incidents, each with its weight."""
+
+NOT_DRAWN = frozenset({"drop_events", "lost_login_ack", "refuse_login", "replay_events", "rest_lag", "unknown_outcome"})
+"""Kinds of faults of accounts that no day has: the table of accounts (`nox -s accounts`) tries them."""
 
 EVERYWHERE = 0.06
 """Share of the incidents that hit all venues at once."""
