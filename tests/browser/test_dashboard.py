@@ -58,7 +58,7 @@ def test_a_failure_shows_its_state_reason_and_countdown_then_the_recovery_and_th
 
     # Nobody gets in for as long as this lasts: the first try after the break fails, too.
     scene.inject("refuse 4", "reset 0")
-    browser.until(lambda: connection(browser)[1].startswith("▲ waiting"), "waiting", within=3)
+    browser.until(lambda: connection(browser)[1].startswith("▲ waiting"), "waiting")
     seconds = []
     while found := re.fullmatch(r"▲ waiting, next try in (\d+\.\d) s", (row := connection(browser))[1]):
         seconds.append(float(found[1]))
@@ -67,7 +67,7 @@ def test_a_failure_shows_its_state_reason_and_countdown_then_the_recovery_and_th
     assert max(seconds) > 1.5
     assert min(seconds) < 1.0, "it counts down"
     assert all(later <= sooner + 0.11 or later > 2 for sooner, later in zip(seconds, seconds[1:], strict=False))
-    browser.until(lambda: browser.text("#verdict") == "bot: ✘ NOT HEALTHY", "not healthy", within=5)
+    browser.until(lambda: browser.text("#verdict") == "bot: ✘ NOT HEALTHY", "not healthy")
     assert "BTCUSDT" in browser.text("#reasons")
     assert browser.row("failures", CONNECTION)[3].startswith("→ restart in 3.00 s")
 
@@ -79,7 +79,7 @@ def test_a_failure_shows_its_state_reason_and_countdown_then_the_recovery_and_th
     browser.until(lambda: browser.run(line), "the line of the rate")
 
     os.kill(scene.bot.pid, signal.SIGKILL)
-    browser.until(lambda: "LOST THE BOT" in browser.text("#lost"), "that it is lost", within=5)
+    browser.until(lambda: "LOST THE BOT" in browser.text("#lost"), "that it is lost")
     assert "nobody answers" in browser.text("#lost")
     assert browser.driver.title == "⚠ bot LOST"
     assert browser.text("#verdict") == "bot: ✔ healthy when last seen"
@@ -92,7 +92,7 @@ def test_a_bot_that_hangs_is_lost_too_and_found_again(browser: Browser, processe
     browser.open(scene.url)
     browser.until(lambda: "up to date" in browser.text("#contact"), "up to date")
     scene.bot.send_signal(signal.SIGSTOP)
-    browser.until(lambda: "LOST THE BOT" in browser.text("#lost"), "that it is lost", within=8)
+    browser.until(lambda: "LOST THE BOT" in browser.text("#lost"), "that it is lost")
     assert "no answer within 3 s" in browser.text("#lost")
     scene.bot.send_signal(signal.SIGCONT)
     browser.until(lambda: "up to date" in browser.text("#contact"), "up to date again")
@@ -192,7 +192,7 @@ def test_the_demo_serves_it_and_shows_its_failures(browser: Browser, processes: 
     assert [len(browser.row(section, word)) for section, word in (("streams", "usdm"), ("accounts", "main"))] == [8, 5]
 
     demo.send_signal(signal.SIGINT)
-    browser.until(lambda: "LOST THE BOT" in browser.text("#lost"), "that it has ended", within=10)
+    browser.until(lambda: "LOST THE BOT" in browser.text("#lost"), "that it has ended")
 
 
 def test_the_picture_for_the_documentation(browser: Browser, processes: Processes) -> None:
@@ -205,7 +205,7 @@ def test_the_picture_for_the_documentation(browser: Browser, processes: Processe
     browser.until(lambda: browser.run("return document.querySelectorAll('#streams polyline').length") == 2, "the lines")
     time.sleep(10)  # for lines that are longer than a second
     scene.inject("refuse 9", "reset 0")
-    browser.until(lambda: browser.text("#verdict") == "bot: ✘ NOT HEALTHY", "not healthy", within=10)
+    browser.until(lambda: browser.text("#verdict") == "bot: ✘ NOT HEALTHY", "not healthy")
     browser.until(lambda: "▲ waiting, next try" in connection(browser)[1], "waiting")
     picture = browser.driver.get_screenshot_as_png()
 
