@@ -24,7 +24,9 @@ class _Light:
 
 @attrs.frozen(init=False)
 class Liveness:
-    """Whether one account is live. Declared like a mailbox, and given to the account and to the actors of the bot::
+    """Whether one account is live.
+
+    Declared like a mailbox, and given to the account and to the actors of the bot::
 
         live = Liveness("main live")
         tree = Supervisor("bot", [
