@@ -11,7 +11,6 @@ Theory of operation
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -41,6 +40,7 @@ from ._messages import kept
 from ._records import BestItem, Blind, FeedItem, Switched
 from ._trees import with_children
 from ._venue import FeedSpec
+from ._wall_clock import now_ms
 from .ops._vitals import StreamVital, facts
 
 INBOX: Final = 4096
@@ -126,11 +126,11 @@ class _Selection:
         for name, inbox in self._inboxes.items():
             if items := inbox.receive_many_nowait():
                 self._take(name, items)
-        self._tell(self._merge.judge(trio.current_time(), _now_ms()))
+        self._tell(self._merge.judge(trio.current_time(), now_ms()))
         self._go_on()
 
     def _take(self, name: str, items: Sequence[FeedItem]) -> None:
-        self._tell(self._merge.take(name, items, trio.current_time(), _now_ms()))
+        self._tell(self._merge.take(name, items, trio.current_time(), now_ms()))
 
     def _tell(self, change: Switched | Blind | None) -> None:
         if isinstance(change, Switched):
@@ -168,7 +168,7 @@ class _Selection:
         }
 
     def _hand_out(self) -> None:
-        items = self._merge.ready(trio.current_time(), _now_ms())
+        items = self._merge.ready(trio.current_time(), now_ms())
         if items:
             self._merge.taken(self._out.send_many_nowait(items))
 
@@ -303,7 +303,3 @@ def _wrong_source(source: object) -> str | None:
     if len(source.symbols) != 1:
         return f"{source.name} must have one symbol, not {len(source.symbols)}"
     return None
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -28,12 +28,12 @@ from ._book import Ladder
 from ._book_sync import BookSync, Counts, Step
 from ._http import Http, open_http
 from ._messages import Hold, Inflow, Order, Resubscribe, Wanted, kept
-from ._owner import now_ms
 from ._owner_loop import LEAST, OwnerLoop
 from ._records import BookItem, BookUpdate, FeedState, SymbolChange
 from ._session import Session
 from ._silence import FAR
 from ._source import BookSource, Depth, HttpRequest
+from ._wall_clock import now_ms
 from .ops._vitals import VitalKind
 
 SNAPSHOTS: Final = 3

@@ -8,7 +8,6 @@ an ordinary connection: login, subscription, pings.
 from __future__ import annotations
 
 import math
-import time
 from typing import Any, Final
 
 import attrs
@@ -25,6 +24,7 @@ from ._http import open_http
 from ._messages import Hold, kept
 from ._source import Acknowledged, Ask, Control, Denied, Refused
 from ._venue_clock import VenueClock, measure
+from ._wall_clock import now_ms
 from ._wire import Wire, open_wire
 
 ANSWER_WITHIN: Final = 10.0
@@ -195,7 +195,7 @@ class _Talk:
     async def _receive(self) -> list[Control]:
         frames = await self._wire.receive_many()
         self._heard_by = math.inf
-        decoded = self._source.decode_many(frames, int(time.time() * 1000))
+        decoded = self._source.decode_many(frames, now_ms())
         if decoded.error is not None:
             raise decoded.error
         for control in decoded.controls:

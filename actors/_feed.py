@@ -40,12 +40,13 @@ from ._messages import (
     kept,
 )
 from ._numbered import Numbered
-from ._owner import Lines, by_symbol, now_ms, wanted_of
+from ._owner import Lines, by_symbol, wanted_of
 from ._records import FeedItem, SymbolChange, Trade
 from ._session import Session
 from ._silence import Action, Probe, Silence
 from ._source import TradeSource
 from ._unnumbered import Unnumbered
+from ._wall_clock import now_ms
 from .ops._vitals import StreamVital, facts
 
 ANCHORS: Final = 20

@@ -13,9 +13,9 @@ from supervisor import Mailbox, Me
 from ._asking import Errands, Unavailable, UnknownSymbol, ask
 from ._continuity import Question, Track
 from ._http import Http
-from ._owner import now_ms
 from ._records import FeedItem, Trade
 from ._source import HttpRequest, TradeSource
+from ._wall_clock import now_ms
 
 QUESTION: Final = 5.0
 """Seconds for a question on which no trade waits."""

@@ -7,7 +7,6 @@ proxies from the environment, which the WebSocket side would not. What is used i
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -20,6 +19,7 @@ import httpcore
 import httpx  # noqa: ASYNC127
 import trio
 
+from . import _wall_clock
 from ._dial import Dial, Tls, system_dial, tls_context
 from ._errors import HttpFailure, RateLimited, UnknownOutcome
 from ._http_network import DialBackend
@@ -182,7 +182,7 @@ class Http:
             return reply
         failure = self._judge(request, without_secrets(request, reply)) or failure
         if isinstance(failure, RateLimited):
-            now_ms = int(time.time() * 1000)
+            now_ms = _wall_clock.now_ms()
             wait = in_seconds(failure.retry_after, reply.headers, now_ms)
             wait = max(wait, banned_for(str(failure), reply.headers, now_ms) or 0.0)
             if wait != failure.retry_after:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -33,6 +32,7 @@ from ._source import (
     Welcome,
 )
 from ._together import together
+from ._wall_clock import now_ms
 from ._wire import Wire, open_wire
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Link:
         while True:
             frames = await wire.receive_many()
             self._me.beat()
-            self._take(self._line.decode_many(frames, int(time.time() * 1000)))
+            self._take(self._line.decode_many(frames, now_ms()))
             await self._outflow.flush()
 
     def _take(self, decoded: Decoded) -> None:

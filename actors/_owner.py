@@ -6,7 +6,6 @@ by orders. Everything here is synchronous: nothing waits, nothing is sent that c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from supervisor import Mailbox
 from ._messages import Lost, Opened, Order, Rejected, Subscribed, Wanted, WantedChanged, kept
 from ._records import FeedState, SymbolChange
 from ._session import Session
+from ._wall_clock import now_ms
 
 Note = Callable[..., None]
 """`Me.note`."""
@@ -29,11 +29,6 @@ def wanted_of(slot: Mailbox[Wanted], symbols: Sequence[str]) -> Wanted:
     The owner is the first of its group: when the connections start, the slot is filled.
     """
     return kept(slot, lambda: Wanted(dict.fromkeys(symbols)))
-
-
-def now_ms() -> int:
-    """Return the local time in milliseconds since 1970, for records only."""
-    return int(time.time() * 1000)
 
 
 @attrs.frozen

@@ -19,7 +19,6 @@ Theory of operation
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +29,7 @@ import trio
 
 from supervisor import Backoff, Mailbox, Me, actor
 
+from . import _wall_clock
 from ._account_source import AccountSource
 from ._account_store import AccountStore, ledger_of
 from ._bookkeeper import Bookkeeper
@@ -43,9 +43,10 @@ from ._questions import Answers, Asking, Outcome, ask_everything
 from ._reconcile import Book, beginning, differences, judge, present
 from ._records import AccountItem, OrderUpdate
 from ._session import Session
-from ._telling import Telling, now_ms
+from ._telling import Telling
 from ._together import together
 from ._venue_clock import VenueClock, watch
+from ._wall_clock import now_ms
 from .ops._vitals import StreamVital, facts
 
 SETTLE: Final = 5.0
@@ -92,7 +93,7 @@ class PrivateStream:
     transport: Any = None
     required: bool = True
     """Whether the bot is unhealthy without it."""
-    wall: Callable[[], float] = time.time
+    wall: Callable[[], float] = _wall_clock.now
     """What the machine's clock shows, seconds since the epoch."""
 
     async def run(self, me: Me) -> None:

@@ -25,11 +25,11 @@ from supervisor import Backoff, Mailbox, Me, actor
 from ._asking import Errands, Unavailable, UnknownSymbol
 from ._http import Http, open_http
 from ._messages import Hold, Inflow, Order, Wanted, kept
-from ._owner import now_ms
 from ._owner_loop import LEAST, QUESTION, OwnerLoop
 from ._records import FeedState, Quote, QuoteItem, SymbolChange
 from ._session import Session
 from ._source import HttpRequest, QuoteSource
+from ._wall_clock import now_ms
 from .ops._vitals import VitalKind
 
 RENUMBERED: Final = 5_000

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 from supervisor import Mailbox
 
 from ._bookkeeper import Bookkeeper
 from ._liveness import Liveness
 from ._reconcile import Book
 from ._records import AccountItem, AccountPhase, AccountState, OrderUpdate
+from ._wall_clock import now_ms
 
 
 class Telling:
@@ -71,8 +70,3 @@ class Telling:
             await self._out.wait_writable()
             if self._out.send_many_nowait((item,)):
                 return
-
-
-def now_ms() -> int:
-    """Return the local time, milliseconds since 1970, for records."""
-    return int(time.time() * 1000)

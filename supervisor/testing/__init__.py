@@ -21,6 +21,7 @@ from ._model import Line as Line
 from ._model import expected as expected
 from ._runner import Step as Step
 from ._runner import Trace as Trace
+from ._runner import inline_threads as inline_threads
 from ._runner import run_virtually as run_virtually
 from ._runner import seeded_scheduler as seeded_scheduler
 from ._runner import trace as trace
@@ -40,6 +41,7 @@ __all__ = [
     "check_restarts_keep_their_delays",
     "crash_masked_by_cancelled",
     "expected",
+    "inline_threads",
     "raise_foreign_cancelled",
     "run_virtually",
     "seeded_scheduler",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -51,7 +51,7 @@ class Trace:
 
 
 @contextmanager
-def seeded_scheduler(seed: int) -> Any:
+def seeded_scheduler(seed: int) -> Iterator[None]:
     """Fix the order in which Trio runs tasks that are ready at the same time.
 
     Trio has no public way to do this (python-trio/trio#2022); pytest-trio and Trio's own Hypothesis plugin set the same
@@ -67,11 +67,35 @@ def seeded_scheduler(seed: int) -> Any:
         _run._ALLOW_DETERMINISTIC_SCHEDULING = before  # type: ignore[misc]
 
 
-def run_virtually(main: Callable[[], Awaitable[Any]], *, schedule_seed: int = 0) -> Any:
-    """Run an async function on a virtual clock that jumps over idle time, and return its result."""
-    scheduler: AbstractContextManager[None] = seeded_scheduler(schedule_seed)
-    with scheduler:
-        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+@contextmanager
+def inline_threads() -> Iterator[None]:
+    """Let `trio.to_thread.run_sync` call its function at once, in the event loop's own thread.
+
+    A clock that jumps over idle time does not wait for threads: one that works for a millisecond could be overtaken by
+    hours, or not, by chance. For the whole process, until the block ends.
+    """
+    before = trio.to_thread.run_sync
+
+    async def at_once(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        result = function(*arguments)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return result
+
+    trio.to_thread.run_sync = at_once  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        trio.to_thread.run_sync = before
+
+
+def run_virtually(main: Callable[..., Awaitable[Any]], *arguments: Any, schedule_seed: int = 0) -> Any:
+    """Run an async function on a virtual clock that jumps over idle time, and return its result.
+
+    The order of the tasks is fixed by the seed, and threads work inline: the same function, the same run.
+    """
+    with seeded_scheduler(schedule_seed), inline_threads():
+        return trio.run(main, *arguments, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def trace(

@@ -5,19 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 import trio
-import trio.testing
 
 import actors
 from actors import AccountItem, OrderUpdate, Secret, Venue
 from actors.simulator import Exchange, Fault, FaultScript, Network, open_network
 from supervisor import Mailbox, Running, Status, Supervisor
+from supervisor.testing import run_virtually
 
 from ..actors.in_memory import through
 from .judge import Happening, Verdict, judge
@@ -136,22 +135,6 @@ def happenings(exchange: Exchange, venue: str) -> Iterator[Happening]:
         )
 
 
-@contextmanager
-def no_threads() -> Iterator[None]:
-    """Let everything that is done in worker threads be done at once: the virtual clock would not wait for them."""
-    threads = trio.to_thread.run_sync
-
-    async def at_once(function: Callable[..., Any], *args: Any, **_options: Any) -> Any:
-        await trio.lowlevel.checkpoint()
-        return function(*args)
-
-    trio.to_thread.run_sync = at_once  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        trio.to_thread.run_sync = threads
-
-
 def _told(item: Any) -> object:
     """Return by what a bot knows that it has seen an update before."""
     return (item.symbol, item.order_id, item.status, item.filled, item.fill and item.fill.id)
@@ -268,7 +251,7 @@ def run(name: str, trouble: Trouble, *, seed: int = 0) -> Row:
         bot.unpark()
 
     async def main() -> None:
-        with tempfile.TemporaryDirectory() as folder, no_threads():
+        with tempfile.TemporaryDirectory() as folder:
             async with open_network(exchange) as network, trio.open_nursery() as nursery:
                 bot = Bot(exchange, network, one, seed, Path(folder) if trouble.down else None)
                 bots.append(bot)
@@ -286,7 +269,7 @@ def run(name: str, trouble: Trouble, *, seed: int = 0) -> Row:
         with trio.move_on_after(ends - START):
             await exchange.run(script)
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     (bot,) = bots
     return Row(
         name,

@@ -40,10 +40,11 @@ from actors.simulator import Exchange, Fault, FaultScript, Network, open_network
 from actors.simulator._rest import Reply, Request
 from actors.simulator._ws_server import WsConnection
 from supervisor import Ended, Event, Limit, Mailbox, Running, Supervisor
+from supervisor.testing import run_virtually
 
 from ..actors.exchanges.test_signatures import ED, PRIVATE, public_pem_of
 from ..ops.post_office import PostOffice
-from .runs import ACCOUNTS, Account, everybody, no_threads
+from .runs import ACCOUNTS, Account, everybody
 from .sweep import HEAD, forms, found, in_headers, in_text
 
 pytest.importorskip("opentelemetry.sdk")
@@ -401,10 +402,7 @@ def test_nothing_that_a_bot_shows_in_a_bad_hour_holds_a_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     wire = Wire()
-    with no_threads():
-        shown = trio.run(
-            lambda: run(tmp_path, wire, monkeypatch, written), clock=trio.testing.MockClock(autojump_threshold=0)
-        )
+    shown = run_virtually(run, tmp_path, wire, monkeypatch, written)
     shown["logging"] = caplog.text + "\n".join(repr(vars(record)) for record in caplog.records)
 
     # It looked at something, and something went wrong at all.

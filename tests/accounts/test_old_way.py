@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 
 from actors import AccountItem, AccountState, OrderUpdate, Secret, binance_usdm
 from actors.simulator import Exchange, Fault, Network, open_network
 from supervisor import Mailbox, Running, Supervisor
+from supervisor.testing import run_virtually
 
 from ..actors.in_memory import drain, through
 from ..simulator.conftest import Client, WireClient
@@ -119,7 +119,7 @@ def test_the_old_way_stays_silent_for_hours_on_an_open_connection(expires: bool)
             told.extend(await old_way(exchange, network))
             still_open.extend(c.surface == "private" for c in exchange.record.connections_at(exchange.clock.now()))
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     assert len(exchange.record.orders["binance-usdm", KEY]) == 4
     assert len([event for event in told if event["e"] == "ORDER_TRADE_UPDATE"]) == (2 if expires else 4)
     accepted = [a for a in exchange.record.attempts if a.surface == "private" and a.outcome == "accepted"]
@@ -134,7 +134,7 @@ def test_our_way_has_every_update_of_before_and_after() -> None:
         async with open_network(exchange) as network:
             told.extend(await our_way(exchange, network))
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     updates = [item for item in told if isinstance(item, OrderUpdate)]
     true = exchange.record.orders["binance-usdm", KEY]
     assert [(u.order_id, u.status) for u in updates] == [(e.order_id, e.status.lower()) for e in true]

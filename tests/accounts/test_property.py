@@ -12,12 +12,12 @@ from typing import Any
 import attrs
 import pytest
 import trio
-import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import actors
 from actors.simulator import Exchange, Fault, open_network
+from supervisor.testing import run_virtually
 
 from .judge import false_moments, judge
 from .runs import ACCOUNTS, KEY, PASSPHRASE, SECRET, SETTLE, START, Account, Bot, happenings
@@ -147,7 +147,7 @@ def play(name: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, fl
             await bots[0].live(START + sum(after for after, _ in script) + SETTLE)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return exchange, bots[0], losses
 
 

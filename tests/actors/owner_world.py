@@ -7,7 +7,6 @@ import attrs
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import msgspec
 import trio
-import trio.testing
 
 from actors._errors import BadFrame, HttpFailure
 from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect, Resubscribe, Subscribed, Wanted
@@ -15,6 +14,7 @@ from actors._records import FeedState, Quote, SymbolChange
 from actors._session import Session
 from actors._source import BookRule, Depth, HttpReply, HttpRequest, Limits, RestLimit
 from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor, child
+from supervisor.testing import run_virtually
 
 from .in_memory import drain
 
@@ -199,5 +199,5 @@ def play(script: Callable[[World], Awaitable[None]], world: World, **changes: An
                 await script(world)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return world

@@ -6,7 +6,6 @@ from typing import Any
 
 import attrs
 import trio
-import trio.testing
 
 from actors._connection import Connection
 from actors._lines import PublicLine
@@ -14,6 +13,7 @@ from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Wanted
 from actors._pinger import Pinger
 from actors._session import Session
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
+from supervisor.testing import run_virtually
 
 from .fake_source import FakeSource, Item
 from .in_memory import Peers
@@ -235,7 +235,7 @@ def perform(
                 await act(scene)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return scenes[0]
 
 

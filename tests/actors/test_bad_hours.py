@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 import trio
-import trio.testing
 
 from actors import AccountItem, AccountState, FeedItem, FeedState, Gap, OrderUpdate, Secret, binance, binance_usdm
 from actors.simulator import Exchange, Fault, FaultScript, open_network
 from supervisor import Ended, Mailbox, Running, Supervisor
+from supervisor.testing import run_virtually
 
 from .in_memory import drain, through
 
@@ -60,7 +60,7 @@ def test_every_trade_and_every_fill_comes_once_whatever_the_exchange_does(seed: 
                 await trio.sleep(HOUR / 2)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     check_trades(exchange, feed)
     check_orders(exchange, account)
     assert list(exchange.record.violations) == []
@@ -125,7 +125,7 @@ def test_a_mute_connection_is_noticed_within_the_declared_silence() -> None:
                 feed[:] = [(at - start, item) for at, item in feed]
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     lost = [at for at, item in feed if isinstance(item, FeedState) and not item.live and at >= muted_at]
     back = [at for at, item in feed if isinstance(item, FeedState) and item.live and at > lost[0]]
     assert lost[0] - muted_at <= 20 + 2 + 1
@@ -157,5 +157,5 @@ def test_a_symbol_that_is_quiet_by_nature_raises_no_alarm() -> None:
                 assert [item.live for item in feed if isinstance(item, FeedState)] == [False, True]
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     assert list(exchange.record.violations) == []

@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 import pytest
 import trio
-import trio.testing
 
 from actors import Gap, Venue, binance, binance_usdm, bybit, bybit_linear, gate, kucoin, okx
 from actors._best_feed import best_feed, explain_feed
@@ -28,6 +27,7 @@ from supervisor import (
     Supervisor,
     actor,
 )
+from supervisor.testing import run_virtually
 
 from .in_memory import drain, through
 from .prints import EPOCH
@@ -124,7 +124,7 @@ async def scene(
 
 
 def virtually(main: Callable[[], Any]) -> None:
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 def test_with_the_first_venue_mute_the_feed_is_silent_no_longer_than_its_limit() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 
 import actors
 from actors import Book, BookItem, BookUpdate, FeedState, Quote, QuoteItem
 from actors.simulator import BookHistory, Exchange, Fault, FaultScript, open_network
 from supervisor import Mailbox, Running, Supervisor
+from supervisor.testing import run_virtually
 
 from .in_memory import through
 
@@ -143,7 +143,7 @@ def play(name: str, script: FaultScript, check: Callable[[Reader], None], connec
                 check(reader)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 def script_end(script: FaultScript) -> float:

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import trio
-import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Reconnect
 from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
 from supervisor import Backoff, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
+from supervisor.testing import run_virtually
 
 from .in_memory import drain
 
@@ -162,7 +162,7 @@ def play(script: Callable[[World], Awaitable[None]], world: World | None = None,
                 await script(world)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return world
 
 

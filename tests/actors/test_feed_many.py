@@ -9,7 +9,6 @@ from urllib.parse import parse_qs
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
 import trio
-import trio.testing
 
 from actors import FeedState, Gap
 from actors._asking import TASKS
@@ -35,6 +34,7 @@ from actors._records import SymbolChange, Trade
 from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
 from supervisor import Limit, Mailbox, Note, Running, Supervisor, child
+from supervisor.testing import run_virtually
 
 from .in_memory import drain
 
@@ -147,7 +147,7 @@ def play(town: Town, script: Callable[[Town], Awaitable[None]]) -> Town:
             nursery.cancel_scope.cancel()
             town.notes = [event for event in events if isinstance(event, Note)]
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return town
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 
 from actors import FeedState, Gap, binance, binance_usdm, bybit, bybit_linear, gate, kucoin, okx
 from actors._venue import Venue
 from actors.simulator import Exchange, FaultScript, open_network
 from supervisor import Ended, Mailbox, Note, Running, Supervisor
+from supervisor.testing import run_virtually
 
 from .in_memory import drain, through
 
@@ -25,8 +25,6 @@ VENUES: list[tuple[Venue, str]] = [
     (gate, "BTC_USDT"),
 ]
 SEEDS = range(int(os.environ.get("UNBLINKING_BAD_HOURS", "1")))
-
-
 UNSEEN = (
     "the known limit of venues whose ids prove nothing: both connections are mute for 2 s, which is a natural silence there, "
     "and REST is down until its list of the last 100 trades has moved on"
@@ -109,7 +107,7 @@ def live_through(
                 await trio.sleep(300)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main, schedule_seed=seed)
     return day
 
 
@@ -121,7 +119,7 @@ def test_bad_minutes_lose_nothing_unsaid(
     venue: Venue, symbol: str, connections: int, seed: int, request: pytest.FixtureRequest
 ) -> None:
     if (venue.name, connections, seed) == ("kucoin", 2, 0):
-        request.applymarker(pytest.mark.xfail(strict=False, reason=UNSEEN))
+        request.applymarker(pytest.mark.xfail(strict=True, reason=UNSEEN))
     script = FaultScript.random(
         seed, MINUTES, mean_gap=25.0, venues=(venue.name,), surfaces=("ws", "rest"), longest=20.0
     )

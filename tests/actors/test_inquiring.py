@@ -6,7 +6,6 @@ from typing import Any
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
 import trio
-import trio.testing
 
 from actors import HttpFailure, Inconsistent, RateLimited, Unauthorized, UnknownOutcome
 from actors._account_source import Inquiry, Question
@@ -16,6 +15,7 @@ from actors._inquiring import PAGES, TRIES, Inquirer
 from actors._messages import Hold
 from actors._source import RestLimit
 from actors._venue_clock import VenueClock
+from supervisor.testing import run_virtually
 
 from .fake_account import FakeAccount
 
@@ -56,7 +56,7 @@ def play(world: World, script: Callable[[World], Awaitable[None]], limit: RestLi
             await world.inquirer.set_clock()
             await script(world)
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return world
 
 

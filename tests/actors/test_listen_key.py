@@ -8,7 +8,6 @@ from typing import Any
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
 import trio
-import trio.testing
 
 from actors import Secret
 from actors._account_source import Credentials
@@ -18,6 +17,7 @@ from actors._session import Session
 from actors._venue_clock import VenueClock
 from actors.exchanges.binance_usdm import UsdmAccount
 from supervisor import Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
+from supervisor.testing import run_virtually
 
 from .in_memory import drain
 
@@ -98,7 +98,7 @@ def play(script: Callable[[World], Awaitable[None]], key: Secret = Secret.litera
                 await script(world)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return world
 
 

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
-import trio.testing
 
 from actors import Liveness
 from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor
+from supervisor.testing import run_virtually
 
 
 @actor(backoff=Backoff(0, 0, 0))
@@ -58,7 +58,7 @@ def play(script: Callable[[Callable[[bool | None], None], Callable[[], list[str]
             say = running.mailbox(SAYS).send_nowait
             await script(say, lambda: running.mailbox(LOG).receive_many_nowait(), running)
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 def test_the_body_runs_while_it_is_live_and_again_when_it_is_live_again() -> None:
@@ -133,7 +133,7 @@ def test_whatever_the_body_raises_comes_out() -> None:
             [failure] = running.ledger.first_failures
             assert isinstance(failure.end.exception, KeyError)
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 def test_each_tree_has_its_own() -> None:
@@ -156,7 +156,7 @@ def test_each_tree_has_its_own() -> None:
             nursery.start_soon(live, True)
             nursery.start_soon(live, False)
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 def test_it_shows_its_name_only() -> None:

@@ -8,7 +8,6 @@ import attrs
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
 import trio
-import trio.testing
 
 from actors import Secret
 from actors._account_source import Credentials, Keeping, Question
@@ -32,6 +31,7 @@ from actors._session import Session
 from actors._venue_clock import VenueClock
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 from supervisor._open_mailbox import OpenMailbox
+from supervisor.testing import run_virtually
 
 from .fake_account import FakeAccount
 from .in_memory import Peers
@@ -206,7 +206,7 @@ def perform(
             scene.over = True
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return scenes[0]
 
 
@@ -232,7 +232,7 @@ def test_a_key_that_was_made_for_an_earlier_connection_opens_none() -> None:
             nursery.start_soon(hand_out)
             assert (await line.door(present)).key == "fresh"
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 async def a_moment(_: Scene) -> None:

@@ -24,6 +24,7 @@ from actors._session import Session
 from actors._venue_clock import VenueClock
 from actors.exchanges.binance_usdm import UsdmAccount
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Me, Running, Supervisor, actor, child
+from supervisor.testing import run_virtually
 
 from .in_memory import drain
 from .test_reconcile import Truth, check_complete
@@ -246,7 +247,7 @@ def play(script: Callable[[World], Awaitable[None]], world: World | None = None,
                 await script(world)
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return world
 
 

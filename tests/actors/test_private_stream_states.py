@@ -8,7 +8,6 @@ import attrs
 import httpx  # noqa: ASYNC127 - see actors/_http.py
 import pytest
 import trio
-import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from actors.exchanges.binance_usdm import UsdmAccount
 from actors.ops._vitals import verdict
 from supervisor import Mailbox, Me, Note, Running
 from supervisor._open_mailbox import OpenMailbox
+from supervisor.testing import run_virtually
 
 from .in_memory import drain
 from .test_private_stream import World, play, reply
@@ -283,7 +283,7 @@ def test_an_update_that_does_not_reach_the_bot_was_not_delivered() -> None:
         assert scope.cancelled_caught, "the mailbox is full"
         assert book.open_orders() == [("BTCUSDT", 1)], "whoever comes next finds that the other one is missing"
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 def test_whoever_trades_stops_before_the_bot_has_room_for_the_news() -> None:
@@ -303,7 +303,7 @@ def test_whoever_trades_stops_before_the_bot_has_room_for_the_news() -> None:
         await telling.say("connecting", "reset")
         assert book.state == "connecting"
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 def test_an_order_that_the_venue_has_forgotten_has_ended() -> None:
@@ -480,18 +480,7 @@ def lives(path: Path, *scripts: Callable[[World], Awaitable[None]]) -> tuple[Wor
                 nursery.cancel_scope.cancel()
             await trio.sleep(100)
 
-    # Threads take real time, and a clock that jumps does not wait for them.
-    threads = trio.to_thread.run_sync
-
-    async def at_once(job: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
-        await trio.lowlevel.checkpoint()
-        return job(*arguments)
-
-    trio.to_thread.run_sync = at_once  # type: ignore[assignment]
-    try:
-        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-    finally:
-        trio.to_thread.run_sync = threads
+    run_virtually(main)
     return world, told
 
 

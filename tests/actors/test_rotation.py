@@ -6,12 +6,12 @@ from typing import Any
 import attrs
 import pytest
 import trio
-import trio.testing
 
 from actors import AccountItem, AccountState, FeedItem, FeedState, Gap, OrderUpdate, Secret, binance, binance_usdm
 from actors._connection import Connection
 from actors.simulator import Exchange, open_network
 from supervisor import Child, Ended, Mailbox, Note, Running, Supervisor
+from supervisor.testing import run_virtually
 
 from .in_memory import drain, through
 from .test_bad_hours import check_trades
@@ -71,7 +71,7 @@ def test_an_hour_of_rotations_loses_and_doubles_nothing_and_ends_no_actor() -> N
                 assert [event for event in events if isinstance(event, Ended)] == []
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     replaced = [event for event in events if isinstance(event, Note) and event.what == "replaced"]
     assert len(replaced) >= 4 * 3600 / LIFETIME
     check_trades(exchange, feed)

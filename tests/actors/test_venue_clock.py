@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors._errors import UnknownOutcome
 from actors._venue_clock import ADVICE, EVERY, JUMP, KEPT, VenueClock, watch
+from supervisor.testing import run_virtually
 
 T0 = 1_700_000_000_000
 
@@ -25,7 +25,7 @@ class Notes:
 
 
 def run(main: Any) -> None:
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 1)), min_size=1, max_size=KEPT))

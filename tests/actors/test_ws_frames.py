@@ -15,6 +15,7 @@ from wsproto.connection import CLIENT
 from actors._errors import WireClosed
 from actors._wire import open_wire
 from actors._ws_frames import Binary, FrameSplitter
+from supervisor.testing import run_virtually
 
 from .ws_peer import CLOSE, PING, PONG, Peer, frame
 
@@ -287,4 +288,4 @@ def test_the_wire_gives_what_trio_websocket_gives(traffic: bytes, sizes: list[in
         # A close frame goes out in every case but one: when the peer just ends. This is what it alone does not do.
         assert server.close == oracle.code
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)

@@ -1,8 +1,7 @@
 """A world in which nothing comes from outside: no wall clock, no thread, no socket. While a day runs, all of it is replaced.
 
 * `time.time` is the exchange's date plus the virtual clock plus whatever the bot's machine is off.
-* `trio.to_thread.run_sync` runs the function at once: on a virtual clock that jumps, a thread that works for a millisecond
-  could be overtaken by hours.
+* Threads work inline.
 * `trio.open_tcp_listeners` gives listeners in memory, which `Sealed.connect` reaches.
 * The watchers inside of the bot look at their tree every `LOOK` seconds instead of every second: reading a tree of a hundred
   children costs a millisecond, which is nothing to a bot and half of a simulated second.
@@ -13,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -25,6 +24,7 @@ from actors._http import open_http
 from actors.ops import _alerter, _channel, _dead_mans_switch, _posting
 from actors.simulator import MemoryStream, memory_stream_pair
 from actors.simulator._clock import DEFAULT_EPOCH
+from supervisor.testing import inline_threads
 
 LOOK = 5.0
 """Seconds between two looks of the bot's own watchers at their tree."""
@@ -120,13 +120,6 @@ class Sealed:
         return open_http(base, judge, **given)
 
 
-async def _at_once(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
-    await trio.lowlevel.checkpoint_if_cancelled()
-    result = function(*arguments)
-    await trio.lowlevel.cancel_shielded_checkpoint()
-    return result
-
-
 @contextmanager
 def sealed() -> Iterator[Sealed]:
     """Seal this process off until the block ends. Whatever reads the time inside must do so under Trio."""
@@ -134,7 +127,6 @@ def sealed() -> Iterator[Sealed]:
     replaced: list[tuple[Any, str, Any]] = [
         (time, "time", world.wall),
         (time, "time_ns", lambda: round(world.wall() * 1e9)),
-        (trio.to_thread, "run_sync", _at_once),
         (trio, "open_tcp_listeners", world._listen),
         (_posting, "open_http", world._open_http),
         (_channel, "open_http", world._open_http),
@@ -145,7 +137,8 @@ def sealed() -> Iterator[Sealed]:
     try:
         for owner, name, new in replaced:
             setattr(owner, name, new)
-        yield world
+        with inline_threads():
+            yield world
     finally:
         for owner, name, old in cast("list[tuple[Any, str, Any]]", before):
             setattr(owner, name, old)

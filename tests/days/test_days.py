@@ -19,10 +19,6 @@ SHORT = ("--days", "1", "--minutes", "6", "--faults", "40", "--seed", "38")
 PROGRAM = "import runpy, sys; sys.path.append('.'); sys.argv[0] = sys.argv.pop(1); runpy.run_module(sys.argv[0], run_name='__main__')"
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="the store of accounts writes in worker threads, which are not on the virtual clock: not the same yet",
-)
 @pytest.mark.slow
 def test_two_processes_live_the_same_day_to_the_byte(tmp_path: Path) -> None:
     logs = []

@@ -7,12 +7,12 @@ from typing import Any
 
 import attrs
 import trio
-import trio.testing
 
 import actors
 from actors import FeedItem, Venue
 from actors.simulator import Exchange, Fault, FaultScript, open_network
 from supervisor import Mailbox, Running, Supervisor
+from supervisor.testing import run_virtually
 
 from ..actors.in_memory import through
 from .judge import Verdict, judge
@@ -99,7 +99,7 @@ def run(venue_name: str, trouble: Trouble, *, seed: int = 0, rate: float = 10.0,
                 stopped_at = exchange.clock.now()
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     published = list(exchange.record.trades[venue_name, symbol])
     began = min((applied.at for applied in exchange.record.faults), default=0.0)
     return Row(

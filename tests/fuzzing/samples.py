@@ -13,7 +13,6 @@ from typing import Any
 
 import attrs
 import trio
-import trio.testing
 
 import actors
 from actors import HttpFailure, Venue, WireError
@@ -26,6 +25,7 @@ from actors._wire import open_wire
 from actors.exchanges.okx import OkxTrades
 from actors.simulator import Exchange, Network, open_network
 from actors.simulator._rest import Request
+from supervisor.testing import run_virtually
 
 from ..accounts.runs import ACCOUNTS, KEY, PASSPHRASE, SECRET
 from ..actors.exchanges.inquiries import asked
@@ -188,7 +188,7 @@ def simulated(seed: int = 0) -> dict[str, Sampled]:
                     talks.start_soon(_of_account, exchange, network, account, found[name])
             nursery.cancel_scope.cancel()
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(main)
     return found
 
 

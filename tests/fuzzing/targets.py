@@ -28,6 +28,7 @@ from actors._source import Control, Decoded, Door, HttpReply, HttpRequest, Publi
 from actors._wire import open_wire
 from actors._ws_frames import FrameSplitter
 from actors.exchanges._clocks import VENUE_CLOCKS
+from supervisor.testing import run_virtually
 
 from ..actors.ws_peer import Peer, frame
 from . import samples
@@ -205,7 +206,7 @@ def _use_door(door: Door) -> None:
         except WireError:
             pass
 
-    trio.run(connect, clock=trio.testing.MockClock(autojump_threshold=0))
+    run_virtually(connect)
 
 
 _STATUSES: Final = (200, 400, 401, 403, 404, 410, 418, 429, 500, 503)
@@ -361,7 +362,7 @@ def _wire(data: bytes, *, accepted: bool) -> int:
                     assert wait is None or 0 < wait <= LONGEST_BAN
         return count
 
-    return cast("int", trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)))
+    return cast("int", run_virtually(main))
 
 
 # The table ------------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ import attrs
 import trio
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from trio.testing import MockClock
 
 from actors import OrderUpdate, Secret, binance, binance_usdm
 from actors.ops._access import Access
@@ -27,6 +26,7 @@ from actors.ops._routes import Routes
 from actors.ops._watched import FRESH, Watched
 from actors.simulator import Exchange, Fault, open_network
 from supervisor import Backoff, Child, Limit, Mailbox, Me, Running, Supervisor, actor
+from supervisor.testing import run_virtually
 
 from ..actors.in_memory import through
 
@@ -197,7 +197,7 @@ async def play(exchange: Exchange, script: list[tuple[float, Fault]]) -> None:
 def test_at_every_instant_health_is_the_truth_of_the_exchange_within_the_bounds(
     script: list[tuple[float, Fault]],
 ) -> None:
-    looks = trio.run(watch, script, clock=MockClock(autojump_threshold=0))
+    looks = run_virtually(watch, script)
 
     bounds = detection(script)
     soon = ON_THE_WAY + EVERY + FRESH

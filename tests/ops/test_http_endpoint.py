@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, memory_stream_one_way_pair, memory_stream_pair
 
 from actors.ops._http_endpoint import Bounds, Endpoint, Reply, Request
+from supervisor.testing import run_virtually
 
 OK = b"GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CLOSE = b"GET /ok HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -33,7 +34,7 @@ def endpoint(bounds: Bounds | None = None, reported: list[str] | None = None) ->
 
 
 def virtually(main: Callable[[], Awaitable[None]]) -> None:
-    trio.run(main, clock=MockClock(autojump_threshold=0))
+    run_virtually(main)
 
 
 async def everything(stream: trio.abc.ReceiveStream) -> bytes:

@@ -6,7 +6,7 @@ import h11
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import memory_stream_pair
 
 from actors.ops._access import Access
 from actors.ops._events_stream import EventsStream
@@ -16,6 +16,7 @@ from actors.ops._routes import Routes
 from actors.ops._vitals import StreamVital, facts
 from actors.ops._watched import Watched
 from supervisor import Backoff, Limit, Me, Running, Supervisor, actor
+from supervisor.testing import run_virtually
 
 TOKEN = "sesame"
 PATHS = ["/", "/events", "/explain", "/failures.json", "/healthz", "/livez", "/metrics", "/readyz", "/tree.json"]
@@ -123,7 +124,7 @@ def test_no_request_gets_an_error_of_the_server_but_for_the_declared_503(
             await ours.aclose()
             nursery.cancel_scope.cancel("it is answered")
 
-    trio.run(main, clock=MockClock(autojump_threshold=0))
+    run_virtually(main)
     path = target.partition("?")[0]
     assert reported == []
     assert codes or {"Content-Length", "Transfer-Encoding"} & {name for name, _ in given}

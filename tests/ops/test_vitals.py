@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from actors.ops._vitals import StreamVital, Verdict, facts, read, verdict
 from supervisor import Backoff, Me, Supervisor, actor, child
+from supervisor.testing import run_virtually
 
 
 @attrs.define
@@ -40,7 +41,7 @@ def reasons_of(tree: Supervisor, *needs: str) -> Verdict:
             await trio.sleep(1)
             return verdict(running.status(), running.tree, needs=needs, now=trio.current_time())
 
-    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    return run_virtually(main)
 
 
 def test_a_tree_whose_required_streams_are_live_and_fresh_is_healthy() -> None:
