@@ -161,6 +161,13 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def mutmut(session: nox.Session) -> None:
+    """Change every line of the pure core in every way, and see that the tests notice; `-- TEXT ...` chooses modules."""
+    install(session, "tests", "mutmut")
+    session.run("python", "-m", "tests.mutants.core", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Give whatever reads what a venue sends strange inputs; `-- --seconds N`, see `-- --help`."""
     install(session, "tests")
