@@ -121,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
     chosen = parser.parse_args(arguments)
     modules = [module for module in CORE if not chosen.words or any(word in module.file for word in chosen.words)]
-    return 0 if all([examine(module, chosen.jobs) for module in modules]) else 1
+    well = [examine(module, chosen.jobs) for module in modules]
+    return 0 if all(well) else 1
 
 
 if __name__ == "__main__":
