@@ -161,6 +161,23 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def mutmut(session: nox.Session) -> None:
+    """Change every line of the pure core in every way, and see that the tests notice; `-- TEXT ...` chooses modules."""
+    install(session, "tests", "mutmut")
+    session.run("python", "-m", "tests.mutants.core", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give whatever reads what a venue sends strange inputs; `-- --seconds N`, see `-- --help`."""
+    install(session, "tests")
+    # Where there is no wheel of it, as for Pythons newer than it, inputs are chosen by chance.
+    fuzzer = nox.project.dependency_groups(PYPROJECT, "fuzz")
+    session.install("--only-binary", ":all:", *fuzzer, success_codes=[0, 1, 2], silent=True)
+    run_of_tests(session, "tests.fuzzing", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     install(session, "docs")

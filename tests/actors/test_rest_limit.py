@@ -13,7 +13,7 @@ from actors._asking import ask
 from actors._errors import RateLimited
 from actors._http import open_http
 from actors._messages import Hold
-from actors._rest_limit import SHARE, Spent, banned_for, in_seconds
+from actors._rest_limit import SHARE, Spent, banned_for, in_seconds, number
 from actors._source import HttpRequest, RestLimit
 from actors.exchanges import _binance
 from actors.exchanges.binance_spot import SpotTrades
@@ -72,6 +72,14 @@ def test_both_units_of_retry_after_are_read() -> None:
     assert in_seconds(1_659_142_937_000.0, {"date": formatdate(1_659_142_917, usegmt=True)}, 0) == 20.0
     assert in_seconds(1_659_142_900_000.0, {}, now_ms) == 1.0, "a moment that is over"
     assert in_seconds(9e15, {}, now_ms) == 4 * 86_400.0
+    assert in_seconds(9e10, {}, now_ms) == 4 * 86_400.0, "nobody stays away for centuries because a proxy says so"
+
+
+def test_a_header_that_is_no_sensible_number_is_none() -> None:
+    assert number({"used": "12"}, "used") == 12
+    for text in ("", "-1", "1.5", "\u0661", "9" * 19, "9" * 10_000):
+        assert number({"used": text}, "used") is None
+    assert number({}, "used") is number({"": "1"}, "") is None
 
 
 def test_a_ban_is_read_from_the_text_by_the_venues_clock() -> None:

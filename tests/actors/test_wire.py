@@ -232,6 +232,22 @@ async def test_a_refused_handshake_tells_status_and_retry_after(body: bytes) -> 
     assert (caught.value.status, caught.value.retry_after) == (429, 30.0)
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"), [(b"99999999999", 4 * 86_400.0), (b"-1", None), (b"inf", None), (b"x", None)]
+)
+async def test_a_refused_handshake_keeps_nobody_away_for_ever(told: bytes, kept: float | None) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.stream.send_all(b"HTTP/1.1 503 No\r\nRetry-After: %b\r\nContent-Length: 0\r\n\r\n" % told)
+        await trio.sleep(0.2)
+
+    async with serving(script) as url:
+        with trio.fail_after(3), pytest.raises(ConnectFailed) as caught:
+            async with open_wire(url):
+                pass
+    assert caught.value.retry_after == kept
+
+
 async def test_a_closed_port_fails_to_connect() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

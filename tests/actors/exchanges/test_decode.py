@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from actors._errors import BadFrame
 from actors._source import Decoded, PublicSource
+from actors.exchanges import _decode
 from actors.exchanges.binance_spot import SpotBooks, SpotQuotes, SpotTrades
 from actors.exchanges.binance_usdm import UsdmBooks, UsdmQuotes, UsdmTrades
 from actors.exchanges.bybit import BybitBooks, BybitQuotes, BybitTrades
@@ -137,6 +139,33 @@ def test_nothing_nasty_brings_data_or_raises(source: PublicSource, frame: bytes)
 @pytest.mark.parametrize("source", SOURCES, ids=repr)
 def test_an_empty_batch_says_nothing(source: PublicSource) -> None:
     assert plain(source.decode_many([], 0)) == ([], [], None)
+
+
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "-Infinity", "1e60", "1e-60", "0e-999999999", "1e999999999", "9" * 61])
+def test_a_number_that_nobody_can_write_down_is_none(text: str) -> None:
+    assert not _decode.plain(Decimal(1), Decimal(text))
+    assert not _decode.plain(Decimal(text), Decimal(1))
+    with pytest.raises(ValueError, match="out of all bounds"):
+        _decode.finite(Decimal(1), Decimal(text))
+    with pytest.raises(ValueError, match="out of all bounds"):
+        _decode.levels([_decode.Row(Decimal(1), Decimal(text))])
+    frame = json.loads(GOOD[0])
+    frame["data"]["p"] = text
+    assert isinstance(SpotTrades().decode_many([json.dumps(frame).encode()], 0).error, BadFrame)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30, places=18))
+def test_whatever_is_traded_is_a_number(value: Decimal) -> None:
+    assert _decode.plain(value, value)
+    _decode.finite(value)
+    assert len(format(value, "f")) < 100
+
+
+def test_a_time_that_no_database_holds_is_none() -> None:
+    frame = json.loads(GOOD[0])
+    for time, well in ((2**63 - 1, True), (2**63, False), (-(10**400), False)):
+        frame["data"]["T"] = time
+        assert (SpotTrades().decode_many([json.dumps(frame).encode()], 0).error is None) == well
 
 
 def test_two_values_in_one_frame_are_not_taken_for_two_frames() -> None:

@@ -222,7 +222,10 @@ def test_the_token_is_nowhere_to_be_seen() -> None:
     assert "t0ps3cret" not in repr(TRADES.door("", answer))
     decoded = _kucoin._bullet.decode(answer)
     assert "t0ps3cret" not in repr(decoded)
-    for broken in (bullet("t0ps3cret", endpoint="http://x"), answer[:-3], bullet("t0ps3cret", pingInterval=0)):
+    unusable = [
+        bullet("t0ps3cret", **{name: value}) for name in ("pingInterval", "pingTimeout") for value in (0, 10**16)
+    ]
+    for broken in (bullet("t0ps3cret", endpoint="http://x"), answer[:-3], *unusable):
         with pytest.raises(BadFrame) as caught:
             TRADES.door("", broken)
         assert "t0ps3cret" not in str(caught.value) + repr(caught.value) + caught.value.sample

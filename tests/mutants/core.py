@@ -1,0 +1,129 @@
+"""`nox -s mutmut`: mutmut changes every line of the pure core in every way that it knows, and the tests must notice.
+
+``-- TEXT ...`` chooses modules by their name. What survives is printed as a diff; survivors of which it is known why stand
+below with their reason. The exit code is 0 when there are no others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from tests.mutants.__main__ import copied
+
+
+@attrs.frozen
+class Survivor:
+    """A change that no test can notice, or needs to.
+
+    Attributes:
+        was: The line as it is, without its indentation.
+        becomes: What mutmut makes of it.
+        reason: Why that is no bug.
+    """
+
+    was: str
+    becomes: str
+    reason: str
+
+
+@attrs.frozen
+class Module:
+    """One module of the core, and the fast tests that must notice every change of it."""
+
+    file: str
+    proof: tuple[str, ...]
+    survivors: tuple[Survivor, ...] = ()
+
+
+CORE: Final = (
+    Module("supervisor/_timers.py", ("tests/supervisor/test_timers.py",)),
+    Module("supervisor/_budget.py", ("tests/supervisor/test_budget.py",)),
+    Module("actors/_pairing.py", ("tests/actors/test_pairing.py",)),
+    Module("actors/_message_budget.py", ("tests/actors/test_message_budget.py",)),
+    Module("actors/_rhythm.py", ("tests/actors/test_silence.py",)),
+    Module("actors/_rest_limit.py", ("tests/actors/test_rest_limit.py",)),
+)
+_SETTINGS: Final = """
+[tool.mutmut]
+source_paths = ["{package}"]
+only_mutate = ["{file}"]
+pytest_add_cli_args_test_selection = {proof}
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "faulthandler_timeout=0"]
+also_copy = ["actors", "supervisor", "docs", "README.md"]
+use_git_change_detection = false
+timeout_constant = 60.0
+"""
+_ALIVE: Final = re.compile(r"^\s+(\S+): (survived|no tests|suspicious|timeout)$", re.MULTILINE)
+
+
+def mutmut(root: Path, *arguments: str) -> str:
+    """Run mutmut below a root; return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mutmut", *arguments],
+        cwd=root,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"mutmut {' '.join(arguments)} ended with {done.returncode}: {done.stdout[-3000:]}")
+    return done.stdout
+
+
+def changed(diff: str) -> tuple[str, str]:
+    """Return the line that a diff takes away, and the one that it puts there."""
+    lines = [line for line in diff.splitlines() if line[:1] in "-+" and line[:3] not in ("---", "+++")]
+    taken = " ".join(line[1:].strip() for line in lines if line[0] == "-")
+    return taken, " ".join(line[1:].strip() for line in lines if line[0] == "+")
+
+
+def examine(module: Module, jobs: int) -> bool:
+    """Let mutmut change one module; print what survives, and return whether that is as declared."""
+    with copied() as root:
+        package = module.file.partition("/")[0]
+        settings = _SETTINGS.format(package=package, file=module.file, proof=[*module.proof])
+        with (root / "pyproject.toml").open("a") as file:
+            file.write(settings)
+        mutmut(root, "run", "--max-children", str(jobs))
+        results = mutmut(root, "results", "--all", "true")
+        alive = _ALIVE.findall(results)
+        count = len(re.findall(r"^\s+\S+: ", results, re.MULTILINE))
+        known = {(survivor.was, survivor.becomes): survivor for survivor in module.survivors}
+        unknown = 0
+        for name, verdict in alive:
+            was, becomes = changed(mutmut(root, "show", name))
+            survivor = known.get((was, becomes))
+            if survivor is None:
+                unknown += 1
+                print(f"{module.file}: {verdict}\n    {was}\n    {becomes}", flush=True)
+    print(
+        f"{module.file}: {count} changes, {count - len(alive)} noticed, {len(alive) - unknown} survive as declared",
+        end="",
+    )
+    print(f", {unknown} NOT NOTICED" if unknown else "", flush=True)
+    return count > 0 and not unknown
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Examine what is asked for."""
+    parser = argparse.ArgumentParser(prog="nox -s mutmut --", description=__doc__)
+    parser.add_argument("words", nargs="*", help="only modules with one of these in their name")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
+    chosen = parser.parse_args(arguments)
+    modules = [module for module in CORE if not chosen.words or any(word in module.file for word in chosen.words)]
+    well = [examine(module, chosen.jobs) for module in modules]
+    return 0 if all(well) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
