@@ -169,7 +169,7 @@ class Link:
                 try:
                     with self._inner:
                         await together(
-                            lambda: self._pump(wire), lambda: self._ask(wire), lambda: self._heartbeat(wire, door)
+                            lambda: self._ask(wire), lambda: self._heartbeat(wire, door), lambda: self._pump(wire)
                         )
                     if self._doom is not None:
                         raise self._doom

@@ -58,7 +58,7 @@ class MessageBudget:
         pings = math.floor(within / ping_every) + 1
         pongs = math.floor(within / PEER_PINGS_EVERY) + 1 if peer_pings else 0
         self._window = MessageWindow(None if most is None else max(1, most - pongs), within + MARGIN, pings)
-        self._waiting: tuple[deque[object], deque[object]] = (deque(), deque())
+        self._waiting: tuple[list[object], list[object]] = ([], [])
         self._changed = trio.Event()
 
     async def spend(self, *, urgent: bool = False) -> None:

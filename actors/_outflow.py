@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ class Outflow:
     def __init__(self, inflow: Mailbox[PrivateInflow[Any]], me: Me) -> None:
         self._inflow = inflow
         self._me = me
-        self._waiting: deque[PrivateInflow[Any]] = deque()
+        self._waiting: list[PrivateInflow[Any]] = []
         self._released_at = -float("inf")
         self._next_note = -float("inf")
 
@@ -54,8 +53,7 @@ class Outflow:
             with trio.move_on_after(BEAT_EVERY):
                 await self._inflow.wait_writable()
                 # No checkpoint from here on: several links may be waiting, and the order is that of saying.
-                for _ in range(self._inflow.send_many_nowait(list(self._waiting))):
-                    self._waiting.popleft()
+                del self._waiting[: self._inflow.send_many_nowait(self._waiting)]
             self._released_at = trio.current_time()
             self._me.beat()
 

@@ -23,11 +23,12 @@ from supervisor import Mailbox, Me
 from ._asking import Errands, Unavailable, UnknownSymbol, ask
 from ._http import Http
 from ._messages import Batch, Inflow, Lost, Order, Reconnect, Resubscribe, Wanted
-from ._owner import Lines, States, now_ms, wanted_of
+from ._owner import Lines, States, wanted_of
 from ._records import FeedState, SymbolChange
 from ._session import Session
 from ._silence import FAR, Action, Probe, Silence
 from ._source import HttpRequest, PublicSource
+from ._wall_clock import now_ms
 from .ops._vitals import StreamVital, VitalKind, facts
 
 T = TypeVar("T")

@@ -92,7 +92,7 @@ class Subscriptions:
         self._answer_within = answer_within
         self._retry_every = retry_every
         self._symbols: dict[str, _Symbol] = {}
-        self._planned: deque[tuple[Ask, bool]] = deque()
+        self._planned: list[tuple[Ask, bool]] = []
         self._sent: dict[str, _Sent] = {}
         self._void: deque[str] = deque(maxlen=_VOID)
         """Ids of requests that were given up; a late refusal of one is not taken for one of a list."""
@@ -145,7 +145,7 @@ class Subscriptions:
         if not self._planned:
             self._list_deadline = now + self._answer_within
             return self._source.list_request()
-        ask, subscribes = self._planned.popleft()
+        ask, subscribes = self._planned.pop(0)
         for name in ask.symbols:
             self._symbols[name].state = "asked" if subscribes else "leaving"
         self._sent[ask.id] = _Sent(ask, subscribes, now + self._answer_within, dict.fromkeys(ask.symbols))

@@ -74,7 +74,6 @@ class Tap(trio.abc.Stream):
         max_messages: Messages beyond which it does.
 
     Attributes:
-        violated: Set when there is a `violation` and all that came before it is dealt with.
         while_paused: Called every `PONG_EVERY` seconds of a pause: to send a pong.
         last_heard: When bytes of any kind last came, in Trio's time.
         ending: How the connection ended; None while it lasts. Messages may still wait.
@@ -102,7 +101,8 @@ class Tap(trio.abc.Stream):
         self._left = self._closing = False
         self._messages = self._bytes = self._pauses = self.unsolicited_pongs = 0
         self._paused_seconds = 0.0
-        self.violated = trio.Event()
+        self._violated = False
+        self._on_violation: Callable[[], None] | None = None
         self.while_paused: Callable[[], Awaitable[None]] | None = None
         self.paused = False
         self.last_heard = trio.current_time()
@@ -146,6 +146,12 @@ class Tap(trio.abc.Stream):
         """What the peer did wrong; its code belongs in the close frame."""
         return self._frames.violation
 
+    def when_violated(self, callback: Callable[[], None]) -> None:
+        """Have this called once, when there is a violation and all that came before it is dealt with."""
+        self._on_violation = callback
+        if self._violated:
+            callback()
+
     def statistics(self) -> WireStatistics:
         """Return what passed through so far."""
         waiting = len(self._frames.messages)
@@ -178,7 +184,7 @@ class Tap(trio.abc.Stream):
                     return frame
             if self._frames.violation is not None:
                 # Only now that the library has answered the pings before it: behind the close frame it could not.
-                self.violated.set()
+                self._refuse()
             await self._wait_for_room()
             data = await self._read(max_bytes)
             if not data:
@@ -263,6 +269,12 @@ class Tap(trio.abc.Stream):
             self.end(ending)
         elif frames.messages:
             self._arrival.unpark_all()
+
+    def _refuse(self) -> None:
+        if not self._violated:
+            self._violated = True
+            if self._on_violation is not None:
+                self._on_violation()
 
     def _full(self) -> bool:
         waiting = len(self._frames.messages)

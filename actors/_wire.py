@@ -184,9 +184,8 @@ class Wire:
         finally:
             await trio.aclose_forcefully(self._tap)
 
-    async def refuse_violations(self) -> None:
-        """Send the close frame when the peer breaks the protocol, and close. Until cancelled; run by `open_wire`."""
-        await self._tap.violated.wait()
+    async def refuse_violation(self) -> None:
+        """Send the close frame for what the peer did wrong, and close."""
         await self._close(self._tap.violation)
         await trio.aclose_forcefully(self._tap)
 
@@ -261,7 +260,7 @@ async def open_wire(
         try:
             connection = await _handshake(parts, tap, reader, deadline)
             wire = Wire(connection, reader, tap, close_timeout)
-            nursery.start_soon(wire.refuse_violations)
+            tap.when_violated(lambda: nursery.start_soon(wire.refuse_violation))
             try:
                 yield wire
             finally:

@@ -18,7 +18,6 @@ Theory of operation
 from __future__ import annotations
 
 from functools import partial
-from random import Random
 from typing import Literal
 
 from ._bounds import Bounds
@@ -40,7 +39,6 @@ class Machine:
         path: Its place in the tree.
         order: Its place among equal deadlines.
         port: The Trio side.
-        rng: For jitter.
         before: The machine of the incarnation before this one; counts of incarnations go on from there.
 
     Attributes:
@@ -51,9 +49,7 @@ class Machine:
         judge: Its count of failures.
     """
 
-    def __init__(
-        self, spec: Supervisor, path: str, order: Order, port: Port, rng: Random, before: Machine | None = None
-    ) -> None:
+    def __init__(self, spec: Supervisor, path: str, order: Order, port: Port, before: Machine | None = None) -> None:
         self.spec = spec
         self.path = path
         self.order = order
@@ -64,7 +60,6 @@ class Machine:
         self.judge: Judge = Judge(path)
         self._port = port
         self._bounds = Bounds(port, self._on_hung)
-        self._rng = rng
         self._before = before
         self._places = 0
         self._alive = 0
@@ -260,12 +255,12 @@ class Machine:
         delay = 0.0
         decided: DecisionAction = "planned_restart"
         if action == "restart":
-            spread = self._port.spread(slot, end.exception, now, self._rng)
-            delay = slot.policy.backoff.delay(slot.failures, self._rng) + spread
+            spread = self._port.spread(slot, end.exception, now)
+            delay = slot.policy.backoff.delay(slot.failures, self._port.random) + spread
             decided = "restart"
             reason += f"; {spread:.2f} s more, because many fail alike" if spread else ""
         members = self.group_members(slot)
-        due = longest_due(slot, delay, members, now, self._rng if action == "restart" else None)
+        due = longest_due(slot, delay, members, now, self._port.random if action == "restart" else None)
         slot.move("waiting", now)
         self._publish(slot, end, Decision(decided, reason, at=due, delay=delay, failures=slot.failures), now)
         self.regroup(slot, members, due, now)

@@ -81,8 +81,9 @@ class Node:
         self._free_tasks = 0
         """Tasks that will run in this turn of the event loop, and take the first of these."""
         self._spreader = spreader if spec.spread is None else Spreader(spec.spread)
-        rng = runtime.random_for(f"{path}#{generation}:jitter")
-        self.machine = Machine(spec, path, order, self, rng, before)
+        self._jitter = f"{path}#{generation}:jitter"
+        self._random: Random | None = None
+        self.machine = Machine(spec, path, order, self, before)
 
     async def run(self) -> None:
         """Run the children until the machine has finished; raise its result.
@@ -180,9 +181,16 @@ class Node:
         """Return how many incarnations of this path have ended."""
         return self._runtime.ledger.of(path).ends
 
-    def spread(self, slot: Slot, exception: BaseException | None, now: float, rng: Random) -> float:
+    @property
+    def random(self) -> Random:
+        """For jitter; most supervisors never need one, and it is larger than all the rest of them."""
+        if self._random is None:
+            self._random = self._runtime.random_for(self._jitter)
+        return self._random
+
+    def spread(self, slot: Slot, exception: BaseException | None, now: float) -> float:
         """Return what to add to a delay because many children fail alike, seconds."""
-        return self._spreader.delay(slot.path, exception, now, rng)
+        return self._spreader.delay(slot.path, exception, now, self.random)
 
     def end_process(self, slot: Slot) -> None:
         """Stop the whole tree and end the process."""

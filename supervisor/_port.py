@@ -36,10 +36,14 @@ class Port(Protocol):
     def budget_of(self, slot: Slot) -> OpenBudget | None:
         """Return the open budget that the slot's starts draw from."""
 
+    @property
+    def random(self) -> Random:
+        """For jitter."""
+
     def lived(self, path: str) -> int:
         """Return how many incarnations of this path have ended, under whichever child had the name."""
 
-    def spread(self, slot: Slot, exception: BaseException | None, now: float, rng: Random) -> float:
+    def spread(self, slot: Slot, exception: BaseException | None, now: float) -> float:
         """Count a failure; return what to add to its delay because many fail alike, seconds."""
 
     def publish(self, event: Event) -> None:
