@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from ._reconcile import RANK, Book, OrderKey
-from ._records import Fill, OrderUpdate
+from ._records import Fill, OrderId, OrderUpdate
 
 Item: TypeAlias = OrderUpdate | Fill
 
@@ -37,6 +37,21 @@ class _Waiting:
     rounds: int = 0
 
 
+@attrs.frozen
+class GivenUp:
+    """What the stream has told of an order, and the venue did not know when it was asked, again and again.
+
+    Attributes:
+        states: How many of its states.
+        fills: Ids of its fills.
+    """
+
+    symbol: str
+    order_id: OrderId
+    states: int
+    fills: tuple[int | str, ...]
+
+
 class Pairing:
     """Takes what the stream tells, gives updates.
 
@@ -47,6 +62,7 @@ class Pairing:
     def __init__(self, book: Book) -> None:
         self._book = book
         self._waiting: dict[OrderKey, _Waiting] = {}
+        self._given_up: list[GivenUp] = []
 
     def __len__(self) -> int:
         return sum(len(one.states) + len(one.fills) for one in self._waiting.values())
@@ -81,6 +97,12 @@ class Pairing:
                 waiting.until = now + WITHIN * 2**waiting.rounds
             if waiting.rounds >= ROUNDS:
                 del self._waiting[key]
+                self._given_up.append(GivenUp(*key, len(waiting.states), tuple(waiting.fills)))
+        return found
+
+    def given_up(self) -> list[GivenUp]:
+        """Return what `settle` has given up since the last call."""
+        found, self._given_up = self._given_up, []
         return found
 
     def due(self) -> float:

@@ -411,6 +411,10 @@ class _Delivery:
     async def _settle(self) -> None:
         for update in self._pairing.settle(trio.current_time()):
             await self._update(update)
+        for one in self._pairing.given_up():
+            self._me.note(
+                "given_up", symbol=one.symbol, order_id=one.order_id, states=one.states, fills=str(list(one.fills)[:5])
+            )
 
     async def _is_mute(self, reason: str) -> None:
         self._me.note("mute", reason=reason)

@@ -14,7 +14,9 @@ from ._alerts import Alert, AlertKind, Severity
 from ._failure import cause_of
 from ._vitals import Vital
 
-_CRITICAL: Final[frozenset[AlertKind]] = frozenset({"parked", "escalated", "blind", "account", "data", "unstoppable"})
+_CRITICAL: Final[frozenset[AlertKind]] = frozenset(
+    {"parked", "escalated", "blind", "account", "cancel_all", "data", "unstoppable"}
+)
 _MOST: Final = 500
 """Alerts that have no end of their own, such as gaps, that are kept open."""
 _CAUSES: Final = 20
@@ -156,6 +158,16 @@ class Watch:
             self._start("ledger", path, event.wall, f"failures are not written: {text}", str(fields.get("kind", "")))
         elif event.what == "ledger_written_again":
             self._over(_key("ledger", path), event.wall)
+        elif event.what == "cancel_all_not_armed":
+            left = fields.get("seconds_left")
+            lines = (str(fields.get("reason", "")), *([] if left is None else [f"orders are cancelled in {left:g} s"]))
+            title = f"{path} cannot set the countdown at the exchange"
+            self._start("cancel_all", path, event.wall, title, "", lines)
+        elif event.what in ("cancel_all_armed", "cancel_all_disarmed"):
+            self._over(_key("cancel_all", path), event.wall)
+        elif event.what == "cancel_all_ran_out":
+            lines = (str(fields.get("reason", "")),)
+            self._incident("cancel_all", event, f"{path} has run out: the exchange cancels the orders", lines=lines)
         elif event.what == "clock_off":
             self._incident("clock", event, f"the clock is off, says {path}", lines=(_plain(fields),))
         elif event.what == "clock_right" and f"clock of {path}" in self._incidents:
@@ -229,10 +241,10 @@ class Watch:
         for key, alert in list(self._open.items()):
             found = children.get(alert.path)
             over = (
-                (alert.kind in ("parked", "blind", "ledger") and found is None)
+                (alert.kind in ("parked", "blind", "ledger", "cancel_all") and found is None)
                 or (alert.kind == "parked" and found is not None and found.state != "parked")
                 or (alert.kind == "blind" and alert.path in seeing)
-                or (alert.kind == "ledger" and _no_trouble(found))
+                or (alert.kind in ("ledger", "cancel_all") and _no_trouble(found))
             )
             if over:
                 self._over(key, wall)
@@ -325,9 +337,9 @@ def _key(kind: AlertKind, path: str) -> str:
     return f"{kind} {path}"
 
 
-def _no_trouble(ledger: Status | None) -> bool:
-    facts = None if ledger is None else ledger.facts
-    return facts is not None and "trouble" in facts and facts["trouble"] is None
+def _no_trouble(child: Status | None) -> bool:
+    facts = None if child is None else child.facts
+    return facts is not None and "trouble" in facts and not facts["trouble"]
 
 
 def _plain(fields: Any) -> str:

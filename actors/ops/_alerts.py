@@ -19,6 +19,7 @@ AlertKind: TypeAlias = Literal[
     "gap",
     "clock",
     "ledger",
+    "cancel_all",
     "unstoppable",
     "dead_letter",
     "down",

@@ -83,6 +83,22 @@ def test_what_is_lost_keeps_the_rest_waiting_and_asking_sets_it_right(
     assert pairing.due() == float("inf")
 
 
+def test_what_the_venue_does_not_know_when_it_is_asked_is_given_up_by_name_and_once() -> None:
+    truth = history([("BTCUSDT", 1, what) for what in ("new", "fill")])
+    pairing = Pairing(Book())
+    (order,) = {(fill.symbol, fill.order_id) for fill in truth.fills}
+    for fill in truth.fills:
+        assert pairing.take(fill, 0.0) == []
+    given_up = []
+    for _ in range(ROUNDS):
+        assert given_up == []
+        assert pairing.settle(pairing.due()) == []
+        given_up = pairing.given_up()
+    assert [(one.symbol, one.order_id) for one in given_up] == [order]
+    assert [(one.states, one.fills) for one in given_up] == [(0, tuple(fill.id for fill in truth.fills))]
+    assert pairing.given_up() == []
+
+
 def test_the_state_comes_with_the_fill_that_led_to_it() -> None:
     truth = history([("BTCUSDT", 1, what) for what in ("new", "fill", "fill", "cancel")])
     new, first, second, cancel = (attrs.evolve(event, fill=None) for event in truth.events)

@@ -207,6 +207,27 @@ def test_a_ledger_that_cannot_be_written_is_an_alert_until_it_can() -> None:
     assert told(scene.look(2.0, facts={"trouble": None})) == [("ledger bot/a", False)]
 
 
+def test_a_countdown_at_the_exchange_that_cannot_be_set_is_an_alert_until_it_can() -> None:
+    scene = Scene()
+    trouble = note("bot/a", "cancel_all_not_armed", reason="HttpFailure: 503", seconds_left=12.5)
+    (opened,) = scene.after(trouble)
+
+    assert (opened.kind, opened.severity) == ("cancel_all", "critical")
+    assert opened.lines == ("HttpFailure: 503", "orders are cancelled in 12.5 s")
+    assert told(scene.look(1.0, facts={"trouble": "HttpFailure: 503"})) == []
+    assert told(scene.after(note("bot/a", "cancel_all_armed", seconds=60.0))) == [("cancel_all bot/a", False)]
+    (opened,) = scene.after(note("bot/a", "cancel_all_not_armed", reason="HttpFailure: 503", seconds_left=None))
+    assert opened.lines == ("HttpFailure: 503",)
+    assert told(scene.look(2.0, facts={"trouble": ""})) == [("cancel_all bot/a", False)]
+
+
+def test_a_countdown_at_the_exchange_that_runs_out_is_an_alert() -> None:
+    (opened,) = Scene().after(note("bot/a", "cancel_all_ran_out", reason="bot/main is not live"))
+
+    assert (opened.kind, opened.severity) == ("cancel_all", "critical")
+    assert opened.title == "bot/a has run out: the exchange cancels the orders"
+
+
 def test_a_child_that_does_not_end_is_named_with_its_place() -> None:
     (opened,) = Scene().after(Unstoppable("bot/a", 1, 0.0, stack=("x.py:1 run", "y.py:2 hang")))
 
