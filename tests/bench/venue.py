@@ -103,6 +103,7 @@ class Peer:
         if not asks:
             self._start(form, "btcusdt")
         streams: list[str] = []
+        flowing = 0
         for opcode, payload in self._frames():
             if opcode == 9:
                 self._send(struct.pack(">BB", 0x8A, len(payload)) + payload)
@@ -116,8 +117,9 @@ class Peer:
                 answer = {"result": list(streams) if listing else None, "id": request["id"]}
                 self._send(frame(json.dumps(answer).encode()))
                 if asks and listing is (form == "combined"):
-                    asks = False
-                    self._start(form, streams[0].partition("@")[0])
+                    for stream in streams[flowing:]:
+                        self._start(form, stream.partition("@")[0])
+                    flowing = len(streams)
 
     def _start(self, form: str, symbol: str) -> None:
         threading.Thread(target=self._trades, args=(form, symbol.encode()), daemon=True).start()
