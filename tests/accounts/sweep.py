@@ -49,13 +49,16 @@ def found(looks: Mapping[str, str], shown: Mapping[str, str]) -> list[str]:
     """
     told: list[str] = []
     known: set[str] = set()
+    size = min(map(len, looks), default=0)
     for place, text in shown.items():
         # Much of it is told in many places; once is enough.
         new = set(text.lower().splitlines()) - known
         known |= new
         whole = "\n".join(new)
+        # There are thousands of secrets: of most of them not even the beginning is anywhere.
+        pieces = {whole[at : at + size] for at in range(len(whole))}
         for look, name in looks.items():
-            if (at := whole.find(look)) >= 0:
+            if look[:size] in pieces and (at := whole.find(look)) >= 0:
                 told.append(f"{place}: {name} as {look}: {whole[max(0, at - 80) : at + 60]}")
     return told
 
