@@ -37,7 +37,9 @@ def install(session: nox.Session, *groups: str) -> None:
 
 def asynchronous(*places: str) -> list[str]:
     """Return the files that can have an asynchronous pitfall: looking at the others takes as long, and finds nothing."""
-    files = [file for place in map(Path, places) for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
+    below = [place for place in map(Path, places) if place.is_dir()]
+    files = [Path(place) for place in places if place.endswith(".py")]
+    files += [file for place in below for file in sorted(place.rglob("*.py"))]
     return [str(file) for file in files if re.search(r"\b(async|await|trio)\b", file.read_text(encoding="utf-8"))]
 
 
