@@ -63,7 +63,7 @@ def plant(bug: Bug, root: Path) -> None:
 def prove(proof: Sequence[str], root: Path, longest: float = LONGEST) -> tuple[int, str]:
     """Run tests on the code below a root; return pytest's exit code and the end of what it said."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += ["-o", "addopts=--import-mode=importlib", "-o", "faulthandler_timeout=0"]
+    command += ["-o", "addopts=--import-mode=importlib", "-o", "faulthandler_timeout=0", "--hypothesis-profile=mutants"]
     try:
         done = subprocess.run(
             [*command, *proof],

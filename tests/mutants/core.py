@@ -57,7 +57,7 @@ _SETTINGS: Final = """
 source_paths = ["{package}"]
 only_mutate = ["{file}"]
 pytest_add_cli_args_test_selection = {proof}
-pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "faulthandler_timeout=0"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "faulthandler_timeout=0", "--hypothesis-profile=mutants"]
 also_copy = ["actors", "supervisor", "docs", "README.md"]
 use_git_change_detection = false
 timeout_constant = 60.0

@@ -164,6 +164,24 @@ def test_a_child_that_beats_is_left_alone() -> None:
     assert len(found.of("started", "bot/a")) == 1
 
 
+def test_the_cleanup_of_an_actor_that_failed_by_itself_is_cut_off_after_its_grace() -> None:
+    async def never_done(me: Me) -> None:
+        try:
+            await trio.sleep(1)
+            raise Boom
+        finally:
+            with me.cleanup():
+                await trio.sleep_forever()
+
+    tree = Supervisor("bot", [child("a", never_done, grace=2.0, backoff=Backoff(60.0, 60.0, 60.0))])
+    found = trace(tree, until=10)
+
+    [note] = found.of("note", "bot/a")
+    assert (note.what, note.at) == ("cleanup_cut_off", 3.0)
+    ended = found.of("ended", "bot/a")[0]
+    assert (ended.at, ended.end.kind) == (3.0, "crashed")
+
+
 @pytest.mark.parametrize("schedule_seed", range(20))
 def test_a_cancellation_from_outside_stops_the_children_in_reverse_order_too(schedule_seed: int) -> None:
     from supervisor.testing import run_virtually
