@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +20,13 @@ import attrs
 
 from tests.mutants import ALL
 from tests.mutants.bug import Bug
+from tests.mutants.copies import copied
+from tests.mutants.page import PAGE, written
 
-ROOT = Path(__file__).parents[2]
-LONGEST = 600.0
+LONGEST = 120.0
 """Seconds for one bug. One that makes the tests hang was found, unless they take as long without it."""
 HUNG: Final = -1
 """Stands for an exit code of pytest."""
-_PACKAGES = ("supervisor", "actors", "tests", "docs")
 
 
 @attrs.frozen
@@ -79,18 +76,6 @@ def prove(proof: Sequence[str], root: Path, longest: float = LONGEST) -> tuple[i
     return done.returncode, done.stdout[-1500:]
 
 
-@contextmanager
-def copied() -> Iterator[Path]:
-    """Give a copy of the code."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        copy = Path(folder)
-        for name in _PACKAGES:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
-        for name in ("pyproject.toml", "README.md"):
-            shutil.copy(ROOT / name, copy)
-        yield copy
-
-
 def judge(bug: Bug) -> Result:
     """Plant one bug in a copy, and run what must find it."""
     began = time.monotonic()
@@ -110,7 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s mutants --", description=__doc__)
     parser.add_argument("words", nargs="*", help="only bugs with one of these in their name or file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
+    parser.add_argument(
+        "--page", action="store_true", help="plant nothing: write the lists of the documentation's page"
+    )
     chosen = parser.parse_args(arguments)
+    if chosen.page:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        return 0
     bugs = [bug for bug in ALL if not chosen.words or any(word in f"{bug.name} {bug.file}" for word in chosen.words)]
     with copied() as copy:
         # Whatever fails without a bug would count as having found one.

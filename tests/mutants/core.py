@@ -17,7 +17,7 @@ from typing import Final
 
 import attrs
 
-from tests.mutants.__main__ import copied
+from .copies import copied
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ BUGS = (
     # After an interruption
     Bug(
         "a connection is followed by no reconciliation",
-        "python-binance, pybit, freqtrade: almost nobody reconciles after a private reconnect (facts: peers, 0)",
+        "python-binance, pybit, freqtrade: almost nobody reconciles after a private reconnect",
         "actors/_private_stream.py",
         '        self._flowing = False\n        await self._telling.say("reconciling", "connected")\n        self._ask()\n',
         '        await self._let_flow()\n        await self._telling.say("live", "connected")\n',
@@ -44,7 +44,7 @@ BUGS = (
     ),
     Bug(
         "a reconciliation asks from where the last one began: an answer that lagged is never made good",
-        "REST reads a copy that lags behind the stream (facts: exchanges, 1j)",
+        "REST reads a copy that lags behind the stream",
         "actors/_reconcile.py",
         "        self.points[symbol] = (None if last is None else last[1], began)\n",
         "        self.points[symbol] = (began, began)\n",
@@ -76,7 +76,7 @@ BUGS = (
     ),
     Bug(
         "a failure on the way is taken for an empty answer",
-        "JKorf/Binance.Net, ccxt: a 5xx says nothing about what has happened (facts: exchanges, 1i)",
+        "JKorf/Binance.Net, ccxt: a 5xx says nothing about what has happened",
         "actors/_inquiring.py",
         "                if attempt == TRIES - 1:\n                    raise\n                if isinstance(failure, ClockOff):\n",
         '                if attempt == TRIES - 1:\n                    return b"[]"\n                if isinstance(failure, ClockOff):\n',
@@ -101,7 +101,7 @@ BUGS = (
     ),
     Bug(
         "fills are told apart by their ids alone: where two own orders meet, one of the two is lost",
-        "Binance gives both sides of a trade one id; caches by trade id (facts: peers, 1.1a)",
+        "Binance gives both sides of a trade one id; caches by trade id",
         "actors/_reconcile.py",
         "        return fill.time <= self.floor or (fill.order_id, fill.id) in self.times\n",
         "        return fill.time <= self.floor or any(number == fill.id for _, number in self.times)\n",
@@ -109,7 +109,7 @@ BUGS = (
     ),
     Bug(
         "an order's end is told twice",
-        "Bybit tells `Filled` again when a cancellation came too late (facts: exchanges, 3g)",
+        "Bybit tells `Filled` again when a cancellation came too late",
         "actors/_reconcile.py",
         '    if rank < known_rank or known_rank == RANK["filled"] or (rank == known_rank and update.time <= known.time):\n',
         "    if rank < known_rank or (rank == known_rank and update.time <= known.time):\n",
@@ -125,7 +125,7 @@ BUGS = (
     ),
     Bug(
         "an order's state goes out before the fills that led to it",
-        "Bybit and Gate tell orders and executions apart, in either order (facts: exchanges, 3g, 6g)",
+        "Bybit and Gate tell orders and executions apart, in either order",
         "actors/_pairing.py",
         "            elif state.filled == filled:\n",
         "            elif state.filled >= filled:\n",
@@ -141,7 +141,7 @@ BUGS = (
     ),
     Bug(
         "a cancellation that names its last trade counts as a fill",
-        "OKX's rules for repeated messages (facts: exchanges, 2g)",
+        "OKX's rules for repeated messages",
         "actors/exchanges/_okx_account_rows.py",
         '        if fill_id <= 0 or quantity <= 0 or _STATUS[self.status] == "canceled":\n',
         "        if fill_id <= 0 or quantity <= 0:\n",
@@ -149,7 +149,7 @@ BUGS = (
     ),
     Bug(
         "funding counts as a fill",
-        "Bybit's executions are also bookings (facts: exchanges, 3g)",
+        "Bybit's executions are also bookings",
         "actors/exchanges/_bybit_account_rows.py",
         "        return self.kind in _FILLS\n",
         "        return True\n",
@@ -165,7 +165,7 @@ BUGS = (
     ),
     Bug(
         "the trade of two own orders is cut in two by the border of a page",
-        "Binance: the next page begins behind the last id (facts: exchanges, 1i)",
+        "Binance: the next page begins behind the last id",
         "actors/exchanges/_binance_history.py",
         "            page = read((yield self._page(symbol, **{self.id_name: int(last)})))\n",
         "            page = read((yield self._page(symbol, **{self.id_name: int(last) + 1})))\n",
@@ -182,7 +182,7 @@ BUGS = (
     ),
     Bug(
         "what was signed at the beginning is sent later, with a time that is no longer taken",
-        "Gate signs each subscription with its time; libraries send stored messages again (facts: exchanges, 6f)",
+        "Gate signs each subscription with its time; libraries send stored messages again",
         "actors/_login.py",
         "        while True:\n            asks = self._login.step(self._clock.now(), trio.current_time())\n",
         "        began = self._clock.now()\n"
@@ -191,7 +191,7 @@ BUGS = (
     ),
     Bug(
         "a refusal that comes after the consent is not heard",
-        "OKX's channel-conn-count-error (facts: exchanges, 2f)",
+        "OKX's channel-conn-count-error",
         "actors/_login.py",
         "        if isinstance(answer, Refused) and not answer.harmless:\n",
         "        if isinstance(answer, Refused) and not answer.harmless and self._sent:\n",
@@ -216,7 +216,7 @@ BUGS = (
     # Keys
     Bug(
         "a connection takes the key that was made for the one before",
-        "cryptofeed, ccxt: the listen key of the first connection on every reconnect (facts: peers, 1.2); XChange#4740",
+        "cryptofeed, ccxt: the listen key of the first connection on every reconnect; XChange#4740",
         "actors/_lines.py",
         "                if key.session is session:\n",
         "                if True:\n",
@@ -240,7 +240,7 @@ BUGS = (
     ),
     Bug(
         "a new key does not make a new connection",
-        "hummingbot: a new key after a failed keepalive, and the socket stays (facts: peers, 1.2)",
+        "hummingbot: a new key after a failed keepalive, and the socket stays",
         "actors/_link.py",
         "        if self._key == order.key:\n",
         "        if False:\n",
@@ -248,7 +248,7 @@ BUGS = (
     ),
     Bug(
         "a stream that the venue has ended is waited for, because its wire lives",
-        "python-binance, pybit: `eventStreamTerminated` and `listenKeyExpired` are not handled (facts: peers, 1.1a)",
+        "python-binance, pybit: `eventStreamTerminated` and `listenKeyExpired` are not handled",
         "actors/_link.py",
         "                self._announce(control.reason, over=True)\n",
         "                pass\n",
@@ -290,7 +290,7 @@ BUGS = (
     ),
     Bug(
         "a strategy trades on although the account is no longer live",
-        "nautilus denies orders while it reconciles, on one venue of all (facts: peers, 1.2)",
+        "nautilus denies orders while it reconciles, on one venue of all",
         "actors/_liveness.py",
         "                for scope in light.bodies:\n",
         "                for scope in ():\n",
@@ -324,7 +324,7 @@ BUGS = (
     # The dead man's switch at the exchange
     Bug(
         "the countdown is set by a timer that does not look",
-        "nautilus: start_deadmans_switch refreshes on a timer, whatever the bot's health (facts: peers, 1.2)",
+        "nautilus: start_deadmans_switch refreshes on a timer, whatever the bot's health",
         "actors/_cancel_after.py",
         "            if watch.healthy() and trio.current_time() >= due:\n",
         "            if (watch.healthy() or True) and trio.current_time() >= due:\n",

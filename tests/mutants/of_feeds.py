@@ -26,7 +26,7 @@ BUGS = (
     ),
     Bug(
         "the learned rate is ignored: only the declared silence counts",
-        "nautilus: idle timeouts built, and None passed by the adapters (facts: peers, 0)",
+        "nautilus: idle timeouts built, and None passed by the adapters",
         "actors/_rhythm.py",
         "return min(max(FLOOR, natural), cap, most)",
         "return most",
@@ -43,7 +43,7 @@ BUGS = (
     # Continuity
     Bug(
         "one trade is lost at the border of two REST pages",
-        "backfills by page with exclusive borders (facts: exchanges, 4i)",
+        "backfills by page with exclusive borders",
         "actors/_numbered.py",
         "before = Missing(missing.first, _start(run[0]) - 1) if _start(run[0]) > missing.first else None",
         "before = Missing(missing.first, _start(run[0]) - 1) if _start(run[0]) > missing.first + 1 else None",
@@ -60,7 +60,7 @@ BUGS = (
     ),
     Bug(
         "what two connections bring is delivered twice",
-        "nobody deduplicates events (facts: peers, 1.1a)",
+        "nobody deduplicates events",
         "actors/_unnumbered.py",
         "            if trade.id in known:\n",
         "            if False:\n",
@@ -68,7 +68,7 @@ BUGS = (
     ),
     Bug(
         "a list that does not reach back to the last trade counts as complete",
-        "Bybit's REST gives 60 trades of spot (facts: exchanges, 3i)",
+        "Bybit's REST gives 60 trades of spot",
         "actors/_unnumbered.py",
         '            self._gap("REST\'s list does not reach back to the last trade", first)\n',
         "",
@@ -109,7 +109,7 @@ BUGS = (
     ),
     Bug(
         "the rule by which a book is joined to its snapshot is off by one",
-        "two texts of one venue contradict each other (facts: exchanges, 1h)",
+        "two texts of one venue contradict each other",
         "actors/_book_sync.py",
         "return message.first - joint if message.previous is None else message.previous",
         "return message.first - joint - 1 if message.previous is None else message.previous",
@@ -150,7 +150,7 @@ BUGS = (
     ),
     Bug(
         "a source whose price is apart from all others is followed",
-        "no library compares venues (facts: peers, 1.4)",
+        "no library compares venues",
         "actors/_failover.py",
         "source.suspect = source.apart_since is not None and now >= source.apart_since + MOMENT",
         "source.suspect = False",
@@ -167,7 +167,7 @@ BUGS = (
     ),
     Bug(
         "a Retry-After that is a time is taken for seconds",
-        "Binance's two units (facts: exchanges, 1i)",
+        "Binance's two units",
         "actors/_rest_limit.py",
         "    seconds = wait if wait < _A_MOMENT else max((wait - _venue_time(headers, now_ms)) / 1000, 1.0)\n",
         "    seconds = wait\n",
@@ -175,7 +175,7 @@ BUGS = (
     ),
     Bug(
         "the end of a ban is not read out of the error",
-        "-1003 tells until when an address is banned (facts: exchanges, 1i)",
+        "-1003 tells until when an address is banned",
         "actors/_rest_limit.py",
         "    if found is None:\n        return None\n",
         "    if True:\n        return None\n",
@@ -183,7 +183,7 @@ BUGS = (
     ),
     Bug(
         "pongs are not counted among the messages of a connection",
-        "Binance counts pings and pongs among 5 messages a second (facts: peers, 1.4)",
+        "Binance counts pings and pongs among 5 messages a second",
         "actors/_message_budget.py",
         "pongs = math.floor(within / PEER_PINGS_EVERY) + 1 if peer_pings else 0",
         "pongs = 0",
@@ -191,7 +191,7 @@ BUGS = (
     ),
     Bug(
         "a connection does not wait although the venue asked for it",
-        "pybit: 10 attempts in 0.09 s; websockets: 3,900 connections in 2 s (facts: peers, 0)",
+        "pybit: 10 attempts in 0.09 s; websockets: 3,900 connections in 2 s",
         "actors/_connection.py",
         "        if wait > 0:\n",
         "        if False:\n",
@@ -208,7 +208,7 @@ BUGS = (
     ),
     Bug(
         "the old connection goes before the new one flows",
-        "binance-connector-python's 23 h timer breaks first (facts: peers, 1.1a)",
+        "binance-connector-python's 23 h timer breaks first",
         "actors/_connection.py",
         "                await self._overlap(present, following)\n",
         "                present.retire('replaced')\n",
@@ -216,7 +216,7 @@ BUGS = (
     ),
     Bug(
         "a venue's notice that it will close is not heard",
-        "serverShutdown is in two of twenty libraries (facts: peers, 1.4)",
+        "serverShutdown is in two of twenty libraries",
         "actors/_link.py",
         "                self._announce(control.reason, over=False)\n",
         "                pass\n",
@@ -233,7 +233,7 @@ BUGS = (
     # Subscriptions
     Bug(
         "an acknowledgement of nonsense is believed",
-        "Binance acknowledges symbols that do not exist (facts: exchanges, 1e)",
+        "Binance acknowledges symbols that do not exist",
         "actors/_subscriptions.py",
         "        elif self._source.list_request() is None:\n",
         "        elif True:\n",
@@ -241,7 +241,7 @@ BUGS = (
     ),
     Bug(
         "one bad topic takes a whole batch with it",
-        "Bybit fails the batch (facts: exchanges, 3e)",
+        "Bybit fails the batch",
         "actors/_subscriptions.py",
         "symbol.most = symbol.most if named else max(1, len(unanswered) // 2)",
         "symbol.most = symbol.most",
@@ -274,7 +274,7 @@ BUGS = (
     ),
     Bug(
         "text that is not UTF-8 passes when it comes in one frame",
-        "trio-websocket fails three cases of the conformance suite (facts: ecosystem, B1)",
+        "trio-websocket fails three cases of the conformance suite",
         "actors/_ws_frames.py",
         "        if not all(map(bytes.isascii, taken)):\n",
         "        if False:\n",
@@ -282,7 +282,7 @@ BUGS = (
     ),
     Bug(
         "a slow reader lets messages pile up",
-        "cryptofeed: max_queue=None; unicorn: unbounded deque (facts: peers, 1.1a)",
+        "cryptofeed: max_queue=None; unicorn: unbounded deque",
         "actors/_tap.py",
         "        return full and not self._left and self.ending is None\n",
         "        return False\n",

@@ -9,7 +9,7 @@ _T = "tests/ops/"
 BUGS = (
     Bug(
         "a stale stream counts as fresh as long as its connection lives",
-        "no health endpoint tells per-stream freshness (facts: peers, 1.4)",
+        "no health endpoint tells per-stream freshness",
         "actors/ops/_vitals.py",
         "                elif stream.stale:\n",
         "                elif False:\n",

@@ -9,7 +9,7 @@ _T = "tests/supervisor/"
 BUGS = (
     Bug(
         "the jitter is lost at the cap: all clients line up again",
-        "clamped backoff in reconnecting clients; AWS's backoff simulator (facts: supervision, 2)",
+        "stamina: the jitter is added before the cap, and at the cap all wait equally long",
         "supervisor/_policy.py",
         "return low if low == high else rng.uniform(low, high)",
         "return high if high == self.cap else rng.uniform(low, high)",
@@ -25,7 +25,7 @@ BUGS = (
     ),
     Bug(
         "a group waits for the shortest delay of its members",
-        "EEP 57 wants the longest (facts: supervision, 2)",
+        "EEP 57 wants the longest",
         "supervisor/_state.py",
         "due = max(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
         "due = min(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
@@ -33,7 +33,7 @@ BUGS = (
     ),
     Bug(
         "a budget lets a burst through at the edge of its window",
-        "a token bucket with burst gets connections closed (facts: exchanges, 1d)",
+        "a token bucket with burst gets connections closed",
         "supervisor/_budget.py",
         "return max(self._not_before, self._used[0] + self.declared.within + _BOTH_ENDS)",
         "return max(self._not_before, self._used[0] + self.declared.within / 2)",
@@ -65,7 +65,7 @@ BUGS = (
     ),
     Bug(
         "an item that kills its actor is delivered for ever",
-        "poison messages without dead letters (facts: supervision, 1)",
+        "poison messages without dead letters",
         "supervisor/_open_mailbox.py",
         "if isinstance(error, Exception) and deliveries > self.redeliver:",
         "if isinstance(error, Exception) and deliveries > self.redeliver + 10**9:",
@@ -73,7 +73,7 @@ BUGS = (
     ),
     Bug(
         "restarts are not spread after a common cause",
-        "52 of peers.md: constant reconnects after one flap run into 300 attempts in 5 minutes",
+        "nautilus#1339: constant reconnects after one flap run into 300 attempts in 5 minutes",
         "supervisor/_judge.py",
         "return rng.uniform(0.0, self._spread.over) if alike >= self._spread.failures else 0.0",
         "return 0.0",
@@ -89,7 +89,7 @@ BUGS = (
     ),
     Bug(
         "a timer that is taken back fires all the same",
-        "a stale timer revives a removed child (facts: supervision, 2)",
+        "a stale timer revives a removed child",
         "supervisor/_timers.py",
         "        timer.callback = None\n        self._cancelled += 1\n",
         "        self._cancelled += 0\n",
@@ -97,7 +97,7 @@ BUGS = (
     ),
     Bug(
         "equal deadlines fire in any order",
-        "Trio wakes equal deadlines at random (facts: supervision, 4)",
+        "Trio wakes equal deadlines at random",
         "supervisor/_timers.py",
         "return (self.order, self.seq) < (other.order, other.seq)",
         "return (self.order, self.seq) > (other.order, other.seq)",
@@ -105,7 +105,7 @@ BUGS = (
     ),
     Bug(
         "an operator's stop does not outlast a group restart",
-        "stopped children revived (facts: supervision, scenario 69)",
+        "stopped children revived",
         "supervisor/_state.py",
         'return self.state == "parked" or self.wish in ("stopped", "removed")',
         'return self.state == "parked"',
