@@ -368,6 +368,24 @@ def test_a_function_actor_gets_its_open_mailboxes_and_they_outlive_its_crash() -
     assert len(found.of("started", "bot/consume")) == 2
 
 
+@pytest.mark.parametrize("crashing", ["a", "b"])
+def test_a_group_waits_for_the_longest_delay_of_its_members(crashing: str) -> None:
+    recorder = Recorder()
+    tree = Supervisor(
+        "bot",
+        [
+            child(name, OnCue((Cue("crash", after=1) if name == crashing else Cue(), Cue()), recorder), backoff=backoff)
+            for name, backoff in (("a", Backoff(2.0, 2.0, 2.0)), ("b", Backoff(5.0, 5.0, 5.0)))
+        ],
+        strategy="one_for_all",
+    )
+
+    found = trace(tree, recorder, until=20)
+
+    for name in "ab":
+        assert [event.at for event in found.of("started", f"bot/{name}")] == [0.0, 6.0]
+
+
 def test_a_group_that_takes_over_a_waiting_one_waits_for_what_that_had_left() -> None:
     recorder = Recorder()
     long, short = Backoff(10.0, 10.0, 10.0), Backoff(1.0, 1.0, 1.0)
