@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -65,7 +66,7 @@ def prove(proof: Sequence[str], root: Path, longest: float = LONGEST) -> tuple[i
         done = subprocess.run(
             [*command, *proof],
             cwd=root,
-            env=os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": ""},
             capture_output=True,
             text=True,
             timeout=longest,
@@ -76,14 +77,14 @@ def prove(proof: Sequence[str], root: Path, longest: float = LONGEST) -> tuple[i
     return done.returncode, done.stdout[-1500:]
 
 
-def judge(bug: Bug) -> Result:
-    """Plant one bug in a copy, and run what must find it."""
+def judge(bug: Bug, root: Path) -> Result:
+    """Plant one bug in a copy of the code below a root, and run what must find it."""
     began = time.monotonic()
-    with copied() as copy:
+    with copied(root) as copy:
         plant(bug, copy)
         code, told = prove(bug.proof, copy)
     if code == HUNG:
-        with copied() as copy:
+        with copied(root) as copy:
             well, said = prove(bug.proof, copy)
         code, told = (1, told) if well == 0 else (well, f"without the bug: {said}")
     verdict = {0: "survived", 1: "killed"}.get(code, f"pytest ended with code {code}")
@@ -103,22 +104,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
         return 0
     bugs = [bug for bug in ALL if not chosen.words or any(word in f"{bug.name} {bug.file}" for word in chosen.words)]
-    with copied() as copy:
+    with copied() as root:
         # Whatever fails without a bug would count as having found one.
         proof = sorted({test for bug in bugs for test in bug.proof})
-        code, told = prove(proof, copy, LONGEST * len(proof))
-    if code != 0:
-        print(f"{told}\nthe tests fail on the code as it is, with code {code}")
-        return 1
-    with ThreadPoolExecutor(chosen.jobs) as pool:
-        results = []
-        for result in pool.map(judge, bugs):
-            results.append(result)
-            print(f"{result.verdict:9} {result.seconds:6.1f} s  {result.bug.file}: {result.bug.name}", flush=True)
-            if not result.well:
-                print(result.told, flush=True)
-            elif result.bug.survives:
-                print(f"{'':19}it survives because {result.bug.survives}", flush=True)
+        code, told = prove(proof, root, LONGEST * len(proof))
+        if code != 0:
+            print(f"{told}\nthe tests fail on the code as it is, with code {code}")
+            return 1
+        with ThreadPoolExecutor(chosen.jobs) as pool:
+            results = []
+            for result in pool.map(partial(judge, root=root), bugs):
+                results.append(result)
+                print(f"{result.verdict:9} {result.seconds:6.1f} s  {result.bug.file}: {result.bug.name}", flush=True)
+                if not result.well:
+                    print(result.told, flush=True)
+                elif result.bug.survives:
+                    print(f"{'':19}it survives because {result.bug.survives}", flush=True)
     bad = [result for result in results if not result.well]
     killed = sum(result.verdict == "killed" for result in results)
     print(

@@ -13,12 +13,12 @@ _PACKAGES = ("supervisor", "actors", "tests", "docs")
 
 
 @contextmanager
-def copied() -> Iterator[Path]:
-    """Give a copy of the code."""
+def copied(root: Path = ROOT) -> Iterator[Path]:
+    """Give a copy of the code, with the bytecode that is there: compiling takes longer than most tests."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder)
         for name in _PACKAGES:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
+            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("_build"))
         for name in ("pyproject.toml", "README.md"):
-            shutil.copy(ROOT / name, copy)
+            shutil.copy(root / name, copy)
         yield copy
