@@ -49,7 +49,22 @@ class Module:
 
 
 CORE: Final = (
-    Module("supervisor/_timers.py", ("tests/supervisor/test_timers.py",)),
+    Module(
+        "supervisor/_timers.py",
+        ("tests/supervisor/test_timers.py",),
+        (
+            Survivor(
+                "return (self.order, self.seq) < (other.order, other.seq)",
+                "return (self.order, self.seq) <= (other.order, other.seq)",
+                "no two timers have the same number",
+            ),
+            Survivor(
+                "if self._sleep is not None and deadline < self._sleep.deadline:",
+                "if self._sleep is not None and deadline <= self._sleep.deadline:",
+                "the deadline is set to what it is",
+            ),
+        ),
+    ),
     Module("supervisor/_budget.py", ("tests/supervisor/test_budget.py",)),
     Module("actors/_pairing.py", ("tests/actors/test_pairing.py",)),
     Module("actors/_message_budget.py", ("tests/actors/test_message_budget.py",)),
