@@ -65,7 +65,17 @@ CORE: Final = (
             ),
         ),
     ),
-    Module("supervisor/_budget.py", ("tests/supervisor/test_budget.py",)),
+    Module(
+        "supervisor/_budget.py",
+        ("tests/supervisor/test_budget.py",),
+        (
+            Survivor(
+                "at = max(now, self._not_before, *ahead[-1:])",
+                "at = max(now, self._not_before, *ahead[-2:])",
+                "of those who wait, the last is due last",
+            ),
+        ),
+    ),
     Module("actors/_pairing.py", ("tests/actors/test_pairing.py",)),
     Module("actors/_message_budget.py", ("tests/actors/test_message_budget.py",)),
     Module("actors/_rhythm.py", ("tests/actors/test_silence.py",)),
