@@ -48,6 +48,7 @@ class Module:
     survivors: tuple[Survivor, ...] = ()
 
 
+_SAME_FLOAT: Final = "float() reads both"
 CORE: Final = (
     Module(
         "supervisor/_timers.py",
@@ -76,10 +77,70 @@ CORE: Final = (
             ),
         ),
     ),
-    Module("actors/_pairing.py", ("tests/actors/test_pairing.py",)),
+    Module(
+        "actors/_pairing.py",
+        ("tests/actors/test_pairing.py",),
+        (
+            Survivor(
+                "waiting.until = now + WITHIN * 2**waiting.rounds",
+                "waiting.until = now + WITHIN * 2 * waiting.rounds",
+                "there are two rounds before it is given up, and both make 2 of 1 and 4 of 2",
+            ),
+            Survivor('return -float("inf")', 'return -float("INF")', _SAME_FLOAT),
+            Survivor(
+                'return min((waiting.until for waiting in self._waiting.values()), default=float("inf"))',
+                'return min((waiting.until for waiting in self._waiting.values()), default=float("INF"))',
+                _SAME_FLOAT,
+            ),
+            Survivor(
+                "waiting.states = [state for state in waiting.states if state.filled >= filled]",
+                "waiting.states = [state for state in waiting.states if state.filled > filled]",
+                "a state of just that quantity was told by then",
+            ),
+        ),
+    ),
     Module("actors/_message_budget.py", ("tests/actors/test_message_budget.py",)),
     Module("actors/_rhythm.py", ("tests/actors/test_silence.py",)),
-    Module("actors/_rest_limit.py", ("tests/actors/test_rest_limit.py",)),
+    Module(
+        "actors/_rest_limit.py",
+        ("tests/actors/test_rest_limit.py",),
+        (
+            Survivor(
+                "self._entries = [entry for entry in self._entries if entry.at > now - within - _MARGIN]",
+                "self._entries = [entry for entry in self._entries if entry.at >= now - within - _MARGIN]",
+                "the margin is not a sum of powers of two: no time lies exactly there",
+            ),
+            *(
+                Survivor(
+                    'raise AssertionError("without any entry everything fits")',
+                    f"raise AssertionError({text})",
+                    "it cannot be reached",
+                )
+                for text in (
+                    "None",
+                    '"XXwithout any entry everything fitsXX"',
+                    '"WITHOUT ANY ENTRY EVERYTHING FITS"',
+                )
+            ),
+            Survivor("if unknown > 0:", "if unknown >= 0:", "an entry without weight counts nothing"),
+            *(
+                Survivor(
+                    'text = headers.get(name, "") if name else ""',
+                    f"text = headers.get(name, {one}) if name else {other}",
+                    "neither is a number",
+                )
+                for one, other in (('"XXXX"', '""'), ('""', '"XXXX"'))
+            ),
+            *(
+                Survivor(
+                    'return int(parsedate_to_datetime(headers.get("date", "")).timestamp() * 1000)',
+                    f'return int(parsedate_to_datetime(headers.get("date", {default})).timestamp() * 1000)',
+                    "neither is a date, and what is none raises ValueError",
+                )
+                for default in ("None", "", '"XXXX"')
+            ),
+        ),
+    ),
 )
 _SETTINGS: Final = """
 [tool.mutmut]
