@@ -100,7 +100,7 @@ CORE: Final = (
         ),
     ),
     Module("actors/_message_budget.py", ("tests/actors/test_message_budget.py",)),
-    Module("actors/_rhythm.py", ("tests/actors/test_silence.py",)),
+    Module("actors/_rhythm.py", ("tests/actors/test_rhythm.py",)),
     Module(
         "actors/_rest_limit.py",
         ("tests/actors/test_rest_limit.py",),
