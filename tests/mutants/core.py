@@ -99,7 +99,17 @@ CORE: Final = (
             ),
         ),
     ),
-    Module("actors/_message_budget.py", ("tests/actors/test_message_budget.py",)),
+    Module(
+        "actors/_message_budget.py",
+        ("tests/actors/test_message_budget.py",),
+        (
+            Survivor(
+                "until = self._window.allowed_at(urgent=urgent) if self._is_first(me) else math.inf",
+                "until = self._window.allowed_at(urgent=urgent) if (self._is_first(me)) or True else math.inf",
+                "who is not the first wakes together with the first, and waits on",
+            ),
+        ),
+    ),
     Module("actors/_rhythm.py", ("tests/actors/test_rhythm.py",)),
     Module(
         "actors/_rest_limit.py",
