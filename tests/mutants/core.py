@@ -55,6 +55,11 @@ CORE: Final = (
         ("tests/supervisor/test_timers.py",),
         (
             Survivor(
+                "return self.deadline < other.deadline",
+                "return self.deadline <= other.deadline",
+                "the two are not equal there",
+            ),
+            Survivor(
                 "return (self.order, self.seq) < (other.order, other.seq)",
                 "return (self.order, self.seq) <= (other.order, other.seq)",
                 "no two timers have the same number",

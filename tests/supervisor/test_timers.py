@@ -124,13 +124,16 @@ async def test_who_sleeps_wakes_at_the_deadline_and_who_gives_up_leaves_no_timer
         nursery.start_soon(timers.run)
         for place, deadline in ((2, 3.0), (0, 5.0), (1, 5.0)):
             nursery.start_soon(sleeper, place, deadline)
+        called: list[float] = []
+        timers.at(5.0, (1,), called.append)
         with trio.move_on_after(1.0) as scope:
             await timers.sleep_until(5.0, (3,))
         assert scope.cancelled_caught
-        assert len(timers) == 3
+        assert len(timers) == 4
         await trio.sleep(10)
         nursery.cancel_scope.cancel()
 
+    assert called == [5.0]
     assert woken[0] == (2, 3.0)
     assert sorted(woken[1:]) == [(0, 5.0), (1, 5.0)]
     assert len(timers) == 0
