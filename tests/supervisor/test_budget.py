@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from supervisor import Backoff, Budget, Limit, Me, Running, Supervisor, child
@@ -83,6 +83,7 @@ def test_tickets_are_due_in_the_order_in_which_they_were_taken(budget: Budget, a
 
 
 @given(declared, st.lists(st.integers(0, 20), max_size=20), st.integers(1, 20))
+@example(Budget("venue", 2, 10.0), [0, 0], 3)
 def test_who_comes_later_does_not_overtake_those_who_wait_when_others_give_up(
     budget: Budget, gave_up: list[int], count: int
 ) -> None:
