@@ -137,6 +137,16 @@ def test_a_state_takes_the_fills_up_to_it_and_leaves_the_others() -> None:
     assert deliver(book, pairing.take(truth.fills[3], 0.0)) == [("filled", Decimal(4), True)]
 
 
+def test_an_update_is_of_the_time_of_its_fill_and_has_what_the_venue_said_of_it() -> None:
+    truth, (new, first) = order(1, "fill")
+    book = Book()
+    pairing = Pairing(book)
+    deliver(book, pairing.take(new, 0.0))
+    pairing.take(attrs.evolve(first, time=first.time + 7, raw=b"the state"), 0.0)
+    [update] = pairing.take(attrs.evolve(truth.fills[0], raw=b"the fill"), 0.0)
+    assert (update.time, update.raw) == (truth.fills[0].time, b"the fill")
+
+
 def test_a_state_that_no_fill_leads_to_comes_after_the_fills_before_it() -> None:
     truth, (new, _, canceled) = order(1, "fill", "cancel")
     book = Book()
