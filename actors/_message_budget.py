@@ -23,7 +23,7 @@ PEER_PINGS_EVERY: Final = 20.0
 class MessageWindow:
     """The pure part: never more than ``most`` messages in any ``within`` seconds, and ``reserved`` of them pings."""
 
-    def __init__(self, most: int | None, within: float, reserved: int = 0) -> None:
+    def __init__(self, most: int | None, within: float, reserved: int) -> None:
         self._within = within
         # Requests always get something, or nothing would ever be subscribed.
         self._requests: deque[float] = deque(maxlen=None if most is None else max(1, most - reserved))

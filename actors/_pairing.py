@@ -121,7 +121,6 @@ class Pairing:
     def _release(self, key: OrderKey, waiting: _Waiting) -> Iterator[OrderUpdate]:
         known = self._book.get(key)
         filled = Decimal(0) if known is None else known.filled
-        passed: list[OrderUpdate] = []
         for state in list(waiting.states):
             if state.filled < filled:
                 # What came later has said it already.
@@ -132,7 +131,6 @@ class Pairing:
             else:
                 fills = _up_to(sorted(waiting.fills.values(), key=lambda fill: fill.time), state.filled - filled)
                 if fills is None:
-                    passed.append(state)
                     continue
                 for fill in fills:
                     del waiting.fills[fill.id]

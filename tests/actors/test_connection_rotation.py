@@ -212,6 +212,19 @@ def test_a_venue_that_announces_the_end_of_every_new_wire_does_not_get_a_storm()
     perform([announces], act)
 
 
+def test_a_venue_that_refuses_every_next_wire_does_not_get_a_storm() -> None:
+    market = Market()
+
+    async def act(scene: Scene) -> None:
+        await trio.sleep(10)
+        await closing(scene)
+        await trio.sleep(3600)
+        assert 60 < len(scene.peers.dialed) < 150, "a minute at most between them, half of it on average"
+        assert scene.ended == []
+
+    perform([market.serve, refuses], act)
+
+
 def test_the_next_wire_is_paid_from_the_budget_of_the_address() -> None:
     market = Market()
 

@@ -95,6 +95,53 @@ async def test_a_ping_never_waits_for_long(autojump_clock: object) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_a_ping_goes_at_once_when_requests_have_used_their_share(autojump_clock: object) -> None:
+    budget = MessageBudget(5, 1.0, ping_every=15)
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(6):
+            nursery.start_soon(budget.spend)
+        await trio.testing.wait_all_tasks_blocked()
+        await budget.spend(urgent=True)
+        assert trio.current_time() == started
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_ping_waits_for_what_all_messages_have_used_and_not_for_what_requests_have(
+    autojump_clock: object,
+) -> None:
+    budget = MessageBudget(5, 1.0, ping_every=15)
+    started = trio.current_time()
+    await budget.spend(urgent=True)
+    await trio.sleep(0.5)
+    for _ in range(3):
+        await budget.spend()
+    assert trio.current_time() - started == pytest.approx(0.5), "a ping is no request"
+    await budget.spend(urgent=True)
+    assert trio.current_time() - started == pytest.approx(1.0 + MARGIN)
+
+
+@pytest.mark.parametrize(("most", "peer_pings", "at_once"), [(5, True, 3), (5, False, 4), (1, True, 1), (2, False, 1)])
+async def test_requests_have_what_pongs_and_pings_leave_and_never_nothing(
+    autojump_clock: object, most: int, peer_pings: bool, at_once: int
+) -> None:
+    budget = MessageBudget(most, 1.0, ping_every=15, peer_pings=peer_pings)
+    started = trio.current_time()
+    sent = []
+    for _ in range(at_once + 1):
+        await budget.spend()
+        sent.append(trio.current_time() - started)
+    assert sent == pytest.approx([0.0] * at_once + [1.0 + MARGIN])
+
+
+async def test_where_one_message_is_allowed_a_ping_counts_as_one(autojump_clock: object) -> None:
+    budget = MessageBudget(1, 1.0, ping_every=15)
+    started = trio.current_time()
+    await budget.spend()
+    await budget.spend(urgent=True)
+    assert trio.current_time() - started == pytest.approx(1.0 + MARGIN)
+
+
 async def test_without_a_limit_nobody_waits(autojump_clock: object) -> None:
     budget = MessageBudget(None, 1.0, ping_every=15)
     for _ in range(100):

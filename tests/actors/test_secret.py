@@ -10,8 +10,12 @@ from pathlib import Path
 import attrs
 import pytest
 
+from actors._account_source import Question
 from actors._errors import SecretMissing
+from actors._messages import Key, Rotate
 from actors._secret import Secret
+from actors._session import Session
+from actors._source import Ask, Door, HttpReply, HttpRequest
 
 VALUE = "s3cr3t-v4lu3"
 
@@ -48,6 +52,24 @@ def test_no_way_of_printing_shows_the_value(tmp_path: Path, monkeypatch: pytest.
             "".join(traceback.format_exception(ValueError(secret))),
         ]
         assert all(VALUE not in way and "***" in way for way in ways), ways
+
+
+@pytest.mark.parametrize(
+    "carrier",
+    [
+        Ask("login", VALUE, ()),
+        Door(f"wss://venue/{VALUE}", key=VALUE),
+        HttpReply(200, {"set-cookie": VALUE}, VALUE.encode()),
+        HttpRequest("POST", "/orders", f"signature={VALUE}", (("X-KEY", VALUE),), content=VALUE.encode()),
+        Key(Session(), VALUE),
+        Question("POST", "/orders", (("listenKey", VALUE),), VALUE.encode()),
+        Rotate(VALUE, "extended in vain", over=True),
+    ],
+    ids=lambda carrier: type(carrier).__name__,
+)
+def test_what_carries_a_key_or_a_signature_shows_neither(carrier: object) -> None:
+    shown = repr(carrier) + str(carrier) + f"{[carrier]}"
+    assert VALUE not in shown
 
 
 def test_a_secret_cannot_be_pickled_or_serialised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

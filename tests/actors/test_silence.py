@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors._messages import Reconnect, Resubscribe
-from actors._rhythm import BUSY_CAP, FLOOR, Rhythm
+from actors._rhythm import BUSY_CAP, FLOOR
 from actors._session import Session
 from actors._silence import RENEWAL, Action, Probe, Silence
 
@@ -301,25 +301,3 @@ def test_what_is_learned_survives_the_session() -> None:
     stand.silence.lost(one)
     stand.silence.opened(two, frozenset("A"), 90.0)
     assert FLOOR <= stand.silence.limit("A") <= BUSY_CAP
-
-
-def test_a_limit_follows_the_rate() -> None:
-    rhythm = Rhythm()
-    assert rhythm.limit(30.0) == 30.0
-    for _ in range(1000):
-        rhythm.arrived(0.02, 1)
-    assert rhythm.rate == pytest.approx(50.0, rel=0.01)
-    assert rhythm.limit(30.0) == FLOOR
-    for _ in range(200):
-        rhythm.arrived(5.0, 1)
-    assert rhythm.limit(30.0) == pytest.approx(30.0)
-    assert rhythm.limit(12.0) == 12.0
-
-
-def test_a_false_alarm_raises_the_limit() -> None:
-    rhythm = Rhythm()
-    for _ in range(1000):
-        rhythm.arrived(0.5, 1)
-    before = rhythm.limit(30.0)
-    rhythm.quiet_for(before)
-    assert rhythm.limit(30.0) == pytest.approx(1.5 * before)

@@ -14,7 +14,7 @@ from wsproto.connection import CLIENT
 
 from actors._errors import WireClosed
 from actors._wire import open_wire
-from actors._ws_frames import Binary, FrameSplitter
+from actors._ws_frames import TOO_BIG, Binary, FrameSplitter
 from supervisor.testing import run_virtually
 
 from .ws_peer import CLOSE, PING, PONG, Peer, frame
@@ -154,6 +154,23 @@ def test_the_splitter_reads_what_wsproto_reads(traffic: bytes, cuts: list[int]) 
 def test_how_the_bytes_are_cut_changes_nothing(traffic: bytes, one: list[int], other: list[int]) -> None:
     first, second = by_splitter(chunks(traffic, one)), by_splitter(chunks(traffic, other))
     assert (first.messages, first.pings, first.code) == (second.messages, second.pings, second.code)
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=6), CUTS)
+def test_a_message_that_is_too_long_as_a_whole_is_refused_however_short_its_fragments_are(
+    sizes: list[int], cuts: list[int]
+) -> None:
+    splitter = FrameSplitter(max_message=100)
+    fragments = [frame(0 if place else 2, b"x" * size, final=False) for place, size in enumerate(sizes)]
+    for piece in chunks(b"".join(fragments) + frame(0, b""), cuts):
+        splitter.feed(piece)
+
+    if sum(sizes) <= 100:
+        assert (splitter.messages, splitter.violation) == ([b"x" * sum(sizes)], None)
+    else:
+        assert splitter.messages == []
+        assert splitter.violation is not None
+        assert splitter.violation.code == TOO_BIG
 
 
 @given(

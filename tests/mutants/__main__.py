@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +21,13 @@ import attrs
 
 from tests.mutants import ALL
 from tests.mutants.bug import Bug
+from tests.mutants.copies import copied
+from tests.mutants.page import PAGE, written
 
-ROOT = Path(__file__).parents[2]
-LONGEST = 600.0
+LONGEST = 120.0
 """Seconds for one bug. One that makes the tests hang was found, unless they take as long without it."""
 HUNG: Final = -1
 """Stands for an exit code of pytest."""
-_PACKAGES = ("supervisor", "actors", "tests", "docs")
 
 
 @attrs.frozen
@@ -63,12 +61,12 @@ def plant(bug: Bug, root: Path) -> None:
 def prove(proof: Sequence[str], root: Path, longest: float = LONGEST) -> tuple[int, str]:
     """Run tests on the code below a root; return pytest's exit code and the end of what it said."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += ["-o", "addopts=--import-mode=importlib", "-o", "faulthandler_timeout=0"]
+    command += ["-o", "addopts=--import-mode=importlib", "-o", "faulthandler_timeout=0", "--hypothesis-profile=mutants"]
     try:
         done = subprocess.run(
             [*command, *proof],
             cwd=root,
-            env=os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": ""},
             capture_output=True,
             text=True,
             timeout=longest,
@@ -79,26 +77,14 @@ def prove(proof: Sequence[str], root: Path, longest: float = LONGEST) -> tuple[i
     return done.returncode, done.stdout[-1500:]
 
 
-@contextmanager
-def copied() -> Iterator[Path]:
-    """Give a copy of the code."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        copy = Path(folder)
-        for name in _PACKAGES:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
-        for name in ("pyproject.toml", "README.md"):
-            shutil.copy(ROOT / name, copy)
-        yield copy
-
-
-def judge(bug: Bug) -> Result:
-    """Plant one bug in a copy, and run what must find it."""
+def judge(bug: Bug, root: Path) -> Result:
+    """Plant one bug in a copy of the code below a root, and run what must find it."""
     began = time.monotonic()
-    with copied() as copy:
+    with copied(root) as copy:
         plant(bug, copy)
         code, told = prove(bug.proof, copy)
     if code == HUNG:
-        with copied() as copy:
+        with copied(root) as copy:
             well, said = prove(bug.proof, copy)
         code, told = (1, told) if well == 0 else (well, f"without the bug: {said}")
     verdict = {0: "survived", 1: "killed"}.get(code, f"pytest ended with code {code}")
@@ -110,24 +96,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="nox -s mutants --", description=__doc__)
     parser.add_argument("words", nargs="*", help="only bugs with one of these in their name or file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
+    parser.add_argument(
+        "--page", action="store_true", help="plant nothing: write the lists of the documentation's page"
+    )
     chosen = parser.parse_args(arguments)
+    if chosen.page:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        return 0
     bugs = [bug for bug in ALL if not chosen.words or any(word in f"{bug.name} {bug.file}" for word in chosen.words)]
-    with copied() as copy:
+    with copied() as root:
         # Whatever fails without a bug would count as having found one.
         proof = sorted({test for bug in bugs for test in bug.proof})
-        code, told = prove(proof, copy, LONGEST * len(proof))
-    if code != 0:
-        print(f"{told}\nthe tests fail on the code as it is, with code {code}")
-        return 1
-    with ThreadPoolExecutor(chosen.jobs) as pool:
-        results = []
-        for result in pool.map(judge, bugs):
-            results.append(result)
-            print(f"{result.verdict:9} {result.seconds:6.1f} s  {result.bug.file}: {result.bug.name}", flush=True)
-            if not result.well:
-                print(result.told, flush=True)
-            elif result.bug.survives:
-                print(f"{'':19}it survives because {result.bug.survives}", flush=True)
+        code, told = prove(proof, root, LONGEST * len(proof))
+        if code != 0:
+            print(f"{told}\nthe tests fail on the code as it is, with code {code}")
+            return 1
+        with ThreadPoolExecutor(chosen.jobs) as pool:
+            results = []
+            for result in pool.map(partial(judge, root=root), bugs):
+                results.append(result)
+                print(f"{result.verdict:9} {result.seconds:6.1f} s  {result.bug.file}: {result.bug.name}", flush=True)
+                if not result.well:
+                    print(result.told, flush=True)
+                elif result.bug.survives:
+                    print(f"{'':19}it survives because {result.bug.survives}", flush=True)
     bad = [result for result in results if not result.well]
     killed = sum(result.verdict == "killed" for result in results)
     print(

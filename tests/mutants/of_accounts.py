@@ -5,18 +5,19 @@ from __future__ import annotations
 from .bug import Bug
 
 _T = "tests/actors/"
-_STREAM = (_T + "test_private_stream.py", _T + "test_private_stream_states.py")
-_CONNECTION = (_T + "test_private_connection.py",)
 
 BUGS = (
     # After an interruption
     Bug(
         "a connection is followed by no reconciliation",
-        "python-binance, pybit, freqtrade: almost nobody reconciles after a private reconnect (facts: peers, 0)",
+        "python-binance, pybit, freqtrade: almost nobody reconciles after a private reconnect",
         "actors/_private_stream.py",
         '        self._flowing = False\n        await self._telling.say("reconciling", "connected")\n        self._ask()\n',
         '        await self._let_flow()\n        await self._telling.say("live", "connected")\n',
-        _STREAM,
+        (
+            _T
+            + "test_private_stream.py::test_what_happened_during_an_interruption_is_delivered_before_the_account_is_live",
+        ),
     ),
     Bug(
         "what came while the venue was asked is lost",
@@ -24,7 +25,10 @@ BUGS = (
         "actors/_private_stream.py",
         "        held, self._held = self._held, deque()\n",
         "        held, self._held = deque[Item](), deque()\n",
-        _STREAM,
+        (
+            _T
+            + "test_private_stream_states.py::test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live",
+        ),
     ),
     Bug(
         "the account is called live before what was held is delivered",
@@ -32,7 +36,10 @@ BUGS = (
         "actors/_private_stream.py",
         "        if first:\n            await self._let_flow()\n",
         '        if first:\n            await self._telling.say("live", "reconciled")\n            await self._let_flow()\n',
-        _STREAM,
+        (
+            _T
+            + "test_private_stream_states.py::test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live",
+        ),
     ),
     Bug(
         "an update counts as delivered before it is: a crash in between loses it",
@@ -40,15 +47,15 @@ BUGS = (
         "actors/_telling.py",
         "        await self.put(update)\n        # No checkpoint since it was put in.\n        self._book.absorb(update)\n",
         "        self._book.absorb(update)\n        await self.put(update)\n",
-        _STREAM,
+        (_T + "test_private_stream_states.py::test_an_update_that_does_not_reach_the_bot_was_not_delivered",),
     ),
     Bug(
         "a reconciliation asks from where the last one began: an answer that lagged is never made good",
-        "REST reads a copy that lags behind the stream (facts: exchanges, 1j)",
+        "REST reads a copy that lags behind the stream",
         "actors/_reconcile.py",
         "        self.points[symbol] = (None if last is None else last[1], began)\n",
         "        self.points[symbol] = (began, began)\n",
-        (_T + "test_reconcile.py",),
+        (_T + "test_reconcile.py::test_each_time_is_asked_about_twice",),
     ),
     Bug(
         "an order that the copy behind REST does not have yet is taken for cancelled",
@@ -56,7 +63,7 @@ BUGS = (
         "actors/_questions.py",
         "    if now - known.time < FORGOTTEN_AFTER:\n        return None\n",
         "",
-        _STREAM,
+        (_T + "test_private_stream.py::test_whatever_happens_every_update_is_accounted_for",),
     ),
     Bug(
         "a stream that lives and leaves things out is believed",
@@ -64,7 +71,7 @@ BUGS = (
         "actors/_private_stream.py",
         "            if missed:\n",
         "            if False:\n",
-        _STREAM,
+        (_T + "test_private_stream.py::test_a_stream_that_keeps_updates_to_itself_is_found_out_and_replaced",),
     ),
     Bug(
         "with orders open, a stream that tells nothing is not asked about before the schedule",
@@ -72,15 +79,18 @@ BUGS = (
         "actors/_private_stream.py",
         "        return self._quiet_at if self._flowing and self._book.has_open_orders else _NEVER\n",
         "        return _NEVER\n",
-        _STREAM,
+        (
+            _T
+            + "test_private_stream_states.py::test_with_open_orders_a_quiet_stream_is_asked_about_earlier_and_less_and_less_often",
+        ),
     ),
     Bug(
         "a failure on the way is taken for an empty answer",
-        "JKorf/Binance.Net, ccxt: a 5xx says nothing about what has happened (facts: exchanges, 1i)",
+        "JKorf/Binance.Net, ccxt: a 5xx says nothing about what has happened",
         "actors/_inquiring.py",
         "                if attempt == TRIES - 1:\n                    raise\n                if isinstance(failure, ClockOff):\n",
         '                if attempt == TRIES - 1:\n                    return b"[]"\n                if isinstance(failure, ClockOff):\n',
-        (_T + "test_inquiring.py", *_STREAM),
+        (_T + "test_inquiring.py::test_after_some_attempts_the_failure_comes_out",),
     ),
     Bug(
         "who is limited asks again at once",
@@ -88,7 +98,7 @@ BUGS = (
         "actors/_inquiring.py",
         "                await trio.sleep(limited.retry_after)\n            except _FINAL:\n",
         "            except _FINAL:\n",
-        (_T + "test_inquiring.py", *_STREAM),
+        (_T + "test_inquiring.py::test_a_limit_is_waited_out_and_told",),
     ),
     # Fills and orders
     Bug(
@@ -97,23 +107,23 @@ BUGS = (
         "actors/_reconcile.py",
         "    if update.fill is not None and book.has_fill(update.fill):\n",
         "    if False:\n",
-        (_T + "test_reconcile.py",),
+        (_T + "test_reconcile.py::test_what_happens_while_rest_is_asked_is_left_to_the_stream",),
     ),
     Bug(
         "fills are told apart by their ids alone: where two own orders meet, one of the two is lost",
-        "Binance gives both sides of a trade one id; caches by trade id (facts: peers, 1.1a)",
+        "Binance gives both sides of a trade one id; caches by trade id",
         "actors/_reconcile.py",
         "        return fill.time <= self.floor or (fill.order_id, fill.id) in self.times\n",
         "        return fill.time <= self.floor or any(number == fill.id for _, number in self.times)\n",
-        (_T + "test_reconcile.py",),
+        (_T + "test_reconcile.py::test_where_two_own_orders_meet_each_of_them_has_its_fill",),
     ),
     Bug(
         "an order's end is told twice",
-        "Bybit tells `Filled` again when a cancellation came too late (facts: exchanges, 3g)",
+        "Bybit tells `Filled` again when a cancellation came too late",
         "actors/_reconcile.py",
         '    if rank < known_rank or known_rank == RANK["filled"] or (rank == known_rank and update.time <= known.time):\n',
         "    if rank < known_rank or (rank == known_rank and update.time <= known.time):\n",
-        (_T + "test_reconcile.py",),
+        (_T + "test_reconcile.py::test_an_end_that_is_told_again_is_no_news_whatever_it_says",),
     ),
     Bug(
         "a cancellation goes out before the fills that it overtook",
@@ -121,15 +131,15 @@ BUGS = (
         "actors/_reconcile.py",
         '    return "news" if update.filled == known.filled else "incomplete"\n',
         '    return "news"\n',
-        (_T + "test_reconcile.py",),
+        (_T + "test_reconcile.py::test_a_live_event_that_skips_a_fill_shows_the_loss",),
     ),
     Bug(
         "an order's state goes out before the fills that led to it",
-        "Bybit and Gate tell orders and executions apart, in either order (facts: exchanges, 3g, 6g)",
+        "Bybit and Gate tell orders and executions apart, in either order",
         "actors/_pairing.py",
         "            elif state.filled == filled:\n",
         "            elif state.filled >= filled:\n",
-        (_T + "test_pairing.py",),
+        (_T + "test_pairing.py::test_in_any_order_of_arrival_every_fill_comes_once_and_in_its_place",),
     ),
     Bug(
         "fills for which no order's state comes are never asked about",
@@ -137,23 +147,23 @@ BUGS = (
         "actors/_pairing.py",
         '        return min((waiting.until for waiting in self._waiting.values()), default=float("inf"))\n',
         '        return float("inf")\n',
-        (_T + "test_pairing.py", *_STREAM),
+        (_T + "test_pairing.py::test_what_is_lost_keeps_the_rest_waiting_and_asking_sets_it_right",),
     ),
     Bug(
         "a cancellation that names its last trade counts as a fill",
-        "OKX's rules for repeated messages (facts: exchanges, 2g)",
+        "OKX's rules for repeated messages",
         "actors/exchanges/_okx_account_rows.py",
         '        if fill_id <= 0 or quantity <= 0 or _STATUS[self.status] == "canceled":\n',
         "        if fill_id <= 0 or quantity <= 0:\n",
-        (_T + "exchanges/test_okx_account.py",),
+        (_T + "exchanges/test_okx_account.py::test_only_what_names_a_trade_and_is_no_end_without_one_is_a_fill",),
     ),
     Bug(
         "funding counts as a fill",
-        "Bybit's executions are also bookings (facts: exchanges, 3g)",
+        "Bybit's executions are also bookings",
         "actors/exchanges/_bybit_account_rows.py",
         "        return self.kind in _FILLS\n",
         "        return True\n",
-        (_T + "exchanges/test_bybit_account.py",),
+        (_T + "exchanges/test_bybit_account.py::test_what_is_of_another_category_or_no_fill_is_left_out",),
     ),
     Bug(
         "of a list of fills only the first page is read",
@@ -161,15 +171,18 @@ BUGS = (
         "actors/exchanges/_bybit_account_rest.py",
         "        cursor = page.cursor\n",
         "        return found\n",
-        (_T + "exchanges/test_bybit_account.py",),
+        (_T + "exchanges/test_bybit_account.py::test_a_cursor_leads_from_page_to_page_and_goes_as_it_came",),
     ),
     Bug(
         "the trade of two own orders is cut in two by the border of a page",
-        "Binance: the next page begins behind the last id (facts: exchanges, 1i)",
+        "Binance: the next page begins behind the last id",
         "actors/exchanges/_binance_history.py",
         "            page = read((yield self._page(symbol, **{self.id_name: int(last)})))\n",
         "            page = read((yield self._page(symbol, **{self.id_name: int(last) + 1})))\n",
-        (_T + "exchanges/test_binance_spot_account.py",),
+        (
+            _T
+            + "exchanges/test_binance_spot_account.py::test_everything_since_a_time_is_found_whatever_the_windows_and_pages",
+        ),
     ),
     # Logging in
     Bug(
@@ -178,24 +191,30 @@ BUGS = (
         "actors/_login.py",
         "                await self._send(wire, ask)\n            await self._until_answered()\n",
         "                await self._send(wire, ask)\n",
-        _CONNECTION,
+        (
+            _T
+            + "test_private_connection.py::test_each_step_waits_for_the_answers_of_the_one_before_and_bears_its_own_time",
+        ),
     ),
     Bug(
         "what was signed at the beginning is sent later, with a time that is no longer taken",
-        "Gate signs each subscription with its time; libraries send stored messages again (facts: exchanges, 6f)",
+        "Gate signs each subscription with its time; libraries send stored messages again",
         "actors/_login.py",
         "        while True:\n            asks = self._login.step(self._clock.now(), trio.current_time())\n",
         "        began = self._clock.now()\n"
         "        while True:\n            asks = self._login.step(began, trio.current_time())\n",
-        _CONNECTION,
+        (
+            _T
+            + "test_private_connection.py::test_each_step_waits_for_the_answers_of_the_one_before_and_bears_its_own_time",
+        ),
     ),
     Bug(
         "a refusal that comes after the consent is not heard",
-        "OKX's channel-conn-count-error (facts: exchanges, 2f)",
+        "OKX's channel-conn-count-error",
         "actors/_login.py",
         "        if isinstance(answer, Refused) and not answer.harmless:\n",
         "        if isinstance(answer, Refused) and not answer.harmless and self._sent:\n",
-        _CONNECTION,
+        (_T + "test_private_connection.py::test_a_refusal_that_comes_late_ends_the_connection",),
     ),
     Bug(
         "a wrong key is tried again for ever",
@@ -203,7 +222,7 @@ BUGS = (
         "actors/_private_stream.py",
         '    on={Unauthorized: "park", SecretMissing: "park"},\n',
         '    on={SecretMissing: "park"},\n',
-        _STREAM,
+        (_T + "test_private_stream.py::test_whoever_is_parked_while_live_says_so_first",),
     ),
     Bug(
         "a wrong key is tried again for ever, on the connection",
@@ -216,11 +235,11 @@ BUGS = (
     # Keys
     Bug(
         "a connection takes the key that was made for the one before",
-        "cryptofeed, ccxt: the listen key of the first connection on every reconnect (facts: peers, 1.2); XChange#4740",
+        "cryptofeed, ccxt: the listen key of the first connection on every reconnect; XChange#4740",
         "actors/_lines.py",
         "                if key.session is session:\n",
         "                if True:\n",
-        (*_CONNECTION, _T + "test_listen_key.py"),
+        (_T + "test_private_connection.py::test_a_key_that_was_made_for_an_earlier_connection_opens_none",),
     ),
     Bug(
         "the venue says that the key is gone, and it is only written down",
@@ -228,7 +247,7 @@ BUGS = (
         "actors/_listen_key.py",
         "            if isinstance(failure, KeyGone):\n",
         "            if False:\n",
-        (_T + "test_listen_key.py",),
+        (_T + "test_listen_key.py::test_a_key_that_is_gone_makes_the_connection_fail_over_to_a_new_one",),
     ),
     Bug(
         "the key is not extended",
@@ -236,23 +255,23 @@ BUGS = (
         "actors/_listen_key.py",
         "        due = made + self._keeping.every\n",
         "        due = made + 1e9\n",
-        (_T + "test_listen_key.py",),
+        (_T + "test_listen_key.py::test_the_key_is_extended_every_half_hour",),
     ),
     Bug(
         "a new key does not make a new connection",
-        "hummingbot: a new key after a failed keepalive, and the socket stays (facts: peers, 1.2)",
+        "hummingbot: a new key after a failed keepalive, and the socket stays",
         "actors/_link.py",
         "        if self._key == order.key:\n",
         "        if False:\n",
-        (*_CONNECTION, _T + "test_listen_key.py"),
+        (_T + "test_private_connection.py::test_a_key_that_ends_rotates_the_connections_made_with_it_and_no_other",),
     ),
     Bug(
         "a stream that the venue has ended is waited for, because its wire lives",
-        "python-binance, pybit: `eventStreamTerminated` and `listenKeyExpired` are not handled (facts: peers, 1.1a)",
+        "python-binance, pybit: `eventStreamTerminated` and `listenKeyExpired` are not handled",
         "actors/_link.py",
         "                self._announce(control.reason, over=True)\n",
         "                pass\n",
-        _CONNECTION,
+        (_T + "test_private_connection.py::test_a_stream_that_is_over_is_lost_at_once_and_replaced_without_a_failure",),
     ),
     # Clocks
     Bug(
@@ -261,7 +280,7 @@ BUGS = (
         "actors/_venue_clock.py",
         "        return int(trio.current_time() * 1000 + self._offset)\n",
         '        return int(__import__("time").time() * 1000)\n',
-        (_T + "test_venue_clock.py", *_STREAM),
+        (_T + "test_venue_clock.py::test_it_is_never_further_off_than_it_says",),
     ),
     Bug(
         "one slow answer sets the clock wrong",
@@ -269,7 +288,7 @@ BUGS = (
         "actors/_venue_clock.py",
         "        self._offset = median(self._offsets)\n",
         "        self._offset = offset\n",
-        (_T + "test_venue_clock.py",),
+        (_T + "test_venue_clock.py::test_one_measurement_that_is_odd_does_not_move_it",),
     ),
     # Whether it is live
     Bug(
@@ -278,7 +297,7 @@ BUGS = (
         "actors/_telling.py",
         "            self._live.tell(live=live)\n",
         "            self._live.tell(live=live or self._live.now)\n",
-        _STREAM,
+        (_T + "test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",),
     ),
     Bug(
         "the account counts as live until the bot has room for the news that it is not",
@@ -286,15 +305,15 @@ BUGS = (
         "actors/_telling.py",
         "            # Before it waits for room: whoever trades must stop at once.\n            self.show(live=False)\n",
         "            pass\n",
-        _STREAM,
+        (_T + "test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",),
     ),
     Bug(
         "a strategy trades on although the account is no longer live",
-        "nautilus denies orders while it reconciles, on one venue of all (facts: peers, 1.2)",
+        "nautilus denies orders while it reconciles, on one venue of all",
         "actors/_liveness.py",
         "                for scope in light.bodies:\n",
         "                for scope in ():\n",
-        (_T + "test_liveness.py",),
+        (_T + "test_liveness.py::test_the_body_runs_while_it_is_live_and_again_when_it_is_live_again",),
     ),
     # On disk
     Bug(
@@ -303,7 +322,7 @@ BUGS = (
         "actors/_bookkeeper.py",
         "            if place > self._handled:\n",
         "            if False:\n",
-        (_T + "test_account_store.py",),
+        (_T + "test_account_store.py::test_only_what_the_reader_has_come_back_from_is_written",),
     ),
     Bug(
         "an id that is a number comes back from the disk as text",
@@ -311,7 +330,7 @@ BUGS = (
         "actors/_account_store.py",
         "            book.remember((symbol, json.loads(order_id)), _known(known))\n",
         "            book.remember((symbol, str(json.loads(order_id))), _known(known))\n",
-        (_T + "test_account_store.py",),
+        (_T + "test_account_store.py::test_what_is_written_is_what_is_read",),
     ),
     Bug(
         "what is deleted on disk counts as never told",
@@ -319,12 +338,12 @@ BUGS = (
         "actors/_account_store.py",
         "        book.since, book.fills_from, book.forgotten = since, complete_from, complete_from - 1\n",
         "        book.since, book.fills_from, book.forgotten = since, 0, -1\n",
-        (_T + "test_account_store.py",),
+        (_T + "test_account_store.py::test_what_nobody_asks_about_any_more_is_deleted_and_still_counts_as_told",),
     ),
     # The dead man's switch at the exchange
     Bug(
         "the countdown is set by a timer that does not look",
-        "nautilus: start_deadmans_switch refreshes on a timer, whatever the bot's health (facts: peers, 1.2)",
+        "nautilus: start_deadmans_switch refreshes on a timer, whatever the bot's health",
         "actors/_cancel_after.py",
         "            if watch.healthy() and trio.current_time() >= due:\n",
         "            if (watch.healthy() or True) and trio.current_time() >= due:\n",

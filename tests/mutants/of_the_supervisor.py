@@ -9,11 +9,11 @@ _T = "tests/supervisor/"
 BUGS = (
     Bug(
         "the jitter is lost at the cap: all clients line up again",
-        "clamped backoff in reconnecting clients; AWS's backoff simulator (facts: supervision, 2)",
+        "stamina: the jitter is added before the cap, and at the cap all wait equally long",
         "supervisor/_policy.py",
         "return low if low == high else rng.uniform(low, high)",
         "return high if high == self.cap else rng.uniform(low, high)",
-        (_T + "test_policy.py",),
+        (_T + "test_policy.py::test_the_spread_survives_at_the_cap",),
     ),
     Bug(
         "what a full mailbox drops is not counted",
@@ -21,23 +21,23 @@ BUGS = (
         "supervisor/_open_mailbox.py",
         "            self._dropped += excess\n",
         "",
-        (_T + "test_mailbox.py",),
+        (_T + "test_mailbox.py::test_overflow_drops_what_is_declared_and_counts_it",),
     ),
     Bug(
         "a group waits for the shortest delay of its members",
-        "EEP 57 wants the longest (facts: supervision, 2)",
+        "EEP 57 wants the longest",
         "supervisor/_state.py",
         "due = max(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
         "due = min(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
-        (_T + "scenarios", "tests/properties/test_model.py"),
+        (_T + "test_life.py::test_a_group_waits_for_the_longest_delay_of_its_members",),
     ),
     Bug(
         "a budget lets a burst through at the edge of its window",
-        "a token bucket with burst gets connections closed (facts: exchanges, 1d)",
+        "a token bucket with burst gets connections closed",
         "supervisor/_budget.py",
         "return max(self._not_before, self._used[0] + self.declared.within + _BOTH_ENDS)",
         "return max(self._not_before, self._used[0] + self.declared.within / 2)",
-        (_T + "test_budget.py",),
+        (_T + "test_budget.py::test_no_closed_interval_of_the_window_holds_more_than_count",),
     ),
     Bug(
         "Retry-After does not close a budget",
@@ -45,7 +45,7 @@ BUGS = (
         "supervisor/_budget.py",
         "        self._not_before = max(self._not_before, at)",
         "        self._not_before = min(self._not_before, at)",
-        (_T + "test_budget.py", _T + "test_spending.py"),
+        (_T + "test_budget.py::test_nothing_is_allowed_before_a_ban_is_over",),
     ),
     Bug(
         "cleanup may take as long as it likes",
@@ -53,7 +53,7 @@ BUGS = (
         "supervisor/_me.py",
         "deadline = now if self._cut else start + self._slot.policy.grace",
         "deadline = start + 1e9",
-        (_T + "test_life.py", _T + "test_shutdown.py"),
+        (_T + "test_life.py::test_the_cleanup_of_an_actor_that_failed_by_itself_is_cut_off_after_its_grace",),
     ),
     Bug(
         "an item that was taken is lost when its actor crashes",
@@ -61,23 +61,29 @@ BUGS = (
         "supervisor/_open_mailbox.py",
         "                self._again.insert(0, (item, deliveries - (not isinstance(error, Exception))))\n",
         "",
-        (_T + "test_mailbox.py",),
+        (_T + "test_mailbox.py::test_an_item_whose_block_is_cancelled_goes_back_to_the_front_and_does_not_count",),
     ),
     Bug(
         "an item that kills its actor is delivered for ever",
-        "poison messages without dead letters (facts: supervision, 1)",
+        "poison messages without dead letters",
         "supervisor/_open_mailbox.py",
         "if isinstance(error, Exception) and deliveries > self.redeliver:",
         "if isinstance(error, Exception) and deliveries > self.redeliver + 10**9:",
-        (_T + "test_mailbox.py",),
+        (
+            _T
+            + "test_mailbox.py::test_an_item_that_its_actor_crashes_over_is_given_out_again_and_then_goes_to_the_dead_letters",
+        ),
     ),
     Bug(
         "restarts are not spread after a common cause",
-        "52 of peers.md: constant reconnects after one flap run into 300 attempts in 5 minutes",
+        "nautilus#1339: constant reconnects after one flap run into 300 attempts in 5 minutes",
         "supervisor/_judge.py",
         "return rng.uniform(0.0, self._spread.over) if alike >= self._spread.failures else 0.0",
         "return 0.0",
-        (_T + "test_spread.py",),
+        (
+            _T
+            + "test_spread.py::test_the_restarts_after_a_common_cause_are_spread_and_those_before_it_was_seen_are_not",
+        ),
     ),
     Bug(
         "consecutive failures are forgotten: a child that never gets well is retried for ever",
@@ -85,31 +91,37 @@ BUGS = (
         "supervisor/_judge.py",
         "            slot.failures += 1\n",
         "            slot.failures = 1\n",
-        (_T + "scenarios", "tests/properties/test_model.py"),
+        (
+            _T
+            + "scenarios/test_a_start.py::test_scenario_07_a_start_by_an_operator_that_fails_follows_the_child_s_policy",
+        ),
     ),
     Bug(
         "a timer that is taken back fires all the same",
-        "a stale timer revives a removed child (facts: supervision, 2)",
+        "a stale timer revives a removed child",
         "supervisor/_timers.py",
         "        timer.callback = None\n        self._cancelled += 1\n",
         "        self._cancelled += 0\n",
-        (_T + "test_timers.py",),
+        (_T + "test_timers.py::test_timers_fire_in_the_order_of_deadline_and_place_and_taken_back_ones_do_not",),
     ),
     Bug(
         "equal deadlines fire in any order",
-        "Trio wakes equal deadlines at random (facts: supervision, 4)",
+        "Trio wakes equal deadlines at random",
         "supervisor/_timers.py",
         "return (self.order, self.seq) < (other.order, other.seq)",
         "return (self.order, self.seq) > (other.order, other.seq)",
-        (_T + "test_timers.py",),
+        (_T + "test_timers.py::test_timers_fire_in_the_order_of_deadline_and_place_and_taken_back_ones_do_not",),
     ),
     Bug(
         "an operator's stop does not outlast a group restart",
-        "stopped children revived (facts: supervision, scenario 69)",
+        "stopped children revived",
         "supervisor/_state.py",
         'return self.state == "parked" or self.wish in ("stopped", "removed")',
         'return self.state == "parked"',
-        (_T + "test_operations.py", _T + "scenarios"),
+        (
+            _T
+            + "test_operations.py::test_stopping_the_lead_of_a_waiting_group_holds_the_others_and_starting_it_releases_them",
+        ),
     ),
     Bug(
         "the ledger counts only what it keeps a sample of",
@@ -117,6 +129,6 @@ BUGS = (
         "supervisor/_ledger.py",
         "        self.by_kind[event.end.kind] += 1\n",
         "        self.by_kind[event.end.kind] += len(self.recent) < self._samples\n",
-        (_T + "test_ledger.py", "tests/properties/test_laws.py"),
+        (_T + "test_ledger.py::test_counts_stay_exact_while_samples_are_bounded",),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from supervisor import Backoff, Budget, Limit, Me, Running, Supervisor, child
@@ -82,12 +82,32 @@ def test_tickets_are_due_in_the_order_in_which_they_were_taken(budget: Budget, a
     assert [ticket.at for ticket in tickets] == sorted(ticket.at for ticket in tickets)
 
 
+@given(declared, st.lists(st.integers(0, 20), max_size=20), st.integers(1, 20))
+@example(Budget("venue", 2, 10.0), [0, 0], 3)
+def test_who_comes_later_does_not_overtake_those_who_wait_when_others_give_up(
+    budget: Budget, gave_up: list[int], count: int
+) -> None:
+    opened = OpenBudget(budget)
+    for _ in range(budget.count):
+        opened.claim(opened.queue(1000.0), 1000.0)
+    waiting = [opened.queue(1000.0) for _ in range(count)]
+    for place in gave_up:
+        if place < len(waiting):
+            opened.give_back(waiting.pop(place))
+
+    assert opened.queue(1000.0).at >= max((ticket.at for ticket in waiting), default=1000.0)
+
+
 @given(declared, st.integers(1, 20))
 def test_who_comes_when_its_ticket_says_is_let_through_then(budget: Budget, count: int) -> None:
     opened = OpenBudget(budget)
     tickets = [opened.queue(1000.0) for _ in range(count)]
     for ticket in tickets:
         promised = ticket.at
+        if budget.kind == "window":
+            assert opened.claim(ticket, promised)
+            continue
+        # A bucket's times are sums of fractions.
         while not opened.claim(ticket, ticket.at):
             assert ticket.at == pytest.approx(promised, abs=1e-3)
 
@@ -119,18 +139,34 @@ def test_nothing_is_allowed_before_a_ban_is_over(budget: Budget, banned_for: flo
         assert opened.statistics(1000.0).left == 0
         assert not opened.claim(earlier, 1000.0)
     assert earlier.at == 1000.0 + banned_for
+    assert opened.statistics(1000.0 + banned_for).left == budget.count
     assert opened.claim(earlier, 1000.0 + banned_for)
     assert opened.queue(1000.0).at >= 1000.0 + banned_for
 
 
 def test_statistics_say_what_is_left_spent_delayed_and_waiting() -> None:
     opened = OpenBudget(Budget("venue", 2, 10.0))
-    tickets: list[Ticket] = [opened.queue(100.0) for _ in range(3)]
-    assert [opened.claim(ticket, 100.0) for ticket in tickets] == [True, True, False]
+    assert opened.claim(opened.queue(95.0), 95.0)
+    assert opened.statistics(95.0).left == 1
+    opened = OpenBudget(opened.declared)
+    tickets: list[Ticket] = [opened.queue(100.0) for _ in range(4)]
+    assert [opened.claim(ticket, 100.0) for ticket in tickets] == [True, True, False, False]
 
     found = opened.statistics(100.0)
-    assert (found.name, found.left, found.spent, found.delayed, found.waiting) == ("venue", 0, 2, 1, 1)
+    assert (found.name, found.left, found.spent, found.delayed, found.waiting) == ("venue", 0, 2, 2, 2)
+    assert opened.statistics(110.0).left == 0, "both ends of the window count"
     assert opened.statistics(110.1).left == 2
+
+
+def test_of_a_bucket_statistics_say_how_many_whole_tokens_are_back() -> None:
+    opened = OpenBudget(Budget("venue", 3, 6.0, kind="bucket"))
+    assert opened.statistics(99.0).left == 3
+    for _ in range(3):
+        assert opened.claim(opened.queue(100.0), 100.0)
+
+    assert [opened.statistics(at).left for at in (100.0, 101.9, 102.0, 103.9, 104.0, 106.0, 1000.0)] == [
+        0, 0, 1, 1, 2, 3, 3,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,24 @@ def test_a_child_that_beats_is_left_alone() -> None:
     assert len(found.of("started", "bot/a")) == 1
 
 
+def test_the_cleanup_of_an_actor_that_failed_by_itself_is_cut_off_after_its_grace() -> None:
+    async def never_done(me: Me) -> None:
+        try:
+            await trio.sleep(1)
+            raise Boom
+        finally:
+            with me.cleanup():
+                await trio.sleep_forever()
+
+    tree = Supervisor("bot", [child("a", never_done, grace=2.0, backoff=Backoff(60.0, 60.0, 60.0))])
+    found = trace(tree, until=10)
+
+    [note] = found.of("note", "bot/a")
+    assert (note.what, note.at) == ("cleanup_cut_off", 3.0)
+    ended = found.of("ended", "bot/a")[0]
+    assert (ended.at, ended.end.kind) == (3.0, "crashed")
+
+
 @pytest.mark.parametrize("schedule_seed", range(20))
 def test_a_cancellation_from_outside_stops_the_children_in_reverse_order_too(schedule_seed: int) -> None:
     from supervisor.testing import run_virtually
@@ -348,6 +366,24 @@ def test_a_function_actor_gets_its_open_mailboxes_and_they_outlive_its_crash() -
 
     assert seen == [1, 2, 3, 4]
     assert len(found.of("started", "bot/consume")) == 2
+
+
+@pytest.mark.parametrize("crashing", ["a", "b"])
+def test_a_group_waits_for_the_longest_delay_of_its_members(crashing: str) -> None:
+    recorder = Recorder()
+    tree = Supervisor(
+        "bot",
+        [
+            child(name, OnCue((Cue("crash", after=1) if name == crashing else Cue(), Cue()), recorder), backoff=backoff)
+            for name, backoff in (("a", Backoff(2.0, 2.0, 2.0)), ("b", Backoff(5.0, 5.0, 5.0)))
+        ],
+        strategy="one_for_all",
+    )
+
+    found = trace(tree, recorder, until=20)
+
+    for name in "ab":
+        assert [event.at for event in found.of("started", f"bot/{name}")] == [0.0, 6.0]
 
 
 def test_a_group_that_takes_over_a_waiting_one_waits_for_what_that_had_left() -> None:
