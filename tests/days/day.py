@@ -19,7 +19,7 @@ from actors.simulator import Exchange, Fault, MemoryStream, open_network
 from supervisor import Running, Status, Supervisor
 from supervisor.testing import Trace, seeded_scheduler
 
-from .accounts import HOLDINGS, keys
+from .accounts import HOLDINGS, KEY, PASSPHRASE, SECRET, happenings
 from .bot import HEALTH, PRODUCTS, Journal, SeenBook, build, seen
 from .evidence import Evidence, Life, Poll
 from .plan import HOURS, Bug, Entry, Freeze, NoPost, Restart, SlowReader, WallJump, draw, load
@@ -60,7 +60,7 @@ class Settings:
 
     def entries(self) -> list[Entry]:
         """Return what goes wrong."""
-        held = [holding.venue for holding in HOLDINGS]
+        held = tuple(holding.venue for holding in HOLDINGS)
         found = draw(self.seed, self.seconds - CALM - RECOVER, self.faults, tuple(PRODUCTS), held)
         return [
             attrs.evolve(entry, at=round(entry.at + CALM, 3))
@@ -119,7 +119,8 @@ class _Day:
             symbols={name: [symbol] for name, (_, symbol, _) in PRODUCTS.items()},
             trades_per_second=settings.rate,
             orders_per_second=settings.rate * 0.05,
-            keys=keys(HOLDINGS),
+            keys={KEY: SECRET},
+            passphrase=PASSPHRASE,
         )
         self._journals: list[Journal] = []
         self._lives: list[Life] = []
@@ -169,7 +170,7 @@ class _Day:
             happened=tuple(self._happened),
             record=self._exchange.record,
             lives=tuple(self._lives),
-            holdings=HOLDINGS,
+            orders={holding: happenings(self._exchange, holding) for holding in HOLDINGS},
             polls=tuple(self._polls),
             posted=tuple(self._world.posted),
             last_books=tuple(self._last_books),
@@ -320,16 +321,22 @@ class _Day:
                 pass
         return None, ()
 
+    def _refuses(self, venue: str) -> bool:
+        credentials = self._exchange.floors[venue].credentials
+        return bool(credentials.revoked) or credentials.refuses_logins(trio.current_time())
+
     async def _operate(self) -> None:
         """Start again what is parked, as a person would who has been told and has put the key right."""
         while True:
             await trio.sleep(OPERATOR_EVERY)
-            if self._process is None or any(floor.credentials.revoked for floor in self._exchange.floors.values()):
+            if self._process is None:
                 continue
             running = self._process.running
+            refused = {f"bot/{holding.name}" for holding in HOLDINGS if self._refuses(holding.venue)}
             for path in _parked(running.status()):
-                self._operated = True
-                running.unpark_child(path)
+                if not any(path.startswith(f"{account}/") for account in refused):
+                    self._operated = True
+                    running.unpark_child(path)
 
 
 def _parked(status: Status) -> list[str]:
