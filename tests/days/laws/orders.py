@@ -73,9 +73,7 @@ def _story(evidence: Evidence, holding: Holding, happened: Sequence[Happening], 
     lags = tuple(
         (at, at + entry.what.duration, entry.what.delay)
         for at, entry in evidence.happened
-        if isinstance(entry.what, Fault)
-        and entry.what.kind == "rest_lag"
-        and entry.what.venue in (None, holding.venue)
+        if isinstance(entry.what, Fault) and entry.what.kind == "rest_lag" and entry.what.venue in (None, holding.venue)
     )
     return _Story(
         f"{holding.venue} {holding.name} in life {life.number}",
