@@ -1,12 +1,13 @@
 """The accounts of a day: which venues have one, how the bot gets it, and what the exchange says that is true of it.
 
-Another account is one more `Holding` here.
+Another account is one more `Holding` here, in a place of its own or as an alternative to others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import attrs
@@ -33,14 +34,19 @@ class Holding:
 
 
 HOLDINGS = (
-    Holding("binance", "spot", "BTCUSDT"),
-    Holding("binance-usdm", "main", "BTCUSDT"),
-    Holding("bybit", "unified", "BTCUSDT"),
-    Holding("bybit-linear", "linear", "BTCUSDT"),
-    Holding("okx", "okx", "BTC-USDT", passphrase=True),
-    Holding("kucoin", "kucoin", "BTC-USDT", passphrase=True),
-    Holding("gate", "gate", "BTC_USDT"),
+    (Holding("binance", "spot", "BTCUSDT"), Holding("binance-usdm", "main", "BTCUSDT")),
+    (Holding("bybit", "unified", "BTCUSDT"), Holding("bybit-linear", "linear", "BTCUSDT")),
+    (Holding("okx", "okx", "BTC-USDT", passphrase=True),),
+    (Holding("kucoin", "kucoin", "BTC-USDT", passphrase=True),),
+    (Holding("gate", "gate", "BTC_USDT"),),
 )
+"""By venue: of several products a day has one."""
+
+
+def holdings(seed: int) -> tuple[Holding, ...]:
+    """Return the accounts of a day: one at each of the five venues."""
+    random = Random(f"{seed}/accounts")
+    return tuple(random.choice(of_venue) for of_venue in HOLDINGS)
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ from actors.simulator import Exchange, Fault, MemoryStream, open_network
 from supervisor import Running, Status, Supervisor
 from supervisor.testing import Trace, seeded_scheduler
 
-from .accounts import HOLDINGS, KEY, PASSPHRASE, SECRET, happenings
+from .accounts import KEY, PASSPHRASE, SECRET, Holding, happenings, holdings
 from .bot import HEALTH, PRODUCTS, Journal, SeenBook, build, seen
 from .evidence import Evidence, Life, Poll
 from .plan import HOURS, Bug, Entry, Freeze, NoPost, Restart, SlowReader, WallJump, draw, load
@@ -58,9 +58,13 @@ class Settings:
         """How long the market trades."""
         return self.minutes * 60
 
+    def holdings(self) -> tuple[Holding, ...]:
+        """Return the accounts that the bot has."""
+        return holdings(self.seed)
+
     def entries(self) -> list[Entry]:
         """Return what goes wrong."""
-        held = tuple(holding.venue for holding in HOLDINGS)
+        held = tuple(holding.venue for holding in self.holdings())
         found = draw(self.seed, self.seconds - CALM - RECOVER, self.faults, tuple(PRODUCTS), held)
         return [
             attrs.evolve(entry, at=round(entry.at + CALM, 3))
@@ -122,6 +126,7 @@ class _Day:
             keys={KEY: SECRET},
             passphrase=PASSPHRASE,
         )
+        self._holdings = settings.holdings()
         self._journals: list[Journal] = []
         self._lives: list[Life] = []
         self._happened: list[tuple[float, Entry]] = []
@@ -139,7 +144,7 @@ class _Day:
         for name, (_, symbol, _) in PRODUCTS.items():
             self._exchange.print_trade(name, symbol)  # no real market is without a history
         async with open_network(self._exchange) as network, trio.open_nursery() as self._nursery:
-            self._tree = build(network, self._journals, self._ledger, HOLDINGS)
+            self._tree = build(network, self._journals, self._ledger, self._holdings)
             market = await self._nursery.start(self._trade)
             self._nursery.start_soon(self._vary_load)
             self._nursery.start_soon(self._poll)
@@ -170,7 +175,7 @@ class _Day:
             happened=tuple(self._happened),
             record=self._exchange.record,
             lives=tuple(self._lives),
-            orders={holding: happenings(self._exchange, holding) for holding in HOLDINGS},
+            orders={holding: happenings(self._exchange, holding) for holding in self._holdings},
             polls=tuple(self._polls),
             posted=tuple(self._world.posted),
             last_books=tuple(self._last_books),
@@ -332,7 +337,7 @@ class _Day:
             if self._process is None:
                 continue
             running = self._process.running
-            refused = {f"bot/{holding.name}" for holding in HOLDINGS if self._refuses(holding.venue)}
+            refused = {f"bot/{holding.name}" for holding in self._holdings if self._refuses(holding.venue)}
             for path in _parked(running.status()):
                 if not any(path.startswith(f"{account}/") for account in refused):
                     self._operated = True
