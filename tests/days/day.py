@@ -288,9 +288,8 @@ class _Day:
             except NoLedger:
                 return (), None
         run = runs[len(self._lives)] if len(runs) > len(self._lives) else None
-        # Every life has ended before the next one began, and so its failures stand together.
-        before = sum(len(life.written) for life in self._lives)
-        return tuple(failures[before:]), run
+        # By the clock that cannot be set: every life has ended before the next one began.
+        return tuple(failure for failure in failures if failure.at >= process.opened), run
 
     # The rest of the world -------------------------------------------------------------------------------------
 
