@@ -207,7 +207,7 @@ def _all_lives(stories: Sequence[_Story]) -> Iterator[Breach]:
                 here[item.order_id, item.fill.id] = at
         for key, at in here.items():
             if told.get(key, float("inf")) < float("inf"):
-                yield Breach("L3", f"{story.name}: fill {key} was told by the life before", at)
+                yield Breach("L3", f"{story.name}: fill {key} was told by a life before", at)
                 return
         # The last batch that was taken is in the strategy's hands until it comes back for more.
         last = max((at for at, _ in story.life.journal.orders), default=0.0)
