@@ -16,7 +16,7 @@ import trio.testing
 
 from actors.ops._ledger_reader import NoLedger, read_failures, read_runs
 from actors.simulator import Exchange, Fault, MemoryStream, open_network
-from supervisor import Running, Status, Supervisor
+from supervisor import Running, Status, Supervisor, WrongState
 from supervisor.testing import Trace, seeded_scheduler
 
 from .accounts import KEY, PASSPHRASE, SECRET, Holding, happenings, holdings
@@ -338,9 +338,13 @@ class _Day:
             running = self._process.running
             refused = {f"bot/{holding.name}" for holding in self._holdings if self._refuses(holding.venue)}
             for path in _parked(running.status()):
-                if not any(path.startswith(f"{account}/") for account in refused):
-                    self._operated = True
+                if any(path.startswith(f"{account}/") for account in refused):
+                    continue
+                try:
                     running.unpark_child(path)
+                except WrongState:
+                    continue  # What it belongs to ends just now.
+                self._operated = True
 
 
 def _parked(status: Status) -> list[str]:
