@@ -54,8 +54,10 @@ class Comparison:
             since: From when on the rows were asked for.
         """
         holes: list[Hole] = []
+        # Before the first comparison everything that was delivered is still to be compared.
+        begins = next(iter(delivered.values()), None) if self.until is None else self.until
         complete = (self.wanted and since == self.until) or (
-            bool(rows) and (self.until is None or rows[0].time <= self.until)
+            bool(rows) and begins is not None and rows[0].time <= begins
         )
         if complete:
             # They reach back to where the last comparison ended, or as far as lists do.

@@ -197,7 +197,11 @@ class Http:
         if limit is None:
             return
         left = number(reply.headers, limit.left_header)
-        used = number(reply.headers, limit.used_header) if left is None else limit.weight - left
+        if left is None:
+            used = number(reply.headers, limit.used_header)
+        else:
+            allowance = number(reply.headers, limit.limit_header)
+            used = (limit.weight if allowance is None else allowance) - left
         if used is not None:
             self._hold.spent.told(trio.current_time(), used, limit.within)
 

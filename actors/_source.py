@@ -63,6 +63,9 @@ class RestLimit:
     """Name, in lower case, of the header that tells the weight used so far in the window; empty: there is none."""
     left_header: str = ""
     """Name of the header that tells the weight left; empty: there is none."""
+    limit_header: str = ""
+    """Name of the header that tells of what that is left: a venue has several pools, and its answer is about one of them.
+    Empty: of ``weight``."""
 
 
 @attrs.frozen

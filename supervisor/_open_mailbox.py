@@ -221,7 +221,8 @@ class OpenMailbox(Mailbox[T]):
 
     async def _wait_for_item(self) -> None:
         """Wait until there is one; a checkpoint in every case, and no other task runs between it and the caller."""
-        await trio.lowlevel.checkpoint()
+        if len(self) or self._closed:
+            await trio.lowlevel.checkpoint()
         while not len(self):
             if self._closed:
                 raise trio.EndOfChannel

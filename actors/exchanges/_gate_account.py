@@ -67,7 +67,12 @@ LIMITS: Final = Limits(
     symbols=150,
     lifetime=None,
     # By endpoint and account; this counts all endpoints together.
-    rest=RestLimit(weight=200, within=_gate.WINDOW, left_header="x-gate-ratelimit-requests-remain"),
+    rest=RestLimit(
+        weight=200,
+        within=_gate.WINDOW,
+        left_header="x-gate-ratelimit-requests-remain",
+        limit_header="x-gate-ratelimit-limit",
+    ),
 )
 
 

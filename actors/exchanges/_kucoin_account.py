@@ -47,7 +47,9 @@ LIMITS: Final = Limits(
     symbols=300,
     lifetime=86_400.0,
     # Pool "Spot" of the lowest rank, by account. The token and the time draw from others, and are counted with it.
-    rest=RestLimit(weight=4000, within=_kucoin.WINDOW, left_header="gw-ratelimit-remaining"),
+    rest=RestLimit(
+        weight=4000, within=_kucoin.WINDOW, left_header="gw-ratelimit-remaining", limit_header="gw-ratelimit-limit"
+    ),
     greets=True,
 )
 

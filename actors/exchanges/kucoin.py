@@ -60,7 +60,9 @@ LIMITS: Final = Limits(
     # Not documented; connections were reported to end when their token is 24 h old.
     lifetime=86_400.0,
     # Pool "Public", by address.
-    rest=RestLimit(weight=2000, within=_kucoin.WINDOW, left_header="gw-ratelimit-remaining"),
+    rest=RestLimit(
+        weight=2000, within=_kucoin.WINDOW, left_header="gw-ratelimit-remaining", limit_header="gw-ratelimit-limit"
+    ),
     greets=True,
 )
 

@@ -112,7 +112,7 @@ def facts(
         streams: All its streams, in a steady order.
         counters: Anything else worth showing, by name.
     """
-    listed = [attrs.asdict(stream) for stream in streams]
+    listed = [attrs.asdict(stream, recurse=False) for stream in streams]
     return {**counters, "vital": vital, "venue": venue, "required": required, "streams": listed}
 
 

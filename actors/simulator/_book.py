@@ -280,15 +280,15 @@ class BookHistory:
         state = self._states[index]
         begin = bisect_right(self.changes, state.last, key=lambda change: change.last)
         bids, asks = dict(state.bids), dict(state.asks)
-        count = state.count
+        reached, count = state.last, state.count
         for change in self.changes[begin:]:
             if change.last > last:
                 break
-            state, count = attrs.evolve(state, last=change.last), change.count
+            reached, count = change.last, change.count
             _apply(bids, change.bids)
             _apply(asks, change.asks)
         ordered = sorted(bids.items(), key=lambda level: -float(level[0]))
-        return BookState(state.last, count, tuple(ordered), tuple(sorted(asks.items(), key=lambda x: float(x[0]))))
+        return BookState(reached, count, tuple(ordered), tuple(sorted(asks.items(), key=lambda x: float(x[0]))))
 
 
 def _apply(side: dict[str, str], levels: Iterable[Level]) -> None:

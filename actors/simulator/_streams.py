@@ -62,7 +62,8 @@ class MemoryStream(trio.abc.Stream):
             raise trio.BusyResourceError("another task is receiving")
         self._receiving = True
         try:
-            await trio.lowlevel.checkpoint()
+            if not self._incoming.empty:
+                await trio.lowlevel.checkpoint()
             return await self._incoming.take(max_bytes or 65_536)
         finally:
             self._receiving = False
@@ -108,6 +109,11 @@ class _Pipe:
             raise trio.ClosedResourceError("this end was closed")
         if self._abandoned:
             raise trio.BrokenResourceError("the peer has gone")
+
+    @property
+    def empty(self) -> bool:
+        """Whether whoever takes now has to wait."""
+        return not (self._buffer or self._finished or self._broken or self._abandoned)
 
     async def take(self, max_bytes: int) -> bytes:
         while True:

@@ -35,7 +35,8 @@ class StreamTransport(httpx.AsyncBaseTransport):
 
     async def _exchange(self, stream: trio.abc.Stream, request: httpx.Request) -> httpx.Response:
         talk = h11.Connection(h11.CLIENT)
-        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+        headers = [*request.headers.raw, (b"Connection", b"close")]
+        head = h11.Request(method=request.method, target=request.url.raw_path, headers=headers)
         said = talk.send(head) or b""
         if request.content:
             said += talk.send(h11.Data(data=request.content)) or b""

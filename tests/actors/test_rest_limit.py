@@ -61,6 +61,25 @@ def test_what_others_used_is_learned_from_the_venue() -> None:
     assert spent.used(61.5, 60.0) == 0
 
 
+@pytest.mark.parametrize(("told", "used"), [({"limit": "2000"}, 10), ({"limit": "8000"}, 6010), ({}, 2010)])
+async def test_what_is_left_is_left_of_the_pool_that_the_answer_names(
+    autojump_clock: trio.testing.MockClock, told: dict[str, str], used: int
+) -> None:
+    """KuCoin's answer to an account that asks for the time is about a pool half as large as that of orders and fills."""
+    limit = RestLimit(4000, 30.0, left_header="left", limit_header="limit")
+    headers = {"left": "1990", **told}
+    hold = Hold()
+    async with open_http(
+        "https://x",
+        _binance.failure,
+        hold=hold,
+        transport=lambda: httpx.MockTransport(lambda _: httpx.Response(200, headers=headers)),
+        limit=limit,
+    ) as http:
+        await http.request(HttpRequest("GET", "/time", weight=3))
+    assert hold.spent.used(trio.current_time(), 30.0) == used
+
+
 def test_a_request_heavier_than_the_share_goes_when_nothing_else_was_spent() -> None:
     spent = Spent()
     assert spent.wait(0.0, 80, allowed=60, within=60.0) == 0

@@ -484,3 +484,24 @@ def test_a_silence_that_is_explained_later_is_no_gap() -> None:
     assert question is not None
     assert track.answer(question, trades(2, 3, 4, 5), final=False)
     assert ready(track) == names(1, 2, 3, 4, 5)
+
+
+def test_a_list_from_the_last_trade_on_is_no_comparison_with_what_was_before() -> None:
+    """A session that lost something ends before the first comparison, and the list after it does not reach back."""
+    track, one, two = unnumbered(), Session(), Session()
+    track.opened(one, 0.0)
+    track.live(one, trades(1, 2, 3), 0.0)
+    track.live(one, trades(8), 5.0)
+    track.lost(one)
+    track.opened(two, 10.0)
+    question = track.question(10.0)
+    assert question is not None
+    assert question.since == sparse(8).time
+    assert track.answer(question, trades(8, 9), final=False)
+    track.live(two, trades(10), 11.0)
+    track.audit()
+    while (question := track.question(11.0)) is not None:
+        since = question.since or 0
+        assert track.answer(question, [row for row in trades(*range(11)) if row.time >= since], final=False)
+    gaps = [item for item in track.cursor.ready if isinstance(item, Gap)]
+    assert [(gap.after_id, gap.before_id) for gap in gaps] == [tuple(names(3, 8))]

@@ -16,10 +16,10 @@ import trio.testing
 
 from actors.ops._ledger_reader import NoLedger, read_failures, read_runs
 from actors.simulator import Exchange, Fault, MemoryStream, open_network
-from supervisor import Running, Status, Supervisor
+from supervisor import Running, Status, Supervisor, WrongState
 from supervisor.testing import Trace, seeded_scheduler
 
-from .accounts import HOLDINGS, keys
+from .accounts import KEY, PASSPHRASE, SECRET, Holding, happenings, holdings
 from .bot import HEALTH, PRODUCTS, Journal, SeenBook, build, seen
 from .evidence import Evidence, Life, Poll
 from .plan import HOURS, Bug, Entry, Freeze, NoPost, Restart, SlowReader, WallJump, draw, load
@@ -58,9 +58,13 @@ class Settings:
         """How long the market trades."""
         return self.minutes * 60
 
+    def holdings(self) -> tuple[Holding, ...]:
+        """Return the accounts that the bot has."""
+        return holdings(self.seed)
+
     def entries(self) -> list[Entry]:
         """Return what goes wrong."""
-        held = [holding.venue for holding in HOLDINGS]
+        held = tuple(holding.venue for holding in self.holdings())
         found = draw(self.seed, self.seconds - CALM - RECOVER, self.faults, tuple(PRODUCTS), held)
         return [
             attrs.evolve(entry, at=round(entry.at + CALM, 3))
@@ -119,8 +123,10 @@ class _Day:
             symbols={name: [symbol] for name, (_, symbol, _) in PRODUCTS.items()},
             trades_per_second=settings.rate,
             orders_per_second=settings.rate * 0.05,
-            keys=keys(HOLDINGS),
+            keys={KEY: SECRET},
+            passphrase=PASSPHRASE,
         )
+        self._holdings = settings.holdings()
         self._journals: list[Journal] = []
         self._lives: list[Life] = []
         self._happened: list[tuple[float, Entry]] = []
@@ -138,7 +144,7 @@ class _Day:
         for name, (_, symbol, _) in PRODUCTS.items():
             self._exchange.print_trade(name, symbol)  # no real market is without a history
         async with open_network(self._exchange) as network, trio.open_nursery() as self._nursery:
-            self._tree = build(network, self._journals, self._ledger, HOLDINGS)
+            self._tree = build(network, self._journals, self._ledger, self._holdings)
             market = await self._nursery.start(self._trade)
             self._nursery.start_soon(self._vary_load)
             self._nursery.start_soon(self._poll)
@@ -169,7 +175,7 @@ class _Day:
             happened=tuple(self._happened),
             record=self._exchange.record,
             lives=tuple(self._lives),
-            holdings=HOLDINGS,
+            orders={holding: happenings(self._exchange, holding) for holding in self._holdings},
             polls=tuple(self._polls),
             posted=tuple(self._world.posted),
             last_books=tuple(self._last_books),
@@ -282,9 +288,8 @@ class _Day:
             except NoLedger:
                 return (), None
         run = runs[len(self._lives)] if len(runs) > len(self._lives) else None
-        # Every life has ended before the next one began, and so its failures stand together.
-        before = sum(len(life.written) for life in self._lives)
-        return tuple(failures[before:]), run
+        # By the clock that cannot be set: every life has ended before the next one began.
+        return tuple(failure for failure in failures if failure.at >= process.opened), run
 
     # The rest of the world -------------------------------------------------------------------------------------
 
@@ -320,16 +325,26 @@ class _Day:
                 pass
         return None, ()
 
+    def _refuses(self, venue: str) -> bool:
+        credentials = self._exchange.floors[venue].credentials
+        return bool(credentials.revoked) or credentials.refuses_logins(trio.current_time())
+
     async def _operate(self) -> None:
         """Start again what is parked, as a person would who has been told and has put the key right."""
         while True:
             await trio.sleep(OPERATOR_EVERY)
-            if self._process is None or any(floor.credentials.revoked for floor in self._exchange.floors.values()):
+            if self._process is None:
                 continue
             running = self._process.running
+            refused = {f"bot/{holding.name}" for holding in self._holdings if self._refuses(holding.venue)}
             for path in _parked(running.status()):
+                if any(path.startswith(f"{account}/") for account in refused):
+                    continue
+                try:
+                    running.unpark_child(path)
+                except WrongState:
+                    continue  # What it belongs to ends just now.
                 self._operated = True
-                running.unpark_child(path)
 
 
 def _parked(status: Status) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -14,7 +14,7 @@ from actors.simulator import TrueRecord
 from supervisor import Event, Supervisor
 from supervisor.testing import Trace
 
-from .accounts import Holding
+from .accounts import Happening, Holding
 from .bot import Journal, SeenBook
 from .plan import Entry
 from .sealed import Posted
@@ -68,7 +68,8 @@ class Evidence:
     """When each entry really happened: none while the machine slept."""
     record: TrueRecord
     lives: tuple[Life, ...]
-    holdings: tuple[Holding, ...]
+    orders: Mapping[Holding, tuple[Happening, ...]]
+    """By account: everything that happened to its orders."""
     polls: tuple[Poll, ...]
     posted: tuple[Posted, ...]
     last_books: tuple[SeenBook, ...]

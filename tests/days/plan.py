@@ -92,8 +92,23 @@ class Place:
 
     venue: str | None
     """None: everywhere."""
-    account: bool
-    """Whether there is an account to hit."""
+    accounts: tuple[str, ...]
+    """Venues that have one."""
+
+    @property
+    def account(self) -> bool:
+        """Whether there is an account to hit."""
+        return self.venue is None or self.venue in self.accounts
+
+    def held(self, random: Random, *among: str) -> str | None:
+        """Return where there is an account to hit: here, or else at another venue; None: everywhere.
+
+        Args:
+            random: Draws the other venue.
+            among: Only these will do; none: all.
+        """
+        fit = [venue for venue in self.accounts if not among or venue in among]
+        return self.venue if self.venue in fit or (self.venue is None and not among) else random.choice(fit)
 
 
 def _seconds(random: Random, least: float, most: float) -> float:
@@ -159,15 +174,52 @@ def _clock_of_venue(random: Random, place: Place) -> Drawn:
 
 
 def _expired_key(random: Random, place: Place) -> Drawn:
-    return [(0.0, Fault("expire_key", venue="binance-usdm", surface="private", notice=random.random() < 0.5))]
+    venue = place.held(random, *KEYED)
+    return [(0.0, Fault("expire_key", venue=venue, surface="private", notice=random.random() < 0.5))]
 
 
 def _revoked_key(random: Random, place: Place) -> Drawn:
-    lasts, notice = _seconds(random, 5.0, 90.0), random.random() < 0.5
+    venue, lasts, notice = place.held(random), _seconds(random, 5.0, 90.0), random.random() < 0.5
+    # The last incident of a day may be cut off after its first entry: no key stays revoked.
     return [
-        (0.0, Fault("revoke_key", venue="binance-usdm", surface="private", notice=notice)),
-        (lasts, Fault("restore_key", venue="binance-usdm", surface="private")),
+        (lasts, Fault("restore_key", venue=venue, surface="private")),
+        (0.0, Fault("revoke_key", venue=venue, surface="private", notice=notice)),
     ]
+
+
+def _at_login(kind: str) -> Callable[..., Drawn]:
+    """The stream breaks, and logging in again is what does not work."""
+
+    def draw(random: Random, place: Place) -> Drawn:
+        venue = place.held(random)
+        drawn: Drawn = [(0.0, Fault(kind, venue=venue, surface="private", duration=_seconds(random, 1.0, 60.0)))]
+        if venue in (None, *KEYED) and random.random() < 0.5:
+            keyed = place.held(random, *KEYED) if venue is None else venue
+            drawn.append((0.05, Fault("expire_key", venue=keyed, surface="private", notice=False)))
+        return [*drawn, (0.1, Fault("reset", venue=venue, surface="private"))]
+
+    return draw
+
+
+def _events(kind: str, most: float) -> Callable[..., Drawn]:
+    """A private stream leaves out, or brings once more, so many messages."""
+
+    def draw(random: Random, place: Place) -> Drawn:
+        count = round(_seconds(random, 1.0, most))
+        return [(0.0, Fault(kind, venue=place.held(random), surface="private", count=count))]
+
+    return draw
+
+
+def _rest_lag(random: Random, place: Place) -> Drawn:
+    """REST is behind; half of the time the stream breaks meanwhile, so that REST is what counts."""
+    venue, duration = place.held(random), _seconds(random, 2.0, 60.0)
+    settings = {"delay": _seconds(random, 0.2, 5.0), "variant": random.randrange(3)}
+    drawn: Drawn = [(0.0, Fault("rest_lag", venue=venue, surface="rest", duration=duration, **settings))]  # type: ignore[arg-type]
+    if random.random() < 0.5:
+        at = round(random.uniform(0.0, duration), 3)
+        drawn.append((at, Fault("reset", venue=venue, surface="private")))
+    return drawn
 
 
 # Bursts: several faults that belong together.
@@ -186,7 +238,7 @@ def _outage(random: Random, place: Place) -> Drawn:
     ]
     how = random.choice(("reset", "half_open"))
     for surface in ("ws", "private", "rest"):
-        if surface != "private" or place.venue in (None, "binance-usdm"):
+        if surface != "private" or place.account:
             lasting = duration if how == "half_open" else 0.0
             drawn.append((0.02, Fault(how, venue=place.venue, surface=surface, duration=lasting)))  # type: ignore[arg-type]
     return drawn
@@ -259,6 +311,12 @@ WEIGHTS: tuple[tuple[float, Incident], ...] = (
     (3, _on_rest("http_429")),
     (2, _on_rest("mute")),
     (2, _on_rest("half_open")),
+    (2, _on_rest("unknown_outcome")),
+    (2, _at_login("refuse_login")),
+    (2, _at_login("lost_login_ack")),
+    (3, _events("drop_events", 60.0)),
+    (2, _events("replay_events", 60.0)),
+    (3, _rest_lag),
     (1, _maintenance),
     (1, lambda random, place: [(0.0, Freeze(_seconds(random, 0.5, 60.0)))]),
     (1.5, lambda random, place: [(0.0, WallJump(round(random.uniform(-30.0, 30.0), 3)))]),
@@ -274,9 +332,8 @@ WEIGHTS: tuple[tuple[float, Incident], ...] = (
 )
 """Incidents, each with its weight."""
 
-NOT_DRAWN = frozenset({"drop_events", "lost_login_ack", "refuse_login", "replay_events", "rest_lag", "unknown_outcome"})
-"""Kinds of faults of accounts that no day has: the table of accounts (`nox -s accounts`) tries them."""
-
+KEYED = ("binance", "binance-usdm", "kucoin")
+"""Venues whose private streams stand on something that ends by itself."""
 EVERYWHERE = 0.06
 """Share of the incidents that hit all venues at once."""
 IN_BURSTS = 0.6
@@ -291,7 +348,7 @@ def draw(seed: int, seconds: float, faults: int, venues: Sequence[str], accounts
         seconds: How long it is.
         faults: How many there are.
         venues: Which can be hit.
-        accounts: Venues that have a private surface.
+        accounts: Venues that have an account.
     """
     random = Random(f"{seed}/day")
     bursts = [random.uniform(0.05, 0.9) * seconds for _ in range(max(1, faults // 40))]
@@ -299,7 +356,7 @@ def draw(seed: int, seconds: float, faults: int, venues: Sequence[str], accounts
     drawn: Drawn = []
     while len(drawn) < faults:
         venue = None if random.random() < EVERYWHERE else random.choice(venues)
-        place = Place(venue, venue in accounts)
+        place = Place(venue, tuple(accounts))
         if random.random() < IN_BURSTS:
             at = random.choice(bursts) + random.expovariate(1 / 20.0)
         else:

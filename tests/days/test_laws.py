@@ -17,12 +17,14 @@ from .evidence import Breach, Evidence, Life, Poll
 from .laws.every import breaches
 
 pytestmark = pytest.mark.slow
+SETTINGS = Settings(seed=2, minutes=10, faults=60)
+ACCOUNTS = [holding.name for holding in SETTINGS.holdings()]
 
 
 @pytest.fixture(scope="module")
 def clean() -> Evidence:
     """A short day with failures and with a restart of the process."""
-    evidence = run_day(Settings(seed=2, minutes=10, faults=60))
+    evidence = run_day(SETTINGS)
     assert breaches(evidence) == []
     assert len(evidence.lives) > 1
     return evidence
@@ -180,29 +182,75 @@ def test_a_quote_that_never_was_is_seen(clean: Evidence) -> None:
 # L3
 
 
-def fills(life: Life) -> list[int]:
+def told(life: Life, account: str) -> list[int]:
+    """Where the updates of an account stand in the journal."""
     return [
         place
         for place, (_, item) in enumerate(life.journal.orders)
-        if isinstance(item, OrderUpdate) and item.fill is not None
+        if isinstance(item, OrderUpdate) and item.account == account
     ]
 
 
-def test_a_fill_that_comes_twice_is_seen(clean: Evidence) -> None:
-    life = longest(clean)
-    life.journal.orders.append(life.journal.orders[fills(life)[0]])
-    assert "L3" in broken(clean)
+def fills(life: Life, account: str) -> list[int]:
+    return [place for place in told(life, account) if life.journal.orders[place][1].fill is not None]
 
 
-def test_an_account_that_is_live_without_what_happened_is_seen(clean: Evidence) -> None:
+def of_account(breach: Breach, account: str) -> bool:
+    return breach.law == "L3" and f" {account} in " in breach.what
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_a_fill_that_comes_twice_or_is_not_as_it_was_is_seen(clean: Evidence, account: str) -> None:
+    orders = longest(clean).journal.orders
+    whole, place = list(orders), fills(longest(clean), account)[0]
+    at, update = orders[place]
+
+    orders.append(orders[place])
+    assert any(of_account(breach, account) and "more than once" in breach.what for breach in breaches(clean))
+    dearer = attrs.evolve(update.fill, price=update.fill.price + 1)
+    orders[:] = [*whole[:place], (at, attrs.evolve(update, fill=dearer)), *whole[place + 1 :]]
+    assert any(of_account(breach, account) and "is not" in breach.what for breach in breaches(clean))
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_an_account_that_is_live_without_what_happened_is_seen(clean: Evidence, account: str) -> None:
     life = longest(clean)
     orders = life.journal.orders
-    live = [place for place, (_, item) in enumerate(orders) if isinstance(item, AccountState) and item.live]
-    assert len(live) > 1, "the day interrupts the stream"
-    told = [place for place in range(live[0], live[-1]) if isinstance(orders[place][1], OrderUpdate)]
-    number = orders[told[-1]][1].order_id
-    life.journal.orders = [entry for entry in orders if getattr(entry[1], "order_id", None) != number]
-    assert "L3" in broken(clean)
+    live = next(
+        place
+        for place, (_, item) in enumerate(orders)
+        if isinstance(item, AccountState) and item.live and item.account == account
+    )
+    number = next(orders[place][1].order_id for place in told(life, account) if live < place)
+    life.journal.orders = [
+        entry for entry in orders if (entry[1].account, getattr(entry[1], "order_id", None)) != (account, number)
+    ]
+    assert any(of_account(breach, account) and "live" in breach.what for breach in breaches(clean))
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_an_order_that_goes_back_is_seen(clean: Evidence, account: str) -> None:
+    life = longest(clean)
+    orders = life.journal.orders
+    first = next(place for place in told(life, account) if orders[place][1].status == "new")
+    after = [place for place in told(life, account) if orders[place][1].order_id == orders[first][1].order_id]
+    at = orders[after[-1]][0]
+    orders.insert(after[-1] + 1, (at, orders[first][1]))
+    assert any(of_account(breach, account) and "goes back" in breach.what for breach in breaches(clean))
+
+
+def test_a_fill_that_no_life_tells_is_seen_and_so_is_one_that_two_lives_tell(clean: Evidence) -> None:
+    """Also between two lives: what happened while no process ran is told by the next one."""
+    journals = [life.journal for life in clean.lives]
+    by_life = [[places for account in ACCOUNTS for places in fills(life, account)[:1]] for life in clean.lives]
+    before = next(number for number, places in enumerate(by_life) if places and number + 1 < len(journals))
+    once = journals[before].orders[by_life[before][0]][1]
+
+    journals[before + 1].orders.append((clean.lives[before + 1].stopped, once))
+    assert any("by a life before" in breach.what for breach in breaches(clean))
+    for journal in journals:
+        journal.orders = [entry for entry in journal.orders if getattr(entry[1], "order_id", None) != once.order_id]
+    assert any("never told" in breach.what for breach in breaches(clean))
 
 
 # L4

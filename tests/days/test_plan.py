@@ -1,14 +1,16 @@
 """What goes wrong on a day is drawn from its seed alone."""
 
 from collections import Counter
+from itertools import chain
 
 from actors.simulator import Fault
 
+from .accounts import HOLDINGS, holdings
 from .bot import PRODUCTS
 from .day import CALM, RECOVER, Settings
-from .plan import HOURS, NOT_DRAWN, Bug, Freeze, NoPost, Restart, SlowReader, WallJump, draw, load
+from .plan import HOURS, Bug, Freeze, NoPost, Restart, SlowReader, WallJump, draw, load
 
-ACCOUNTS = ("binance-usdm",)
+ACCOUNTS = tuple(holding.venue for holding in chain(*HOLDINGS))
 
 
 def test_the_same_seed_draws_the_same_day_and_another_one_does_not() -> None:
@@ -25,9 +27,16 @@ def test_over_some_days_everything_happens_everywhere() -> None:
     kinds = {what.kind for what in entries if isinstance(what, Fault)}
     venues = Counter(what.venue for what in entries if isinstance(what, Fault))
 
-    assert kinds == set(Fault.kinds()) - NOT_DRAWN
+    assert kinds == set(Fault.kinds())
     assert {*PRODUCTS, None} <= venues.keys()
     assert {type(what) for what in entries} == {Fault, Restart, Freeze, WallJump, Bug, SlowReader, NoPost}
+
+
+def test_each_day_has_an_account_at_every_venue_and_over_some_days_of_every_product() -> None:
+    days = [{holding.venue for holding in holdings(seed)} for seed in range(20)]
+
+    assert all(len(day) == len(HOLDINGS) for day in days)
+    assert set(ACCOUNTS) == set.union(*days)
 
 
 def test_everything_is_over_when_the_recovery_begins() -> None:

@@ -232,6 +232,7 @@ def _failure(source: PublicSource | AccountSource) -> Callable[[bytes], int]:
         "x-gate-ratelimit-reset-timestamp",
         limit.used_header,
         limit.left_header,
+        limit.limit_header,
     } - {""}
 
     def run(data: bytes) -> int:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import TypeAlias
 
 from actors import FeedState
 from actors.simulator import BookState, Fault
 from actors.simulator.venues.bybit import _update
 
 from ..bot import DEPTH, SeenBook
-from ..evidence import Breach, Evidence
+from ..evidence import Breach, Evidence, Life
 from ..plan import Freeze
 from .told import Windows
 
 _Side = tuple[tuple[Decimal, Decimal], ...]
+Quote: TypeAlias = tuple[str, Decimal, Decimal, Decimal, Decimal]
+"""Venue, bid, its quantity, ask, its quantity."""
 
 
 NUMBERED_BY_TIME = "kucoin"
@@ -27,10 +30,11 @@ COUNTED = "bybit"
 
 def check(evidence: Evidence) -> Iterator[Breach]:
     """Hold samples of the local books, and every quote, against what the exchange had."""
+    published = _published(evidence)
     for life in evidence.lives:
         for book in life.journal.books:
             yield from _against_truth(evidence, book, f"life {life.number}")
-        yield from _quotes(evidence, life.number)
+        yield from _quotes(life, published)
     yield from _last(evidence)
 
 
@@ -89,8 +93,9 @@ def _last(evidence: Evidence) -> Iterator[Breach]:
             yield Breach("L2", f"the book of {key[0]} is not the exchange's at the end", evidence.settled)
 
 
-def _quotes(evidence: Evidence, life: int) -> Iterator[Breach]:
-    published = {
+def _published(evidence: Evidence) -> set[Quote]:
+    """Return everything that was the best prices once."""
+    published: set[Quote] = {
         (venue, Decimal(quote.bid), Decimal(quote.bid_quantity), Decimal(quote.ask), Decimal(quote.ask_quantity))
         for (venue, _), log in evidence.record.quotes.items()
         for quote in log
@@ -99,12 +104,17 @@ def _quotes(evidence: Evidence, life: int) -> Iterator[Breach]:
     for (venue, _), history in evidence.record.books.items():
         state = history.at(-1) if not history.changes else history.at(history.changes[0].first - 1)
         if state.bids and state.asks:
-            published.add((venue, *map(Decimal, (*state.bids[0], *state.asks[0]))))
-    for at, item in evidence.lives[life - 1].journal.quotes:
+            (bid, bids), (ask, asks) = state.bids[0], state.asks[0]
+            published.add((venue, Decimal(bid), Decimal(bids), Decimal(ask), Decimal(asks)))
+    return published
+
+
+def _quotes(life: Life, published: set[Quote]) -> Iterator[Breach]:
+    for at, item in life.journal.quotes:
         if isinstance(item, FeedState):
             continue
         if (item.venue, item.bid, item.bid_quantity, item.ask, item.ask_quantity) not in published:
-            yield Breach("L2", f"life {life}: {item} was never the best price", at)
+            yield Breach("L2", f"life {life.number}: {item} was never the best price", at)
             return
 
 

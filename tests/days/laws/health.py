@@ -54,7 +54,7 @@ def switches(evidence: Evidence, life: Life) -> dict[str, Switch]:
     """Return what the strategy was told of everything that is required."""
     told: dict[str, Switch] = {f"trades of {venue}": Switch() for venue, _ in evidence.record.trades}
     told |= {f"book of {venue}": Switch() for venue, _ in evidence.record.books}
-    told |= {f"account {holding.name}": Switch() for holding in evidence.holdings}
+    told |= {f"account {holding.name}": Switch() for holding in evidence.orders}
     best = told["best"] = Switch()
     for at, item in life.journal.trades:
         if isinstance(item, FeedState):

@@ -106,12 +106,13 @@ def echo(what: object, seconds: float) -> float:
 
 def rest_trouble(evidence: Evidence, venue: str) -> Windows:
     """Return when a venue could not be asked by REST, as far as the faults tell."""
-    kinds = ("http_5xx", "http_429", "http_418", "mute", "half_open", "refuse", "slow", "maintenance", "clock_skew")
+    whole = ("maintenance", "clock_skew")
+    kinds = (*whole, "http_5xx", "http_429", "http_418", "unknown_outcome", "mute", "half_open", "refuse", "slow")
     spans = []
     for at, entry in evidence.happened:
         what = entry.what
         if not isinstance(what, Fault) or what.venue not in (None, venue) or what.kind not in kinds:
             continue
-        if what.surface == "rest" or what.kind in ("maintenance", "clock_skew"):
+        if what.surface == "rest" or what.kind in whole:
             spans.append((at, at + echo(what if venue.startswith("bybit") else None, what.duration + 1.0)))
     return Windows(tuple(spans))
