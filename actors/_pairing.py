@@ -24,7 +24,7 @@ WITHIN: Final = 3.0
 ROUNDS: Final = 3
 """How often that is done before it is given up: what the venue does not know has not happened."""
 MOST: Final = 10_000
-"""Items that wait. With more the venue is asked at once."""
+"""Orders that wait for something. With more of them the venue is asked at once."""
 
 
 @attrs.define

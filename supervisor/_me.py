@@ -144,6 +144,7 @@ class Me:
     def cleanup(self) -> Iterator[trio.CancelScope]:
         """Shield cleanup from the cancellation that ends the actor, for what is left of its grace.
 
+        While nobody stops the actor, each block has a whole grace: one that lives long may clean up again and again.
         Use it in ``finally``: without it, Trio cuts asynchronous cleanup at its first ``await``. When the grace is over
         the cleanup is cut off, and a `Note` says so.
         """

@@ -1,6 +1,6 @@
 """One heap for all timers of a tree, keyed (deadline, order): equal deadlines fire in declared order.
 
-Trio wakes tasks with equal deadlines in random order (facts: 72 orders in 100 seeds), so no order may be encoded in
+Trio wakes tasks with equal deadlines in random order (72 orders were seen in 100 seeds), so no order may be encoded in
 timers of several tasks.
 """
 

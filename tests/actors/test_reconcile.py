@@ -335,7 +335,7 @@ def test_open_orders_are_listed_by_symbol() -> None:
     assert book.open_orders() == [("BTCUSDT", 1), ("ETHUSDT", 3)]
 
 
-# Races of reconciling while live (peers.md, nautilus PR#4991) --------------------------------------------------
+# Races of reconciling while live (nautechsystems/nautilus_trader#4991) ------------------------------------------
 
 
 @given(moves, st.data())

@@ -1,6 +1,6 @@
 """Breaking any one of these lines of the runtime turns the properties red.
 
-Each bug is one that somebody really made, here or in another supervisor (facts: supervision, 2 and 3).
+Each bug is one that somebody really made, here or in another supervisor.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The three ways in which Trio loses a failure (facts: supervision 4.2): each is shown, and then recorded."""
+"""The three ways in which Trio loses a failure: each is shown, and then recorded."""
 
 import trio
 
