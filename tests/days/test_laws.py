@@ -11,6 +11,7 @@ from actors import AccountState, FeedState, Gap, OrderUpdate, Switched
 from actors.simulator import Violation
 from supervisor import Ended, Started, Unstoppable
 
+from .accounts import Holding
 from .bot import Boom
 from .day import Settings, run_day
 from .evidence import Breach, Evidence, Life, Poll
@@ -226,6 +227,16 @@ def test_an_account_that_is_live_without_what_happened_is_seen(clean: Evidence, 
         entry for entry in orders if (entry[1].account, getattr(entry[1], "order_id", None)) != (account, number)
     ]
     assert any(of_account(breach, account) and "live" in breach.what for breach in breaches(clean))
+
+
+@pytest.mark.parametrize("holding", SETTINGS.holdings(), ids=ACCOUNTS)
+def test_an_account_that_is_live_without_a_connection_is_seen(
+    clean: Evidence, holding: Holding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for connection in clean.record.connections:
+        if (connection.venue, connection.surface) == (holding.venue, "private"):
+            monkeypatch.setattr(connection, "closed", connection.opened + 1.0)
+    assert any(of_account(breach, holding.name) and "connection" in breach.what for breach in breaches(clean))
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)

@@ -25,6 +25,8 @@ STALE = RECONCILE_EVERY + 30.0
 """Seconds after which whatever a live account was not told by its stream was found by asking."""
 ASKING = 30.0
 """Seconds that a reconciliation may take: for so long after REST was behind the view may be, too."""
+NOTICE = 5.0
+"""Seconds after which the end of a connection is known, and was told to a strategy that may just have failed."""
 IN_HANDS = 1.0
 """Seconds before the end of a life: what was told then may not be noted as told, and is told again by the next one."""
 
@@ -47,6 +49,9 @@ class _Story:
     """From when to when REST was behind, and by how many seconds."""
     places: Mapping[object, Mapping[State, int]]
     """By order: the states in which it was, numbered; none comes twice."""
+    live: Switch
+    dark: Sequence[tuple[float, float]]
+    """From when to when the exchange had no private connection."""
 
     def moment(self, at: float) -> float:
         """Return for how many seconds before that second a view need not be true."""
@@ -62,6 +67,7 @@ def check(evidence: Evidence) -> Iterator[Breach]:
             yield from _fills(story)
             yield from _order(story)
             yield from _views(story)
+            yield from _unconnected(story)
         yield from _all_lives(stories)
 
 
@@ -75,15 +81,33 @@ def _story(evidence: Evidence, holding: Holding, happened: Sequence[Happening], 
         for at, entry in evidence.happened
         if isinstance(entry.what, Fault) and entry.what.kind == "rest_lag" and entry.what.venue in (None, holding.venue)
     )
+    items = [(at, item) for at, item in life.journal.orders if item.account == holding.name]
+    live = Switch()
+    for at, item in items:
+        if isinstance(item, AccountState):
+            live.set(at, on=item.live)
     return _Story(
         f"{holding.venue} {holding.name} in life {life.number}",
         life,
-        [(at, item) for at, item in life.journal.orders if item.account == holding.name],
+        items,
         truth,
         windows(evidence.happened, venue=holding.venue),
         lags,
         dict(places),
+        live,
+        _dark(evidence, holding, life),
     )
+
+
+def _dark(evidence: Evidence, holding: Holding, life: Life) -> list[tuple[float, float]]:
+    found = []
+    until = life.opened
+    for connection in evidence.record.connections:
+        if (connection.venue, connection.surface) == (holding.venue, "private"):
+            if until < connection.opened <= life.stopped:
+                found.append((until, connection.opened))
+            until = max(until, life.stopped if connection.closed is None else connection.closed)
+    return found if until >= life.stopped else [*found, (until, life.stopped)]
 
 
 def _fills(story: _Story) -> Iterator[Breach]:
@@ -120,14 +144,11 @@ def _order(story: _Story) -> Iterator[Breach]:
 def _views(story: _Story) -> Iterator[Breach]:
     """Whenever it becomes live, and in time while it is."""
     told: dict[object, State] = {}
-    live = Switch()
     since: float | None = None
     for at, item in story.items:
         if isinstance(item, OrderUpdate):
             told[item.order_id] = item.status, item.filled
-            continue
-        live.set(at, on=item.live)
-        if item.live:
+        elif item.live:
             since = at if since is None else since
             if not story.excused.touches(at - MOMENT, at):
                 yield from _view(story, at, since, told)
@@ -136,7 +157,16 @@ def _views(story: _Story) -> Iterator[Breach]:
         if story.life.last:
             yield Breach("L3", f"{story.name}: it was never live")
         return
-    yield from _in_time(story, since, live)
+    yield from _in_time(story, since)
+
+
+def _unconnected(story: _Story) -> Iterator[Breach]:
+    """Who has no connection is not live."""
+    for begin, end in story.dark:
+        due = story.excused.later(begin, NOTICE)
+        if due < end - TOGETHER and not story.live.never(due, end - TOGETHER):
+            yield Breach("L3", f"{story.name}: live without a connection", due)
+            return
 
 
 def _view(story: _Story, at: float, since: float, told: Mapping[object, State]) -> Iterator[Breach]:
@@ -166,7 +196,7 @@ def _view(story: _Story, at: float, since: float, told: Mapping[object, State]) 
                 return
 
 
-def _in_time(story: _Story, since: float, live: Switch) -> Iterator[Breach]:
+def _in_time(story: _Story, since: float) -> Iterator[Breach]:
     """What happens is told within the time for it, or the account is not live."""
     stopped = story.life.stopped
     heard: dict[tuple[object, int], float] = {}
@@ -187,7 +217,7 @@ def _in_time(story: _Story, since: float, live: Switch) -> Iterator[Breach]:
         if event.fill is not None:
             came = max(came, fills.get(event.fill.id, stopped))
         end = min(came, stopped) - TOGETHER
-        if due < end and not live.never(due, end):
+        if due < end and not story.live.never(due, end):
             what = f"order {event.order_id} {event.status}" if event.fill is None else f"fill {event.fill.id}"
             yield Breach("L3", f"{story.name}: live without {what}", event.at)
             return
