@@ -67,7 +67,9 @@ class Unnumbered:
     _delivered: dict[int | str, int] = attrs.field(factory=dict)
     """Ids and times of the latest trades that were made ready, in their order."""
     _anchor: Trade | None = None
-    """The newest trade from before anything was delivered."""
+    """The newest trade that REST knew when the first session was there, and had brought nothing."""
+    _unsaid: bool = False
+    """That session has ended and had still brought nothing: what came after its beginning, up to the anchor, is missing."""
     _sides: dict[Session, _Side] = attrs.field(factory=dict)
     _asking: bool = False
     _comparison: Comparison = attrs.field(factory=Comparison)
@@ -99,6 +101,7 @@ class Unnumbered:
         if not self._joined() and not any(side.trusted for side in self._sides.values()):
             self._interrupted = True
             self._asking = bool(self._sides)
+            self._unsaid = self._owes_the_beginning()
 
     def restarted(self) -> None:
         """Begin anew at what was delivered."""
@@ -107,6 +110,10 @@ class Unnumbered:
         self._sides.clear()
         self._comparison.put_off()
         self._asking, self._interrupted = False, self.begun
+        self._unsaid = self._owes_the_beginning()
+
+    def _owes_the_beginning(self) -> bool:
+        return self._anchor is not None and self.cursor.head.id is None
 
     def _joined(self) -> bool:
         return any(side.joined for side in self._sides.values())
@@ -300,7 +307,7 @@ class Unnumbered:
     def _knows_a_beginning(self, rows: Sequence[Trade], *, waiting: bool) -> bool:
         """Say whether there is a trade to go on from, before the first one was delivered."""
         if self._anchor is None and not self._interrupted and not waiting:
-            # Whatever becomes of the first session, nothing before this trade is owed.
+            # As long as the first session lives, it brings what it owes; afterwards one can go on from here.
             self._anchor = rows[-1] if rows else None
             self._asking = False
             return False
@@ -311,9 +318,15 @@ class Unnumbered:
                 self._gap("the first session ended before it brought a trade", self._first_waiting())
             for side in self._sides.values():
                 self._join(side, side.waiting)
-            self._asking = self._interrupted = False
+            self._asking = self._interrupted = self._unsaid = False
             return False
         self._delivered.setdefault(anchor.id, anchor.time)
+        if self._unsaid:
+            self._unsaid = False
+            behind = self._behind_the_last(rows)
+            self._gap(
+                "the first session ended before it brought a trade", behind[0] if behind else self._first_waiting()
+            )
         return True
 
     def _behind_the_last(self, rows: Sequence[Trade]) -> list[Trade] | None:
