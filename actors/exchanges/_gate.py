@@ -375,4 +375,4 @@ def _wait(headers: dict[str, str]) -> float:
         wait = end - parsedate_to_datetime(headers.get("date", "")).timestamp()
     except (TypeError, ValueError):
         return WINDOW
-    return wait if 1.0 <= wait <= 60.0 else WINDOW
+    return wait if 1.0 <= wait <= 3600.0 else WINDOW

@@ -29,19 +29,30 @@ def answer_or_fail(hub: Hub, venue: str, dialect: Dialect, request: Request) -> 
     for kind, status in _LIMITS:
         limit = hub.active(kind, venue, "rest")
         if limit is not None:
-            return _refuse(limit, dialect.limited(status, limit.until - now), now)
+            reply = dialect.limited(status, limit.until - now)
+            return reply if _unheard(hub, venue) else _refuse(limit, reply, now, _in_flight(hub, venue))
     if isinstance(dialect, AccountDialect) and hub.active("unknown_outcome", venue, "rest") is not None:
         return dialect.unknown_outcome()
     return dialect.answer(request, now)
 
 
-def _refuse(limit: InForce, reply: Reply, now: float) -> Reply:
+def _unheard(hub: Hub, venue: str) -> bool:
+    """Say whether an answer does not arrive: it tells nobody how long to wait."""
+    return any(hub.active(kind, venue, "rest") is not None for kind in ("mute", "half_open"))
+
+
+def _in_flight(hub: Hub, venue: str) -> float:
+    slow = hub.active("slow", venue, "rest")
+    return _FLIGHT if slow is None else _FLIGHT + 2 * slow.fault.delay
+
+
+def _refuse(limit: InForce, reply: Reply, now: float, in_flight: float) -> Reply:
     """Refuse; who was told before how long to wait, and asks all the same, breaks a rule.
 
     Where the answer does not tell, nobody can know how long; only a ban is always to be waited out.
     """
     told = reply.status in (403, 418) or any(name.lower() in _TELLS for name, _ in reply.headers)
-    ignored = bool(limit.hit) and now > limit.hit[0] + _FLIGHT
+    ignored = bool(limit.hit) and now > limit.hit[0] + in_flight
     if not limit.hit:
         limit.hit.append(now)
     return attrs.evolve(reply, breach="ignored_429") if told and ignored else reply

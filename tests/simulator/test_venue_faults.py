@@ -337,6 +337,21 @@ async def test_429_in_the_venues_words_and_who_asks_on_is_noted(
         assert (await client.get(venue, TONGUES[venue].newest)).status == 200
 
 
+async def test_a_refusal_that_does_not_arrive_tells_nobody_to_wait(autojump_clock: object, clients: Any) -> None:
+    exchange = market("gate")
+    async with clients(exchange) as client:
+        exchange.inject(Fault("mute", venue="gate", surface="rest", duration=10))
+        exchange.inject(Fault("http_429", venue="gate", surface="rest", duration=60))
+        with trio.move_on_after(5) as unheard:
+            await client.get("gate", TONGUES["gate"].newest)
+        assert unheard.cancelled_caught
+        await trio.sleep(15)
+        for said in ([], ["ignored_429"]):
+            assert (await client.get("gate", TONGUES["gate"].newest)).status == 429
+            assert [violation.rule for violation in exchange.record.violations] == said
+            await trio.sleep(5)
+
+
 @pytest.mark.parametrize(
     ("venue", "status"), [("binance", 418), ("binance-usdm", 418), ("binance-coinm", 418), ("bybit", 403), ("okx", 429)]
 )

@@ -343,6 +343,7 @@ def test_a_label_without_a_message_is_still_a_label() -> None:
     ("reset", "date", "expected"),
     [
         ("1788336087", "Wed, 02 Sep 2026 08:01:22 GMT", 5.0),
+        ("1788336182", "Wed, 02 Sep 2026 08:01:22 GMT", 100.0),
         ("1788336082", "Wed, 02 Sep 2026 08:01:22 GMT", 10.0),
         ("1788336087000", "Wed, 02 Sep 2026 08:01:22 GMT", 10.0),
         ("1788336087", "yesterday", 10.0),
