@@ -78,3 +78,16 @@ def test_where_ids_prove_nothing_a_gap_may_come_later_if_it_names_its_place() ->
 def test_times_are_those_of_the_first_dark_and_the_last_live_state() -> None:
     found = verdict(state(live=True), 1, state(live=False), 2, state(live=True), 3, 4, 5, 6)
     assert (found.noticed_after, found.recovered_after) == (2.0, 4.0)
+
+
+def test_within_a_millisecond_trades_have_an_order_only_if_their_ids_have_one() -> None:
+    at_once = [PublishedTrade(number, "1", "1", "buy", 1 + (number == 3), number, number, 1.0) for number in (1, 2, 3)]
+    swapped = [(float(place), trade) for place, trade in enumerate((at_once[1], at_once[0], at_once[2]))]
+    assert judge(at_once, [(0.0, at_once[0]), *swapped[2:]], fault_at=0.0, dense=False).missed == 1
+    for order, lawful in (((0, 2, 1), False), ((0, 1, 2), True)):
+        items = [(float(place), at_once[one]) for place, one in enumerate(order)]
+        assert judge(at_once, items, fault_at=0.0, dense=False).lawful is lawful
+    before = [(0.0, PublishedTrade(0, "1", "1", "buy", 0, 0, 0, 0.0))]
+    published = [before[0][1], *at_once]
+    assert judge(published, [*before, *swapped], fault_at=0.0, dense=False).lawful
+    assert not judge(published, [*before, *swapped], fault_at=0.0, dense=True).lawful

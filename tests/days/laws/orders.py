@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -44,6 +44,8 @@ class _Story:
     items: Items
     truth: Sequence[Happening]
     """What had happened when the process was asked to end."""
+    fills: Mapping[tuple[object, object], Any]
+    """By order and fill: what had been filled when the process had ended; it may be told while it does."""
     excused: Windows
     behind: tuple[tuple[float, float, float], ...]
     """From when to when REST was behind, and by how many seconds."""
@@ -72,16 +74,20 @@ def check(evidence: Evidence) -> Iterator[Breach]:
 
 
 def _story(evidence: Evidence, holding: Holding, happened: Sequence[Happening], life: Life) -> _Story:
-    truth = [event for event in happened if event.at <= life.stopped]
+    items = [(at, item) for at, item in life.journal.orders if item.account == holding.name]
+    ended = max((life.stopped, *(at for at, _ in items)))
     places: defaultdict[object, dict[State, int]] = defaultdict(dict)
-    for event in truth:
-        places[event.order_id][event.status, event.filled] = len(places[event.order_id])
+    fills = {}
+    for event in happened:
+        if event.at <= ended:
+            places[event.order_id][event.status, event.filled] = len(places[event.order_id])
+            if event.fill is not None:
+                fills[event.fill.order_id, event.fill.id] = event.fill
     lags = tuple(
         (at, at + entry.what.duration, entry.what.delay)
         for at, entry in evidence.happened
         if isinstance(entry.what, Fault) and entry.what.kind == "rest_lag" and entry.what.venue in (None, holding.venue)
     )
-    items = [(at, item) for at, item in life.journal.orders if item.account == holding.name]
     live = Switch()
     for at, item in items:
         if isinstance(item, AccountState):
@@ -90,7 +96,8 @@ def _story(evidence: Evidence, holding: Holding, happened: Sequence[Happening], 
         f"{holding.venue} {holding.name} in life {life.number}",
         life,
         items,
-        truth,
+        [event for event in happened if event.at <= life.stopped],
+        fills,
         windows(evidence.happened, venue=holding.venue),
         lags,
         dict(places),
@@ -116,9 +123,8 @@ def _fills(story: _Story) -> Iterator[Breach]:
     counted = Counter((fill.order_id, fill.id) for _, fill in told)
     if doubled := [number for number, count in counted.items() if count > 1]:
         yield Breach("L3", f"{story.name}: fill {doubled[0][1]} came more than once")
-    real = {(event.fill.order_id, event.fill.id): event.fill for event in story.truth if event.fill is not None}
     for at, fill in told:
-        true = real.get((fill.order_id, fill.id))
+        true = story.fills.get((fill.order_id, fill.id))
         if true is None:
             yield Breach("L3", f"{story.name}: fill {fill.id} never was", at)
         elif (fill.side, fill.price, fill.quantity) != (true.side, true.price, true.quantity):
