@@ -105,7 +105,9 @@ def _beats(evidence: Evidence, life: Life, polls: list[Poll], beats: list[float]
 
 def _parked(evidence: Evidence, life: Life) -> Iterator[Breach]:
     """A child that is parked, and stays so, is told to a person."""
-    nobody = [(at, at + entry.what.seconds) for at, entry in evidence.happened if isinstance(entry.what, NoPost)]
+    # What could not be delivered is tried again after delays that grow with the outage, and what comes and goes
+    # meanwhile is told as a number.
+    nobody = [(at, at + 3 * entry.what.seconds) for at, entry in evidence.happened if isinstance(entry.what, NoPost)]
     alerts = [(posted.at, posted.body) for posted in evidence.posted if posted.path == "/alerts"]
     for event in life.trace.of("ended"):
         if event.decision.action != "park":
