@@ -77,8 +77,8 @@ def judge(
             if any(seen[low : high + 1]):
                 doubled += 1
                 continue
-            if low <= last and not dense and published[low].time == published[last].time:
-                # Within a millisecond nothing tells which of them was the first. It was taken for missing.
+            if low <= last and isinstance(item.id, str) and published[low].time == published[last].time:
+                # Ids that are text have no order, and within a millisecond nothing else tells it. It was taken for missing.
                 missed = max(0, missed - 1)
             elif low <= last:
                 disordered += 1

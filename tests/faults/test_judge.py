@@ -80,14 +80,12 @@ def test_times_are_those_of_the_first_dark_and_the_last_live_state() -> None:
     assert (found.noticed_after, found.recovered_after) == (2.0, 4.0)
 
 
-def test_within_a_millisecond_trades_have_an_order_only_if_their_ids_have_one() -> None:
-    at_once = [PublishedTrade(number, "1", "1", "buy", 1 + (number == 3), number, number, 1.0) for number in (1, 2, 3)]
-    swapped = [(float(place), trade) for place, trade in enumerate((at_once[1], at_once[0], at_once[2]))]
-    assert judge(at_once, [(0.0, at_once[0]), *swapped[2:]], fault_at=0.0, dense=False).missed == 1
-    for order, lawful in (((0, 2, 1), False), ((0, 1, 2), True)):
-        items = [(float(place), at_once[one]) for place, one in enumerate(order)]
-        assert judge(at_once, items, fault_at=0.0, dense=False).lawful is lawful
-    before = [(0.0, PublishedTrade(0, "1", "1", "buy", 0, 0, 0, 0.0))]
-    published = [before[0][1], *at_once]
-    assert judge(published, [*before, *swapped], fault_at=0.0, dense=False).lawful
-    assert not judge(published, [*before, *swapped], fault_at=0.0, dense=True).lawful
+@pytest.mark.parametrize(("spell", "lawful"), [(str, True), (int, False)])
+def test_within_a_millisecond_trades_have_an_order_only_if_their_ids_have_one(spell: Any, lawful: bool) -> None:
+    numbers = [(1, 1), (2, 2), (3, 2), (4, 3)]
+    published = [PublishedTrade(spell(n), "1", "1", "buy", time, spell(n), spell(n), 1.0) for n, time in numbers]
+    swapped = [(float(place), published[one]) for place, one in enumerate((0, 2, 1, 3))]
+    assert judge(published, swapped, fault_at=0.0, dense=False).lawful is lawful
+    assert judge(published, swapped[:2] + swapped[3:], fault_at=0.0, dense=False).missed == 1
+    later = [(float(place), published[one]) for place, one in enumerate((0, 1, 3, 2))]
+    assert not judge(published, later, fault_at=0.0, dense=False).lawful
