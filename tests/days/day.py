@@ -371,6 +371,8 @@ async def _get(stream: MemoryStream) -> tuple[int, tuple[str, ...]]:
     data = b""
     while piece := await stream.receive_some():
         data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, found, body = data.partition(b"\r\n\r\n")
+    if not found:
+        raise trio.BrokenResourceError("the endpoint ended before it had answered")
     status = int(head.split(b" ", 2)[1])
     return status, tuple(body.decode().splitlines()[1:])
