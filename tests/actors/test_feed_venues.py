@@ -6,24 +6,17 @@ from typing import Any
 import pytest
 import trio
 
-from actors import FeedState, Gap, binance, binance_usdm, bybit, bybit_linear, gate, kucoin, okx
+from actors import FeedState, Gap, binance, binance_usdm, okx
 from actors._venue import Venue
 from actors.simulator import Exchange, FaultScript, open_network
 from supervisor import Ended, Mailbox, Note, Running, Supervisor
 from supervisor.testing import run_virtually
 
 from .in_memory import drain, through
+from .products import PRODUCTS
 
 MINUTES = float(os.environ.get("UNBLINKING_BAD_MINUTES", "10")) * 60
-VENUES: list[tuple[Venue, str]] = [
-    (binance, "BTCUSDT"),
-    (binance_usdm, "BTCUSDT"),
-    (bybit, "BTCUSDT"),
-    (bybit_linear, "BTCUSDT"),
-    (okx, "BTC-USDT"),
-    (kucoin, "BTC-USDT"),
-    (gate, "BTC_USDT"),
-]
+VENUES = [(venue, symbol) for venue, symbol, _ in PRODUCTS.values()]
 SEEDS = range(int(os.environ.get("UNBLINKING_BAD_HOURS", "1")))
 
 

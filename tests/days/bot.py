@@ -10,11 +10,12 @@ import attrs
 import trio
 
 import actors
-from actors import Book, BookError, FeedState, SymbolChange, Venue
+from actors import Book, BookError, FeedState, SymbolChange
 from actors.simulator import Network
 from supervisor import Backoff, Limit, Mailbox, Me, Supervisor, actor, child
 
 from ..actors.in_memory import through
+from ..actors.products import PRODUCTS
 from .accounts import Holding, accounts_of
 
 HEALTH = 8080
@@ -30,16 +31,6 @@ DEPTH = 10
 SAMPLE = 40
 """Of so many updates of a book one is looked at."""
 
-PRODUCTS: dict[str, tuple[Venue, str, bool]] = {
-    "binance": (actors.binance, "BTCUSDT", True),
-    "binance-usdm": (actors.binance_usdm, "BTCUSDT", True),
-    "bybit": (actors.bybit, "BTCUSDT", True),
-    "bybit-linear": (actors.bybit_linear, "BTCUSDT", False),
-    "okx": (actors.okx, "BTC-USDT", True),
-    "kucoin": (actors.kucoin, "BTC-USDT", False),
-    "gate": (actors.gate, "BTC_USDT", False),
-}
-"""By name: the product, its symbol, and whether the ids of its trades prove what is missing."""
 BEST = ("binance", "okx", "gate")
 """Sources of the failover, in the order of preference: three, so that a majority can tell whose price is wrong."""
 QUOTES = ("bybit",)

@@ -19,8 +19,9 @@ from actors.simulator import Exchange, Fault, MemoryStream, open_network
 from supervisor import Running, Status, Supervisor, WrongState
 from supervisor.testing import Trace, seeded_scheduler
 
+from ..actors.products import PRODUCTS
 from .accounts import KEY, PASSPHRASE, SECRET, Holding, happenings, holdings
-from .bot import HEALTH, PRODUCTS, Journal, SeenBook, build, seen
+from .bot import HEALTH, Journal, SeenBook, build, seen
 from .evidence import Evidence, Life, Poll
 from .plan import HOURS, Bug, Entry, Freeze, NoPost, Restart, SlowReader, WallJump, draw, load
 from .sealed import Sealed, sealed

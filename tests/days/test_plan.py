@@ -5,8 +5,8 @@ from itertools import chain
 
 from actors.simulator import Fault
 
+from ..actors.products import PRODUCTS
 from .accounts import HOLDINGS, holdings
-from .bot import PRODUCTS
 from .day import CALM, RECOVER, Settings
 from .plan import HOURS, Bug, Freeze, NoPost, Restart, SlowReader, WallJump, draw, load
 

@@ -9,24 +9,14 @@ import attrs
 import trio
 
 import actors
-from actors import FeedItem, Venue
+from actors import FeedItem
 from actors.simulator import Exchange, Fault, FaultScript, open_network
 from supervisor import Mailbox, Running, Supervisor
 from supervisor.testing import run_virtually
 
 from ..actors.in_memory import through
+from ..actors.products import PRODUCTS
 from .judge import Verdict, judge
-
-VENUES: dict[str, tuple[Venue, str, bool]] = {
-    "binance": (actors.binance, "BTCUSDT", True),
-    "binance-usdm": (actors.binance_usdm, "BTCUSDT", True),
-    "bybit": (actors.bybit, "BTCUSDT", True),
-    "bybit-linear": (actors.bybit_linear, "BTCUSDT", False),
-    "okx": (actors.okx, "BTC-USDT", True),
-    "kucoin": (actors.kucoin, "BTC-USDT", False),
-    "gate": (actors.gate, "BTC_USDT", False),
-}
-"""By name: the venue, a symbol as it spells it, and whether its ids prove what is missing."""
 
 CALM = 30.0
 """Seconds before the fault: the feed has learned how often trades come."""
@@ -43,7 +33,7 @@ class Trouble:
     """The faults for a venue, with their seconds after `CALM`."""
     lasts: float = 0.0
     """Seconds from the first fault to the end of the last one."""
-    venues: tuple[str, ...] = tuple(VENUES)
+    venues: tuple[str, ...] = tuple(PRODUCTS)
 
 
 @attrs.frozen
@@ -68,7 +58,7 @@ class Row:
 
 def run(venue_name: str, trouble: Trouble, *, seed: int = 0, rate: float = 10.0, connections: int = 1) -> Row:
     """Run one row; the same seed gives the same row."""
-    venue, symbol, dense = VENUES[venue_name]
+    venue, symbol, dense = PRODUCTS[venue_name]
     exchange = Exchange(seed=seed, symbols={venue_name: [symbol]}, trades_per_second=rate)
     items: list[tuple[float, Any]] = []
     ends: list[Any] = []

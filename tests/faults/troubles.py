@@ -7,7 +7,8 @@ from typing import Any
 
 from actors.simulator import Fault
 
-from .runs import VENUES, Row, Trouble, run
+from ..actors.products import PRODUCTS
+from .runs import Row, Trouble, run
 
 SPOT, OKX, KUCOIN, GATE = "binance", "okx", "kucoin", "gate"
 MINUTE = 60.0
@@ -105,7 +106,7 @@ TROUBLES = (
 
 def cases() -> list[tuple[str, Trouble]]:
     """Return every venue with every trouble that it can have."""
-    return [(venue, trouble) for trouble in TROUBLES for venue in VENUES if venue in trouble.venues]
+    return [(venue, trouble) for trouble in TROUBLES for venue in PRODUCTS if venue in trouble.venues]
 
 
 def run_case(chosen: tuple[int, int]) -> Row:

@@ -21,7 +21,7 @@ from actors.simulator import Exchange, Fault, FaultScript, open_network
 from supervisor import Mailbox, Running, Supervisor
 
 from ..actors.in_memory import through
-from ..faults.runs import VENUES
+from ..actors.products import PRODUCTS
 from .witness import Witness
 
 DAY = 86_400.0
@@ -75,7 +75,7 @@ def is_of_the_exchange(found: object) -> bool:
 def feeds() -> list[tuple[str, Venue, str]]:
     """Return venue name, venue and symbol of each connection."""
     found = []
-    for name, (venue, example, _) in VENUES.items():
+    for name, (venue, example, _) in PRODUCTS.items():
         separator = next((mark for mark in "-_" if mark in example), "")
         found += [(name, venue, symbol) for symbol in BASES[separator]]
     return found[:FEEDS]
@@ -86,7 +86,7 @@ def faults(seed: int, days: float) -> FaultScript:
     random = Random(f"{seed}:faults")
     entries = []
     for _ in range(round(FAULTS_A_WEEK * days / 7)):
-        venue = random.choice(list(VENUES))
+        venue = random.choice(list(PRODUCTS))
         kind = random.choice(["reset", "close", "mute", "refuse", "garbage", "http_5xx"])
         surface = "rest" if kind == "http_5xx" else "ws"
         duration = random.uniform(5.0, 300.0) if kind in ("mute", "refuse", "http_5xx") else 0.0

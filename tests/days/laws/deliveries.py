@@ -13,7 +13,7 @@ import attrs
 from actors import FeedState, Gap
 from actors.simulator import PublishedTrade
 
-from ..bot import PRODUCTS
+from ...actors.products import PRODUCTS
 from ..evidence import Evidence, Life
 from .told import Switch
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..bot import PRODUCTS, SILENCE
+from ...actors.products import PRODUCTS
+from ..bot import SILENCE
 from ..evidence import Breach, Evidence
 from .deliveries import Delivery, deliveries
 from .told import Windows, echo, rest_trouble, windows

@@ -9,8 +9,9 @@ from typing import Any
 from actors import Blind, FeedState, Gap, Switched
 from actors.simulator import PublishedTrade
 
+from ...actors.products import PRODUCTS
 from ...faults.judge import judge
-from ..bot import PRODUCTS, SILENCE
+from ..bot import SILENCE
 from ..evidence import Breach, Evidence, Life
 from .deliveries import Delivery, deliveries
 from .silence import AUDIT
