@@ -37,6 +37,8 @@ NO_CODE: Final = 1005
 _ASSIGNED: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 """Close codes below 3000 that may stand in a frame (RFC 6455, 7.4.1; IANA registry "WebSocket Close Code Number")."""
 
+_ENDS_INSIDE: Final = "text that ends inside a character"
+
 Utf8: Final = codecs.getincrementaldecoder("utf-8")
 
 
@@ -219,7 +221,7 @@ class FrameSplitter:
         if not self._final:
             return
         if self._in_character:
-            raise _Violation(NOT_UTF8, "a text message ends inside a character")
+            raise _Violation(NOT_UTF8, _ENDS_INSIDE)
         self.messages.append(bytes(self._parts) if self._text else Binary(self._parts))
         self._parts.clear()
         self._open = False
@@ -234,7 +236,8 @@ def _check_utf8(payload: bytes) -> None:
 
 def _not_utf8(error: UnicodeDecodeError) -> _Violation:
     # Not the error's own text: bytes of a private stream stand in it.
-    return _Violation(NOT_UTF8, f"text that is not UTF-8: {error.reason}")
+    ends = error.reason == "unexpected end of data"
+    return _Violation(NOT_UTF8, _ENDS_INSIDE if ends else f"text that is not UTF-8: {error.reason}")
 
 
 def _read_close(payload: bytes) -> Ending:
