@@ -12,6 +12,7 @@ import attrs
 from supervisor import Child, Mailbox, PolicyOptions, Supervisor
 
 from ._account_source import AccountSource, Credentials
+from ._address import taken_apart
 from ._cancel_after import AtStop
 from ._cancel_group import cancel_child, unusable_child, wrong_rule
 from ._cancel_rules import CancelRule
@@ -147,7 +148,20 @@ class Venue:
             ws: ``wss://host:port`` without a path; ``ws://`` only where nobody listens in.
             rest: ``https://host:port``.
             private: Of the private streams, where it differs from ``ws``.
+
+        Raises:
+            ValueError: One of them is no such address.
         """
+        for option, address, schemes in (
+            ("ws", ws, ("wss", "ws")),
+            ("rest", rest, ("https", "http")),
+            ("private", private, ("wss", "ws")),
+        ):
+            if address is not None:
+                try:
+                    taken_apart(address, *schemes)
+                except ValueError as error:
+                    raise ValueError(f"{self.name}: {option}: {error}") from None
         return attrs.evolve(
             self,
             ws=(ws or self.ws).rstrip("/"),

@@ -17,12 +17,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import Any, Final, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import ProtocolError
 
+from ._address import taken_apart
 from ._dial import Dial, Tls, secured, system_dial, tls_context, why
 from ._errors import ConnectFailed, PongTimeout, SendTimeout, WireClosed
 from ._rest_limit import LONGEST_BAN
@@ -246,9 +247,7 @@ async def open_wire(
         ConnectFailed: The connection did not come up.
         ValueError: The address is none, or there are no certificates where ``tls`` says.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise ValueError("not a ws:// or wss:// address")
+    parts = taken_apart(url, "ws", "wss")
     deadline = trio.current_time() + connect_timeout
     stream = await _connect(parts, tls, dial or system_dial, connect_timeout)
     tap = Tap(stream, max_message=max_message, max_bytes=max_waiting_bytes, max_messages=max_waiting)

@@ -14,6 +14,7 @@ from urllib.parse import quote as percent_encoded
 
 import msgspec
 
+from .._address import taken_apart
 from .._errors import BadFrame, ClockOff, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from .._records import Quote, Side, Trade
 from .._source import (
@@ -297,8 +298,10 @@ def door(answer: bytes | None) -> Door:
     if not bullet.token or not servers:
         raise BadFrame("an answer without a token or a server")
     server = servers[0]
-    if not server.endpoint.startswith(("wss://", "ws://")):
-        raise BadFrame("an answer with a server that cannot be used")
+    try:
+        taken_apart(server.endpoint, "wss", "ws")
+    except ValueError:
+        raise BadFrame("an answer with a server that cannot be used") from None
     # The id must differ between connections. So does the token, of which the digest tells nothing.
     name = hashlib.sha256(bullet.token.encode()).hexdigest()[:16]
     token = percent_encoded(bullet.token, safe="=")

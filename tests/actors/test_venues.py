@@ -1,5 +1,6 @@
 """What a bot names: groups that are right when they are built, and say what is wrong with a path."""
 
+import traceback
 from typing import Any
 
 import attrs
@@ -188,6 +189,25 @@ def test_at_changes_addresses_and_nothing_else() -> None:
     assert moved.at(private="ws://127.0.0.1:4").at(ws="ws://127.0.0.1:5").private is None, "not left at the old place"
     connection = connection_of(moved.at(private="ws://127.0.0.1:4").account("main", **KEYS))
     assert connection.line.address == "ws://127.0.0.1:4"  # type: ignore[attr-defined]
+
+
+NO_WS = ["http://h", "h:443", "wss://", "wss://h:70000", "wss://h:0", "wss://[::1", "wss://h/a b", "wss://bücher.de"]
+
+
+@pytest.mark.parametrize(
+    ("option", "address"),
+    [("ws", address) for address in NO_WS] + [("rest", "wss://h"), ("rest", ""), ("private", "https://h")],
+)
+def test_an_address_that_is_none_is_refused_where_it_is_declared(option: str, address: str) -> None:
+    with pytest.raises(ValueError, match=rf"^binance: {option}: not a (wss|https)://"):
+        binance.at(**{option: address})
+
+
+def test_the_error_about_an_address_does_not_show_it() -> None:
+    password = "hidden".upper()
+    with pytest.raises(ValueError, match="ws: not a") as caught:
+        binance.at(ws=f"wss://user:{password}@[{password}")
+    assert password not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_test_network_has_both_addresses_of_its_own() -> None:

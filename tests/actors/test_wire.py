@@ -314,7 +314,7 @@ async def test_no_error_shows_the_query(caplog: pytest.LogCaptureFixture) -> Non
     assert "/private/ws" in shown
 
 
-@pytest.mark.parametrize("url", ["http://x", "ws://", "x", "wss:///path"])
+@pytest.mark.parametrize("url", ["http://x", "ws://", "x", "wss:///path", "ws://[x", "ws://x:66666", "ws://x/a b"])
 async def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not a ws://"):
         async with open_wire(url):

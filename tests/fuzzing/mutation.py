@@ -137,7 +137,7 @@ def _otherwise(value: Any) -> Any:
             return str(value)
         case int() | float():
             return str(value)
-        case str() if value.lstrip("-").isdecimal() and value.isascii() and len(value) < 100:
+        case str() if value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 100:
             return int(value)
         case str():
             return value.swapcase()

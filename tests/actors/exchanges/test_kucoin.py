@@ -244,6 +244,9 @@ def test_the_token_is_nowhere_to_be_seen() -> None:
         bullet(protocol="carrier pigeon"),
         bullet(pingTimeout=-1),
         bullet(endpoint="javascript:0"),
+        bullet(endpoint="wss://[h"),
+        bullet(endpoint="wss://h:99999"),
+        bullet(endpoint="wss://h/ a"),
     ],
 )
 def test_an_answer_that_leads_nowhere_is_a_bad_frame(answer: bytes | None) -> None:
