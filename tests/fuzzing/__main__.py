@@ -89,6 +89,14 @@ def fuzz(group: str, seconds: int, folder: Path) -> None:
     for seed in chooser.seeds():
         (corpus / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
 
+    def run(data: bytes) -> None:
+        try:
+            chooser.run(data)
+        except BaseException:
+            # atheris itself keeps only what has crashed or hung.
+            (failures / f"{group}-{hashlib.sha1(data).hexdigest()}").write_bytes(data)
+            raise
+
     def change(data: bytes, most: int, seed: int) -> bytes:
         changed = chooser.change(data, Random(seed), lambda old: bytes(atheris.Mutate(old, max(1, most - _HEAD))))
         return changed[:most]
@@ -101,7 +109,7 @@ def fuzz(group: str, seconds: int, folder: Path) -> None:
         "-max_len=30000",
         str(corpus),
     ]
-    atheris.Setup([sys.argv[0], *options], chooser.run, custom_mutator=change)
+    atheris.Setup([sys.argv[0], *options], run, custom_mutator=change)
     atheris.Fuzz()
 
 

@@ -142,7 +142,8 @@ def _stream(source: PublicSource | AccountSource, *, private: bool) -> Callable[
         assert all(isinstance(control, Control) for control in decoded.controls)
         use(decoded.items, len(data))
         for control in decoded.controls:
-            assert len(repr(control)) <= _WRITTEN + 6 * len(data)
+            # Of few bytes, 1e308, an integer of 309 digits is made.
+            assert len(repr(control)) <= _WRITTEN + 309 + 6 * len(data)
         if decoded.error is not None:
             assert len(decoded.error.sample) <= _WRITTEN
             assert not (private and decoded.error.sample), "account data in an error"
