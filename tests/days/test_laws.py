@@ -1,5 +1,6 @@
 """Each law's check can fail: the evidence of a clean day is falsified in one place, and the law that is broken says so."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from .bot import Boom
 from .day import Settings, run_day
 from .evidence import Breach, Evidence, Life, Poll
 from .laws.every import breaches
+from .sealed import Posted
 
 pytestmark = pytest.mark.slow
 SETTINGS = Settings(seed=2, minutes=10, faults=60)
@@ -359,6 +361,30 @@ def test_a_bot_that_does_not_become_well_again_is_seen(clean: Evidence) -> None:
     polls = tuple(attrs.evolve(poll, status=503) if poll.at > clean.seconds - 20 else poll for poll in clean.polls)
     found: list[Breach] = breaches(attrs.evolve(clean, polls=polls))
     assert any("does not become well" in breach.what for breach in found)
+
+
+def test_a_child_that_is_parked_without_a_word_is_seen_and_one_that_was_told_before_is_not(clean: Evidence) -> None:
+    life = longest(clean)
+    ended = next(event for event in life.trace.events if isinstance(event, Ended))
+    at = life.opened + 60.0
+    decision = attrs.evolve(ended.decision, action="park")
+    parked = attrs.evolve(ended, path="bot/sleeper", at=at, decision=decision)
+    evidence = with_events(clean, life, lambda events: [*events, parked])
+
+    def told(seconds: float, **lists: list[dict[str, str]]) -> Posted:
+        alert = {"opened": [], "repeated": [], "resolved": []} | lists
+        return Posted(at + seconds, "/alerts", json.dumps(alert).encode())
+
+    about = [{"key": "parked bot/sleeper", "kind": "parked", "path": "bot/sleeper"}]
+
+    def silent(*messages: Posted) -> bool:
+        found = breaches(attrs.evolve(evidence, posted=(*clean.posted, *messages)))
+        return any("nobody was told" in breach.what for breach in found)
+
+    assert silent()
+    assert not silent(told(30.0, opened=about))
+    assert not silent(told(-30.0, opened=about))
+    assert silent(told(-30.0, opened=about), told(-10.0, resolved=about))
 
 
 def test_an_alert_that_is_never_resolved_is_seen(clean: Evidence) -> None:

@@ -118,9 +118,23 @@ def _parked(evidence: Evidence, life: Life) -> Iterator[Breach]:
         ]
         if again or until > life.stopped or Windows(tuple(nobody)).touches(event.at, until):
             continue
+        if event.path in _still_told(alerts, life, event.at):
+            continue  # It was parked a moment ago, and nobody has been told that this was over.
         if not any(event.at <= at <= until and event.path.encode() in body for at, body in alerts):
             yield Breach("L7", f"life {life.number}: {event.path} was parked, and nobody was told", event.at)
             return
+
+
+def _still_told(alerts: list[tuple[float, bytes]], life: Life, moment: float) -> set[str]:
+    """Return the paths of which a person was told that they are parked, and not that this is over."""
+    paths: dict[str, str] = {}
+    for at, body in alerts:
+        if life.opened <= at <= moment:
+            message = json.loads(body)
+            paths |= {alert["key"]: alert["path"] for alert in message["opened"] if alert["kind"] == "parked"}
+            for alert in message["resolved"]:
+                paths.pop(alert["key"], None)
+    return set(paths.values())
 
 
 def _at_the_end(evidence: Evidence) -> Iterator[Breach]:
