@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 import trio
 
-from supervisor import Mailbox, Me, actor
+from supervisor import Backoff, Mailbox, Me, actor
 
 from ._messages import Order, Ping
 
+_BACKOFF: Final = Backoff(floor=0.05, base=0.05, cap=60.0)
+"""Of the connection and its pinger, which restart together, the longer delay counts: it is the connection's."""
 
-@actor()
+
+@actor(backoff=_BACKOFF)
 @attrs.frozen
 class Pinger:
     """Asks the connection for a ping, time after time.

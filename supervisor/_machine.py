@@ -261,6 +261,7 @@ class Machine:
             reason += f"; {spread:.2f} s more, because many fail alike" if spread else ""
         members = self.group_members(slot)
         due = longest_due(slot, delay, members, now, self._port.random if action == "restart" else None)
+        reason += f"; with its group in {due - now:.2f} s" if due > now + delay else ""
         slot.move("waiting", now)
         self._publish(slot, end, Decision(decided, reason, at=due, delay=delay, failures=slot.failures), now)
         self.regroup(slot, members, due, now)

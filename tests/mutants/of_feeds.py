@@ -7,6 +7,15 @@ from .bug import Bug
 _T = "tests/actors/"
 
 BUGS = (
+    # Recovery
+    Bug(
+        "a pinger holds its connection back",
+        "an early state of this library: the pinger's default delay was the group's, until a figure was looked into",
+        "actors/_pinger.py",
+        "@actor(backoff=_BACKOFF)",
+        "@actor()",
+        (_T + "test_recovery.py",),
+    ),
     # Silence
     Bug(
         "a mute feed is asked about and never doubted",
