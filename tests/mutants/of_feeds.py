@@ -14,7 +14,7 @@ BUGS = (
         "actors/_pinger.py",
         "@actor(backoff=_BACKOFF)",
         "@actor()",
-        (_T + "test_recovery.py",),
+        (_T + "test_recovery.py::test_trades_come_again_soon_after_a_connection_broke",),
     ),
     # Silence
     Bug(
