@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from ._errors import StaleActor, StartTimeout
 from ._events import StopRequested, Unstoppable
 from ._port import Port
 from ._state import Asked, Slot
+
+_LATE: Final = 1.0
+"""Seconds: a bound whose end is noticed later than this was over while the whole process stood still."""
+_TURNS: Final = 5
+"""How often a child then gets a second more: until then it could not run, whatever it was asked."""
 
 
 class Bounds:
@@ -77,11 +83,19 @@ class Bounds:
     def _grace_over(self, slot: Slot, generation: int, now: float) -> None:
         if slot.generation == generation and slot.state == "stopping":
             self._port.cut_cleanup(slot)
-            deadline = now + slot.policy.bound
-            slot.stop_timer = self._port.at(deadline, slot.order, partial(self._bound_over, slot, generation))
+            self._bound(slot, now + slot.policy.bound, _TURNS)
 
-    def _bound_over(self, slot: Slot, generation: int, now: float) -> None:
-        if slot.generation == generation and slot.state == "stopping":
-            slot.hung = True
-            self._port.publish(Unstoppable(slot.path, generation, now, stack=self._port.stack(slot)))
-            self._on_hung(slot, now)
+    def _bound(self, slot: Slot, deadline: float, turns: int) -> None:
+        over = partial(self._bound_over, slot, slot.generation, deadline, turns)
+        slot.stop_timer = self._port.at(deadline, slot.order, over)
+
+    def _bound_over(self, slot: Slot, generation: int, deadline: float, turns: int, now: float) -> None:
+        if slot.generation != generation or slot.state != "stopping":
+            return
+        if turns and now - deadline > _LATE:
+            # A machine that slept, or an event loop that was blocked.
+            self._bound(slot, now + 1.0, turns - 1)
+            return
+        slot.hung = True
+        self._port.publish(Unstoppable(slot.path, generation, now, stack=self._port.stack(slot)))
+        self._on_hung(slot, now)

@@ -4,8 +4,21 @@ import pytest
 import trio
 import trio.testing
 
-from supervisor import Backoff, Ended, GaveUp, Me, StaleActor, StartTimeout, Supervisor, Unstoppable, actor, child
+from supervisor import (
+    Backoff,
+    Ended,
+    GaveUp,
+    Me,
+    Running,
+    StaleActor,
+    StartTimeout,
+    Supervisor,
+    Unstoppable,
+    actor,
+    child,
+)
 from supervisor.testing import Boom, Cue, OnCue, Recorder, trace
+from supervisor.testing._runner import seeded_scheduler
 
 soon = Backoff(0.1, 0.1, 0.1)
 
@@ -97,6 +110,51 @@ def test_what_does_not_stop_is_named_with_its_stack_and_the_others_are_stopped()
     assert any("dig_in" in line for line in named.stack)
     assert found.of("ended", "bot/a")[0].at == 4.0
     assert found.of("ended", "bot/b")[0].at == 60.0
+
+
+@pytest.mark.parametrize("asleep_after", range(4))
+def test_a_child_that_had_no_time_to_end_because_the_machine_slept_is_not_called_unstoppable(asleep_after: int) -> None:
+    async def nested(depth: int) -> None:
+        # An end takes some turns of the event loop.
+        async with trio.open_nursery() as nursery:
+            if depth:
+                nursery.start_soon(nested, depth - 1)
+            await trio.sleep_forever()
+
+    async def deep(me: Me) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with me.cleanup():
+                await nested(5)
+
+    kinds: list[str] = []
+
+    async def listen(running: Running) -> None:
+        async for event in running.events():
+            kinds.append(event.kind)
+
+    async def main() -> None:
+        tree = Supervisor("bot", [child("a", deep, grace=2.0, bound=1.0)])
+        async with trio.open_nursery() as nursery, tree.open() as running:
+            nursery.start_soon(listen, running)
+            await trio.sleep(1.0)
+            running.stop_child("bot/a")
+            # Twice, and so that the grace and the bound are over when it wakes.
+            await trio.sleep_until(3.0)
+            for _ in range(asleep_after):
+                await trio.lowlevel.checkpoint()
+            clock.jump(30.0)
+            await trio.lowlevel.checkpoint()
+            clock.jump(30.0)
+            await running.wait_state("bot/a", "down")
+
+    for seed in range(20):
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        with seeded_scheduler(seed):
+            trio.run(main, clock=clock)
+    assert "ended" in kinds
+    assert "unstoppable" not in kinds
 
 
 def test_a_restart_waits_until_the_old_incarnation_has_fully_ended() -> None:
