@@ -124,6 +124,17 @@ BUGS = (
         ),
     ),
     Bug(
+        "a child is unstoppable because the machine slept",
+        "an early state of this library, found by a simulated day with two freezes",
+        "supervisor/_bounds.py",
+        "        if turns and now - deadline > _LATE:\n",
+        "        if not turns:\n",
+        (
+            _T
+            + "test_life.py::test_a_child_that_had_no_time_to_end_because_the_machine_slept_is_not_called_unstoppable",
+        ),
+    ),
+    Bug(
         "the ledger counts only what it keeps a sample of",
         "python-binance#866: exceptions swallowed",
         "supervisor/_ledger.py",
