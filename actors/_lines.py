@@ -11,7 +11,7 @@ import trio
 from supervisor import Mailbox
 
 from ._account_source import AccountSource, Question
-from ._errors import KeyTimeout
+from ._errors import ClockOff, KeyTimeout
 from ._http import open_http
 from ._login import Login, Talk
 from ._message_budget import MessageBudget
@@ -160,6 +160,7 @@ class PrivateLine:
 
         Raises:
             KeyTimeout: No key came.
+            ClockOff: The venue did not like our time; its clock is measured before the next attempt.
             HttpFailure: The address could not be had.
             Unauthorized: The venue refuses the credentials.
             SecretMissing: A credential is missing.
@@ -193,7 +194,12 @@ class PrivateLine:
                 await measure(clock, http, self.source)
             if question is None:
                 return None
-            return (await http.request(self.source.request(question, clock.now()))).body
+            try:
+                return (await http.request(self.source.request(question, clock.now()))).body
+            except ClockOff:
+                # The next attempt measures it first.
+                clock.doubted = True
+                raise
 
     def wanted(self) -> None:
         """Return None: there are no symbols to choose."""

@@ -229,10 +229,11 @@ async def test_a_day_at_kucoin_ends_no_stream_unseen(autojump_clock: trio.testin
         assert len(private) == 2
 
 
-async def test_a_clock_that_is_a_minute_off_signs_at_gate_with_the_venue_s_time(
-    autojump_clock: trio.testing.MockClock,
+@pytest.mark.parametrize(("venue", "symbol"), VENUES)
+async def test_a_clock_that_is_a_minute_off_signs_with_the_venue_s_time(
+    venue: Venue, symbol: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with in_memory(gate, "BTC_USDT") as bot:
+    async with in_memory(venue, symbol) as bot:
         await bot.until(lambda: bot.states[-1:] == ["live"])
         bot.fault("clock_skew", "rest", duration=600.0, shift=-90.0)
         bot.fault("reset")
