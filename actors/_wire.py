@@ -292,7 +292,7 @@ async def _connect(parts: SplitResult, tls: Tls, dial: Dial, within: float) -> t
 async def _handshake(parts: SplitResult, tap: Tap, reader: _Reader, deadline: float) -> WebSocketConnection:
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        with reader.while_reading(deadline - trio.current_time()) as scope:
+        with reader.while_reading(max(0.0, deadline - trio.current_time())) as scope:
             connection = await wrap_client_stream(
                 # Of the nursery only start_soon is used, and of the stream only what every stream has.
                 cast("trio.Nursery", reader),

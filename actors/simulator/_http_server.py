@@ -139,7 +139,7 @@ class HttpConnection:
 
     async def _send(self, reply: Reply, *, close: bool = False) -> None:
         kind = "application/json;charset=UTF-8" if reply.body[:1] in (b"{", b"[") else "text/html"
-        date = formatdate(self._hub.clock.ms() / 1000, usegmt=True)
+        date = formatdate(self._hub.clocks[self._venue].ms() / 1000, usegmt=True)
         headers = [
             ("Date", date),
             ("Content-Type", kind),

@@ -287,6 +287,20 @@ async def test_a_dial_that_hangs_is_given_up_in_time(autojump_clock: trio.testin
     assert trio.current_time() - start == 10
 
 
+async def test_a_machine_that_slept_while_it_connected_has_no_time_left_for_the_handshake(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def dial(host: str, port: int) -> trio.abc.Stream:
+        # The deadline has passed before Trio can tell.
+        await trio.lowlevel.checkpoint()
+        autojump_clock.jump(30.0)
+        return trio.testing.memory_stream_pair()[0]
+
+    with pytest.raises(ConnectFailed, match="not answered in time"):
+        async with open_wire("ws://example.invalid", dial=dial):
+            pass
+
+
 async def test_a_certificate_that_is_not_trusted_fails_to_connect() -> None:
     async def script(peer: Peer) -> None:
         await peer.stream.receive_some(1000)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import attrs
@@ -335,6 +336,16 @@ async def test_429_in_the_venues_words_and_who_asks_on_is_noted(
         assert [violation.rule for violation in exchange.record.violations] == (["ignored_429"] if told else [])
         await trio.sleep(25)
         assert (await client.get(venue, TONGUES[venue].newest)).status == 200
+
+
+async def test_a_venue_whose_clock_is_wrong_dates_its_answers_by_it(autojump_clock: object, clients: Any) -> None:
+    exchange = market("gate")
+    async with clients(exchange) as client:
+        exchange.inject(Fault("clock_skew", venue="gate", duration=100, shift=-5.0))
+        exchange.inject(Fault("http_429", venue="gate", surface="rest", duration=60))
+        headers = (await client.get("gate", TONGUES["gate"].newest)).headers
+        present = parsedate_to_datetime(headers["date"]).timestamp()
+        assert 60 <= float(headers["x-gate-ratelimit-reset-timestamp"]) - present <= 62
 
 
 async def test_a_refusal_that_does_not_arrive_tells_nobody_to_wait(autojump_clock: object, clients: Any) -> None:

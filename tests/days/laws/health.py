@@ -9,7 +9,7 @@ from actors import Blind, FeedState, Switched
 
 from ..bot import BEAT_EVERY
 from ..evidence import Breach, Evidence, Life, Poll
-from ..plan import NoPost
+from ..plan import Freeze, NoPost
 from ..sealed import LOOK
 from .deliveries import deliveries
 from .silence import overdue
@@ -108,14 +108,15 @@ def _parked(evidence: Evidence, life: Life) -> Iterator[Breach]:
     # What could not be delivered is tried again after delays that grow with the outage, and what comes and goes
     # meanwhile is told as a number.
     nobody = [(at, at + 3 * entry.what.seconds) for at, entry in evidence.happened if isinstance(entry.what, NoPost)]
+    frozen = [(at, entry.what.seconds) for at, entry in evidence.happened if isinstance(entry.what, Freeze)]
     alerts = [(posted.at, posted.body) for posted in evidence.posted if posted.path == "/alerts"]
     for event in life.trace.of("ended"):
         if event.decision.action != "park":
             continue
         until = event.at + ALERT
-        again = [
-            other.at for other in life.trace.of("started", event.path) if event.at < other.at <= event.at + 3 * LOOK
-        ]
+        # Nobody looks while the process stands still.
+        noticed = event.at + 3 * LOOK + sum(seconds for at, seconds in frozen if event.at - seconds <= at <= until)
+        again = [other.at for other in life.trace.of("started", event.path) if event.at < other.at <= noticed]
         if again or until > life.stopped or Windows(tuple(nobody)).touches(event.at, until):
             continue
         if event.path in _still_told(alerts, life, event.at):
