@@ -365,7 +365,8 @@ def draw(seed: int, seconds: float, faults: int, venues: Sequence[str], accounts
         found = incident(random, place)
         drawn += [_within(seconds, min(round(at + after, 3), seconds), what) for after, what in found]
     del drawn[faults:]
-    drawn.sort(key=lambda entry: entry[0])
+    # At the end of the faults, where what comes too late is put, a key is restored behind being revoked.
+    drawn.sort(key=lambda entry: (entry[0], getattr(entry[1], "kind", "") == "restore_key"))
     return [Entry(number, at, what) for number, (at, what) in enumerate(drawn)]
 
 

@@ -48,6 +48,17 @@ def test_everything_is_over_when_the_recovery_begins() -> None:
                 assert entry.at + entry.what.duration <= settings.seconds - RECOVER + 10.001
 
 
+def test_no_key_stays_revoked() -> None:
+    for seed in [*range(40), 4178]:
+        revoked = set[str | None]()
+        for entry in Settings(seed=seed).entries():
+            if isinstance(entry.what, Fault) and entry.what.kind == "revoke_key":
+                revoked.add(entry.what.venue)
+            elif isinstance(entry.what, Fault) and entry.what.kind == "restore_key":
+                revoked -= {entry.what.venue} if entry.what.venue is not None else revoked
+        assert not revoked, f"seed {seed}"
+
+
 def test_a_part_of_a_day_is_named_by_numbers() -> None:
     settings = Settings(seed=7, minutes=20, faults=50, only=(3, 17))
 
