@@ -308,3 +308,23 @@ def test_a_hole_inside_the_answer_ends_the_run() -> None:
     rows, before = usable(Missing(5, 9), [trade(i) for i in (6, 7, 7, 9)])
     assert [row.id for row in rows] == [6, 7]
     assert before == Missing(5, 5)
+
+
+@given(st.integers(0, 6), st.integers(0, 3))
+def test_a_restart_goes_on_behind_exactly_what_was_delivered(taken: int, more: int) -> None:
+    track = numbered(100)
+    session = Session()
+    track.opened(session, 0.0)
+    live(track, 101, 102, 103, 104, session=session)
+    track.cursor.delivered(min(taken, 4))
+    if taken > 4:
+        live(track, 105, 106, session=session)
+        track.cursor.delivered(taken - 4 + more)
+
+    forgotten = track.cursor.restarted()
+
+    last = 100 + min(taken + (more if taken > 4 else 0), 6)
+    assert track.cursor.head == Position(last, last, last)
+    assert [item.id for item in forgotten if not isinstance(item, Gap)] == list(
+        range(last + 1, 105 if taken <= 4 else 107)
+    )  # type: ignore[union-attr]
