@@ -23,10 +23,10 @@ from supervisor import Backoff, Mailbox, Me, OpenTree, actor
 
 from ._account_source import AccountSource
 from ._cancel_rules import CountdownRule
-from ._errors import ClockOff, HttpFailure, RateLimited, SecretMissing, Unauthorized
+from ._errors import HttpFailure, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
 from ._messages import Hold, kept
-from ._venue_clock import VenueClock, measure
+from ._venue_clock import VenueClock, asked, measure
 from .ops._watched import Watched
 
 LOOK: Final = 2.0
@@ -196,12 +196,8 @@ class CancelAllAfter:
         if not clock.known:
             await measure(clock, http, self.source)
         started = trio.current_time()
-        try:
-            for question in self.rule.questions(self.seconds, self.symbols):
-                await http.request(self.source.request(question, clock.now()))
-        except ClockOff:
-            clock.doubted = True
-            raise
+        for question in self.rule.questions(self.seconds, self.symbols):
+            await asked(clock, http, self.source, question)
         # Counted from before the request: the venue's begins later.
         armed.set(me, started + self.seconds)
 

@@ -19,11 +19,11 @@ from ._account_source import AccountSource
 from ._cancel_after import LOOK, Armed, AtStop, Watch
 from ._cancel_rules import ConnectionRule
 from ._dial import Dial, Tls
-from ._errors import ClockOff, HttpFailure, PongTimeout, SecretMissing, Unauthorized, Unsubscribed, WireError
+from ._errors import HttpFailure, PongTimeout, SecretMissing, Unauthorized, Unsubscribed, WireError
 from ._http import open_http
 from ._messages import Hold, kept
 from ._source import Acknowledged, Ask, Control, Denied, Refused
-from ._venue_clock import VenueClock, measure
+from ._venue_clock import VenueClock, asked
 from ._wall_clock import now_ms
 from ._wire import Wire, open_wire
 
@@ -105,13 +105,7 @@ class GuardedConnection:
             transport=self.transport,
             limit=self.source.limits.rest,
         ) as http:
-            if not clock.known:
-                await measure(clock, http, self.source)
-            try:
-                await http.request(self.source.request(self.rule.window(self.seconds), clock.now()))
-            except ClockOff:
-                clock.doubted = True
-                raise
+            await asked(clock, http, self.source, self.rule.window(self.seconds))
 
     async def _hold(self, me: Me, watch: Watch, armed: Armed) -> None:
         """Hold one connection until the bot is no longer healthy."""

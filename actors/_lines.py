@@ -11,7 +11,7 @@ import trio
 from supervisor import Mailbox
 
 from ._account_source import AccountSource, Question
-from ._errors import ClockOff, KeyTimeout
+from ._errors import KeyTimeout
 from ._http import open_http
 from ._login import Login, Talk
 from ._message_budget import MessageBudget
@@ -19,7 +19,7 @@ from ._messages import Hold, Key, KeyRequest, Wanted, kept
 from ._session import Session
 from ._source import Decoded, Door, Frame, Limits, PublicSource
 from ._subscriptions import Subscriptions
-from ._venue_clock import VenueClock, measure
+from ._venue_clock import VenueClock, asked, measure
 
 
 class Line(Protocol):
@@ -190,16 +190,10 @@ class PrivateLine:
             transport=self.transport,
             limit=self.source.limits.rest,
         ) as http:
-            if not clock.known:
-                await measure(clock, http, self.source)
             if question is None:
+                await measure(clock, http, self.source)
                 return None
-            try:
-                return (await http.request(self.source.request(question, clock.now()))).body
-            except ClockOff:
-                # The next attempt measures it first.
-                clock.doubted = True
-                raise
+            return (await asked(clock, http, self.source, question)).body
 
     def wanted(self) -> None:
         """Return None: there are no symbols to choose."""

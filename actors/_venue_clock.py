@@ -17,9 +17,10 @@ import trio
 
 from supervisor import Me
 
-from ._account_source import AccountSource
-from ._errors import HttpFailure, Unauthorized
+from ._account_source import AccountSource, Question
+from ._errors import ClockOff, HttpFailure, Unauthorized
 from ._http import Http
+from ._source import HttpReply
 
 SAMPLES: Final = 3
 """Measurements when nothing is known."""
@@ -119,3 +120,20 @@ async def measure(clock: VenueClock, http: Http, source: AccountSource, samples:
         reply = await http.request(source.request(source.time_question(), clock.now()))
         clock.measured(source.time(reply.body), sent, trio.current_time())
     clock.doubted = False
+
+
+async def asked(clock: VenueClock, http: Http, source: AccountSource, question: Question) -> HttpReply:
+    """Ask with the venue's time, which is measured first where it is not known.
+
+    Raises:
+        ClockOff: The venue did not like our time; the next question measures it first.
+        HttpFailure: There was no answer, or a refusal.
+        BadFrame: The venue's time cannot be read.
+    """
+    if not clock.known:
+        await measure(clock, http, source)
+    try:
+        return await http.request(source.request(question, clock.now()))
+    except ClockOff:
+        clock.doubted = True
+        raise

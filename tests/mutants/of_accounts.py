@@ -11,9 +11,9 @@ BUGS = (
     Bug(
         "a time that the venue does not like is signed again and again",
         "an early state of this library, found by a simulated day: KuCoin's token is asked for with a signature",
-        "actors/_lines.py",
-        "                clock.doubted = True\n                raise\n",
-        "                raise\n",
+        "actors/_venue_clock.py",
+        "        clock.doubted = True\n        raise\n",
+        "        raise\n",
         ("tests/actors/test_kucoin_gate_accounts.py::test_a_clock_that_is_a_minute_off_signs_with_the_venue_s_time",),
     ),
     Bug(
