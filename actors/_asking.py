@@ -40,13 +40,17 @@ async def ask(http: Http, source: PublicSource, request: HttpRequest, read: Call
 
     Raises:
         UnknownSymbol: The venue says so.
-        Unavailable: There was no answer, with the last reason.
+        Unavailable: There was no answer, with the last reason; or the allowance has no room before the caller's own
+            deadline (`trio.current_effective_deadline`).
     """
     attempt = 0
     reason = "no answer"
     while True:
         started = trio.current_time()
-        await http.wait_for_turn(request, SHARE)
+        try:
+            await http.wait_for_turn(request, SHARE, by=trio.current_effective_deadline())
+        except RateLimited as late:
+            raise Unavailable(str(late)) from None
         until += trio.current_time() - started
         try:
             with trio.fail_at(until):

@@ -90,7 +90,7 @@ class Filler:
         self._reasons.pop(symbol, None)
 
     async def anchor(self, symbols: Sequence[str]) -> None:
-        """Ask for the newest trade of each symbol, for a bounded time."""
+        """Ask for the newest trade of each symbol, for a bounded time; not at all where its turn comes later than that."""
         with trio.move_on_after(QUESTION):
             async with trio.open_nursery() as nursery:
                 for symbol in symbols:

@@ -7,6 +7,7 @@ proxies from the environment, which the WebSocket side would not. What is used i
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -131,12 +132,16 @@ class Http:
         self._limit = limit
         self._turn = trio.Lock()
 
-    async def wait_for_turn(self, request: HttpRequest, share: float) -> None:
+    async def wait_for_turn(self, request: HttpRequest, share: float, *, by: float = math.inf) -> None:
         """Wait until a request fits into a share of the venue's allowance. Whoever came first goes first.
 
         Args:
             request: What is to be sent next; that is left to `request`.
             share: Of the allowance, between 0 and 1: the rest is left to others.
+            by: On Trio's clock, when the caller will not want it any more.
+
+        Raises:
+            RateLimited: Its turn comes later than that. Said at once.
         """
         async with self._turn:
             while True:
@@ -144,6 +149,9 @@ class Http:
                 if wait <= 0:
                     await trio.lowlevel.checkpoint()
                     return
+                if trio.current_time() + wait > by:
+                    await trio.lowlevel.checkpoint()
+                    raise RateLimited(str(request), "not sent, others have used up our share", retry_after=wait)
                 await trio.sleep(wait)
 
     def _wait(self, request: HttpRequest, share: float) -> float:
