@@ -105,7 +105,9 @@ class AccountStore:
         self.moved_to: Path | None = None
         """Where a corrupt file was moved; whoever tells it sets this back."""
         self.incomplete = False
-        """Whether the file is a new one, which has not what was written to the one before."""
+        """Whether the file is a new one, which has not what was written to the one before. Nothing is added to it then: of
+        an order it would have the sum, and not the fills. A later process finds where the history began, and asks for
+        all of it."""
 
     def load(self) -> Book | None:
         """Return what an earlier process has told; None: nothing.
@@ -116,24 +118,25 @@ class AccountStore:
         with troubles(self.path):
             return self._load(self._opened())
 
-    def write(self, since: int, entries: Sequence[Entry]) -> None:
+    def write(self, since: int, entries: Sequence[Entry], *, whole: bool = False) -> None:
         """Write all entries, or none. A corrupt file is moved aside.
 
         Args:
             since: Where the account's history begins.
             entries: In the order in which they were told.
+            whole: They are `everything`, and make up for what an `incomplete` file lacks.
 
         Raises:
             LedgerTrouble: Nothing was written.
         """
         try:
-            self._write(since, entries)
+            self._write(since, entries, whole)
         except LedgerTrouble as trouble:
             self.close()
             if trouble.kind != "corrupt":
                 raise
             self.moved_to = move_aside(self.path)
-            self._write(since, entries)
+            self._write(since, entries, whole)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -181,9 +184,11 @@ class AccountStore:
         book.symbols.update(symbol for symbol in book.points if symbol is not None)
         return book
 
-    def _write(self, since: int, entries: Iterable[Entry]) -> None:
+    def _write(self, since: int, entries: Iterable[Entry], whole: bool) -> None:
         with troubles(self.path):
             db = self._opened()
+            if self.incomplete and not whole:
+                entries = ()
             with transaction(db):
                 db.execute(
                     "INSERT INTO accounts (venue, account, since, complete_from, seen) VALUES (?, ?, ?, 0, ?)"
@@ -196,6 +201,7 @@ class AccountStore:
                 for entry in entries:
                     _put(db, number, entry)
                 _prune(db, number)
+            self.incomplete = self.incomplete and not whole
 
 
 def ledger_of(tree: Supervisor) -> Path | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Final
 
+import attrs
 import trio
 
 from supervisor import Mailbox, Me
@@ -20,30 +22,43 @@ _LOOK_EVERY: Final = 0.1
 _RETRY: Final = 1.0
 """Seconds until a file that could not be written is tried again."""
 _MOST: Final = 20_000
-"""Entries that wait. The oldest go; a later process is told them once more."""
+"""Entries that wait. When there are more, the book is written anew instead, once the reader has done with all of it."""
+
+
+@attrs.define(eq=False)
+class Backlog:
+    """What was delivered and is not written yet. Outlives the actor that delivers, as the book does."""
+
+    store: AccountStore | None
+    """The file; None: nothing is written."""
+    waiting: deque[tuple[int, Entry]] = attrs.field(factory=deque)
+    """Each with how many items had been put into the mailbox by then."""
+    too_many: int = 0
+    """How often they were more than may wait."""
+    made_good: int = 0
+    """How often they had been when the book was written anew."""
+    gone: int = 0
+    """How many items had left the mailbox when we looked last."""
+    handled: int = 0
+    """How many of them the reader has done with."""
 
 
 class Bookkeeper:
     """Writes down, behind the deliveries, what the reader of the mailbox has done with.
 
     Args:
-        store: The file; None: nothing is written.
+        backlog: What an earlier incarnation has left to do.
         out: Where updates go.
         book: What was delivered.
         me: Notes trouble.
     """
 
-    def __init__(self, store: AccountStore | None, out: Mailbox[Any], book: Book, me: Me) -> None:
-        self._store = store
+    def __init__(self, backlog: Backlog, out: Mailbox[Any], book: Book, me: Me) -> None:
+        self._backlog = backlog
+        self._store = backlog.store
         self._out = out
         self._book = book
         self._me = me
-        self._waiting: deque[tuple[int, Entry]] = deque()
-        self._pushed_out = 0
-        self._gone = 0
-        """How many items had left the mailbox when we looked last."""
-        self._handled = 0
-        """How many of them the reader has done with."""
         self._news = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
         self._trouble: LedgerTrouble | None = None
@@ -79,10 +94,12 @@ class Bookkeeper:
             self._append(Complete(symbol, *self._book.points[symbol]))
 
     def _append(self, entry: Entry) -> None:
-        if len(self._waiting) >= _MOST:
-            self._waiting.popleft()
-            self._pushed_out += 1
-        self._waiting.append((self._out.statistics().sent, entry))
+        backlog = self._backlog
+        if len(backlog.waiting) >= _MOST:
+            # The last one stands for all of them: when it is handled, they are.
+            backlog.waiting.clear()
+            backlog.too_many += 1
+        backlog.waiting.append((self._out.statistics().sent, entry))
         self._news.set()
 
     async def run(self) -> None:
@@ -95,7 +112,7 @@ class Bookkeeper:
     async def _write_all(self, store: AccountStore) -> None:
         try:
             while True:
-                if not self._waiting:
+                if not self._backlog.waiting:
                     await self._news.wait()
                 self._news = trio.Event()
                 await trio.sleep(_LOOK_EVERY)
@@ -108,33 +125,31 @@ class Bookkeeper:
                 await trio.to_thread.run_sync(store.close, limiter=self._limiter)  # noqa: ASYNC102
 
     def _look(self) -> None:
-        seen = self._out.statistics()
+        backlog, seen = self._backlog, self._out.statistics()
         gone = seen.received + seen.dropped
         if seen.waiting_receivers:
-            self._handled = gone
-        elif gone > self._gone:
+            backlog.handled = gone
+        elif gone > backlog.gone:
             # It came back since we looked last, and took more: what was gone then is done with.
-            self._handled = max(self._handled, self._gone)
-        self._gone = gone
+            backlog.handled = max(backlog.handled, backlog.gone)
+        backlog.gone = gone
 
     async def _write_handled(self, store: AccountStore) -> bool:
         """Write what is handled; return whether that was possible."""
         self._look()
-        entries: list[Entry] = []
-        for place, entry in self._waiting:
-            if place > self._handled:
-                break
-            entries.append(entry)
+        backlog = self._backlog
+        entries = [entry for _, entry in takewhile(lambda one: one[0] <= backlog.handled, backlog.waiting)]
         if not entries:
             return True
-        count = len(entries)
-        pushed_out, whole = self._pushed_out, count == len(self._waiting)
+        count, too_many = len(entries), backlog.too_many
+        whole = store.incomplete or backlog.too_many > backlog.made_good
+        if whole:
+            if count < len(backlog.waiting):
+                # The book has more than is handled.
+                return True
+            entries = everything(self._book)
         try:
-            await self._write(store, entries)
-            if store.incomplete and whole:
-                # The file was replaced; now that nothing waits, all of it is as good as handled.
-                await self._write(store, everything(self._book))
-                store.incomplete = False
+            await self._write(store, entries, whole)
         except LedgerTrouble as trouble:
             self._tell(trouble)
             return False
@@ -143,15 +158,19 @@ class Bookkeeper:
                 message = f"{store.path} was corrupt; it is now {store.moved_to}"
                 self._me.note("account_store_moved_aside", message=message, to=str(store.moved_to))
                 store.moved_to = None
-        for _ in range(count - (self._pushed_out - pushed_out)):
-            self._waiting.popleft()
         if self._trouble is not None:
             self._trouble = None
             self._me.note("account_store_written_again", message=f"{store.path} is written again")
+        if whole:
+            backlog.made_good = too_many
+        if not store.incomplete and backlog.too_many == too_many:
+            for _ in range(count):
+                backlog.waiting.popleft()
         return True
 
-    async def _write(self, store: AccountStore, entries: Sequence[Entry]) -> None:
-        await trio.to_thread.run_sync(store.write, self._book.since or 0, entries, limiter=self._limiter)
+    async def _write(self, store: AccountStore, entries: Sequence[Entry], whole: bool) -> None:
+        since = self._book.since or 0
+        await trio.to_thread.run_sync(lambda: store.write(since, entries, whole=whole), limiter=self._limiter)
 
     def _tell(self, trouble: LedgerTrouble) -> None:
         if self._trouble is None or self._trouble.kind != trouble.kind:

@@ -231,6 +231,7 @@ def account_group(
         control=control,
         hold=place.rest_hold,
         book=Mailbox(f"{name} book", capacity=1),
+        backlog=Mailbox(f"{name} backlog", capacity=1),
         clock=clock,
         since=since,
         reconcile_every=reconcile_every,

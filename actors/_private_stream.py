@@ -32,7 +32,7 @@ from supervisor import Backoff, Mailbox, Me, actor
 from . import _wall_clock
 from ._account_source import AccountSource
 from ._account_store import AccountStore, ledger_of
-from ._bookkeeper import Bookkeeper
+from ._bookkeeper import Backlog, Bookkeeper
 from ._errors import BadFrame, HttpFailure, Inconsistent, RateLimited, SecretMissing, Unauthorized
 from ._http import Http, open_http
 from ._inquiring import DELAYS, TRIES, Inquirer
@@ -80,6 +80,7 @@ class PrivateStream:
     control: Mailbox[Order]
     hold: Mailbox[Hold]
     book: Mailbox[Book]
+    backlog: Mailbox[Backlog]
     clock: Mailbox[VenueClock]
     since: int | None = None
     """Where the account's history begins, milliseconds by the venue's clock; None: when the tree was opened."""
@@ -127,7 +128,8 @@ class _Delivery:
         self._book = kept(settings.book, Book)
         self._clock = kept(settings.clock, VenueClock)
         self._inquirer = Inquirer(settings.source, http, self._clock, self._limited)
-        self._bookkeeper = Bookkeeper(self._store(), settings.out, self._book, me)
+        backlog = kept(settings.backlog, lambda: Backlog(self._store()))
+        self._bookkeeper = Bookkeeper(backlog, settings.out, self._book, me)
         self._pairing = Pairing(self._book)
         self._telling = Telling(
             settings.source.venue, settings.source.account, settings.out, self._book, self._bookkeeper, settings.live

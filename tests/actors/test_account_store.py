@@ -12,9 +12,9 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import _account_store, ledger
+from actors import _account_store, _bookkeeper, ledger
 from actors._account_store import AccountStore, Complete, FillTold, OrderTold, everything, ledger_of
-from actors._bookkeeper import Bookkeeper
+from actors._bookkeeper import Backlog, Bookkeeper
 from actors._reconcile import MARGIN, Book, judge
 from actors._records import OrderUpdate
 from actors.ops._ledger_file import LedgerFile, LedgerTrouble, Run
@@ -171,9 +171,11 @@ class Shop:
 
     def __init__(self, path: Path) -> None:
         self.store = AccountStore(path, "v", "a")
+        self.backlog = Backlog(self.store)
         self.book = Book()
         self.book.since = 1000
         self.keeper: Bookkeeper
+        self.running: Running
         self.out: Mailbox[Any]
         self.notes: list[Note] = []
         self.truth = history([("BTCUSDT", 1, what) for what in ("new", "fill", "fill", "fill", "fill")])
@@ -204,7 +206,7 @@ async def shop(path: Path) -> AsyncIterator[Shop]:
     @actor()
     async def keep(me: Me, out: Mailbox[Any]) -> None:
         made.out = out
-        made.keeper = Bookkeeper(made.store, out, made.book, me)
+        made.keeper = Bookkeeper(made.backlog, out, made.book, me)
         opened.set()
         await made.keeper.run()
 
@@ -212,6 +214,7 @@ async def shop(path: Path) -> AsyncIterator[Shop]:
     events = running.events(1000)
     async with running.opened():
         await opened.wait()
+        made.running = running
         yield made
     made.notes += [event for event in events.receive_nowait() if isinstance(event, Note)]
 
@@ -242,12 +245,7 @@ async def test_a_point_counts_when_what_came_before_it_is_handled(tmp_path: Path
         await trio.sleep(0.3)
         assert AccountStore(made.store.path, "v", "a").load() is None
         async with trio.open_nursery() as nursery:
-
-            async def read() -> None:
-                async for _ in made.out:
-                    pass
-
-            nursery.start_soon(read)
+            nursery.start_soon(_read, made.out)
             with trio.fail_after(5):
                 while True:
                     found = AccountStore(made.store.path, "v", "a").load()
@@ -273,12 +271,7 @@ async def test_the_disk_s_trouble_is_told_once_and_nothing_is_lost_by_it(
         for number in range(3):
             made.deliver(number)
         async with trio.open_nursery() as nursery:
-
-            async def read() -> None:
-                async for _ in made.out:
-                    pass
-
-            nursery.start_soon(read)
+            nursery.start_soon(_read, made.out)
             await trio.sleep(1.5)
             assert made.keeper.trouble == "the disk is full"
             broken[0] = False
@@ -290,14 +283,88 @@ async def test_the_disk_s_trouble_is_told_once_and_nothing_is_lost_by_it(
     assert [note.what for note in made.notes] == ["account_store_trouble", "account_store_written_again"]
 
 
+async def test_what_an_earlier_incarnation_has_delivered_is_written_when_it_is_handled(tmp_path: Path) -> None:
+    async with shop(tmp_path / "f") as made:
+        made.deliver(0)
+        made.deliver(1)
+        before = made.keeper
+        made.running.restart_child("t/keep")
+        with trio.fail_after(5):
+            while made.keeper is before:  # noqa: ASYNC110 - its successor takes its place
+                await trio.sleep(0.02)
+        made.deliver(2)
+        await made.out.receive_many()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.out.receive)
+            await made.until(2)
+            nursery.cancel_scope.cancel()
+    read = AccountStore(made.store.path, "v", "a").load()
+    assert read is not None
+    assert same(read, made.book)
+
+
+async def test_when_too_much_waits_the_book_is_written_once_all_of_it_is_handled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_bookkeeper, "_MOST", 4)
+    async with shop(tmp_path / "f") as made:
+        for number in range(3):
+            made.deliver(number)
+        await made.out.receive_many()
+        await trio.sleep(0.3)
+        made.deliver(3)
+        await made.out.receive()
+        await trio.sleep(0.3)
+        # An order with the sum of its fills, and not all of them, would not add up with what the venue says.
+        assert made.written() == 0
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.out.receive)
+            await made.until(3)
+            nursery.cancel_scope.cancel()
+    read = AccountStore(made.store.path, "v", "a").load()
+    assert read is not None
+    assert same(read, made.book)
+
+
+async def test_a_new_file_says_where_the_history_began_until_all_of_it_can_be_written(tmp_path: Path) -> None:
+    async with shop(tmp_path / "f") as made:
+        made.deliver(0)
+        made.deliver(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_read, made.out)
+            await made.until(1)
+            nursery.cancel_scope.cancel()
+        for file in tmp_path.iterdir():
+            file.unlink()
+        made.deliver(2)
+        await made.out.receive()
+        await trio.sleep(0.3)
+        made.deliver(3)
+        await made.out.receive()
+        with trio.fail_after(5):
+            while not made.store.path.exists():  # noqa: ASYNC110 - the disk has no events
+                await trio.sleep(0.02)
+        await trio.sleep(0.3)
+        read = AccountStore(made.store.path, "v", "a").load()
+        assert read is not None
+        assert (read.since, dict(read.orders), list(read.fills())) == (1000, {}, [])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_read, made.out)
+            await made.until(3)
+            nursery.cancel_scope.cancel()
+    read = AccountStore(made.store.path, "v", "a").load()
+    assert read is not None
+    assert same(read, made.book)
+
+
+async def _read(box: Mailbox[Any]) -> None:
+    async for _ in box:
+        pass
+
+
 async def test_a_file_that_somebody_removes_is_made_again_with_everything_in_it(tmp_path: Path) -> None:
     async with shop(tmp_path / "f") as made, trio.open_nursery() as nursery:
-
-        async def read() -> None:
-            async for _ in made.out:
-                pass
-
-        nursery.start_soon(read)
+        nursery.start_soon(_read, made.out)
         for number in range(3):
             made.deliver(number)
         await made.until(2)
@@ -314,7 +381,7 @@ async def test_without_a_file_nothing_is_done(tmp_path: Path) -> None:
 
     @actor()
     async def keep(me: Me, out: Mailbox[Any]) -> None:
-        keeper = Bookkeeper(None, out, Book(), me)
+        keeper = Bookkeeper(Backlog(None), out, Book(), me)
         assert await keeper.load() is None
         keeper.delivered(history([("BTCUSDT", 1, "new")]).events[0])
         keeper.reconciled(None)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from actors import AccountItem, AccountState, OrderUpdate, Secret
 from actors._account_source import Credentials
+from actors._bookkeeper import Backlog
 from actors._messages import Batch, Hold, Lost, Opened, Order, PrivateInflow, Reconnect
 from actors._private_stream import PrivateStream
 from actors._reconcile import Book
@@ -138,6 +139,7 @@ class World:
             control=self.control,
             hold=Mailbox[Hold]("hold", capacity=1),
             book=Mailbox[Book]("book", capacity=1),
+            backlog=Mailbox[Backlog]("backlog", capacity=1),
             clock=Mailbox[VenueClock]("clock", capacity=1),
             transport=lambda: httpx.MockTransport(self.answer),
             wall=lambda: self.now() / 1000,

@@ -1,7 +1,5 @@
 """The states of an account, and what it does in each: nothing that it can do without is waited for."""
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, cast
 
 import attrs
@@ -13,18 +11,17 @@ from hypothesis import strategies as st
 
 from actors import AccountState, Liveness, OrderUpdate, Secret
 from actors._account_source import Credentials
-from actors._bookkeeper import Bookkeeper
+from actors._bookkeeper import Backlog, Bookkeeper
 from actors._messages import Authenticating, Batch, Denial, Lost, Opened
 from actors._reconcile import Book
 from actors._session import Session
 from actors._telling import Telling
 from actors.exchanges.binance_usdm import UsdmAccount
 from actors.ops._vitals import verdict
-from supervisor import Mailbox, Me, Note, Running
+from supervisor import Mailbox, Me, Note
 from supervisor._open_mailbox import OpenMailbox
 from supervisor.testing import run_virtually
 
-from .in_memory import drain
 from .test_private_stream import World, play, reply
 from .test_reconcile import check_complete, history
 
@@ -274,7 +271,7 @@ def test_an_update_that_does_not_reach_the_bot_was_not_delivered() -> None:
     async def main() -> None:
         out: Any = OpenMailbox(Mailbox("out", capacity=1))
         book, nobody = Book(), cast("Me", None)
-        bookkeeper = Bookkeeper(None, out, book, nobody)
+        bookkeeper = Bookkeeper(Backlog(None), out, book, nobody)
         telling = Telling("v", "a", out, book, bookkeeper, None)
         first, second = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 2, "new")]).events
         await telling.deliver(first)
@@ -457,71 +454,3 @@ def test_whatever_happens_to_fills_told_apart_is_accounted_for(plan: list[tuple[
     world = play(script, source=APART)
     check_complete(world.updates, world.truth)
     assert world.states[-1] is True
-
-
-# Restarts of the process ---------------------------------------------------------------------------------------
-
-
-def lives(path: Path, *scripts: Callable[[World], Awaitable[None]]) -> tuple[World, list[list[Any]]]:
-    """Run one process after the other against the same venue; return what each was told."""
-    world = World()
-    told: list[list[Any]] = []
-
-    async def main() -> None:
-        for script in scripts:
-            async with trio.open_nursery() as nursery:
-                running = world.running = Running(world.tree(store=path), 1)
-                world.out = []
-                told.append(world.out)
-                async with running.opened():
-                    nursery.start_soon(drain, running.mailbox(world.outbox), world.out)
-                    nursery.start_soon(drain, running.mailbox(world.control), world.orders)
-                    await script(world)
-                nursery.cancel_scope.cancel()
-            await trio.sleep(100)
-
-    run_virtually(main)
-    return world, told
-
-
-def test_what_fills_while_no_process_runs_is_told_by_the_next_and_nothing_twice(tmp_path: Path) -> None:
-    async def before(world: World) -> None:
-        await world.open()
-        await world.live(world.happen("BTCUSDT", 1, "new"))
-        await world.live(world.happen("BTCUSDT", 1, "fill"))
-        await world.live(world.happen("ETHUSDT", 2, "new"))
-        await world.live(world.happen("ETHUSDT", 2, "cancel"))
-        await trio.sleep(10)
-        world.happen("BTCUSDT", 1, "fill")
-        world.happen("BTCUSDT", 3, "new")
-
-    async def after(world: World) -> None:
-        await world.open()
-        await trio.sleep(10)
-
-    world, (first, second) = lives(tmp_path / "f", before, after)
-    updates = [item for item in second if isinstance(item, OrderUpdate)]
-    assert [(u.order_id, u.status, u.filled, u.fill and u.fill.id) for u in updates] == [
-        # What it has, for a bot that remembers nothing; then what has happened.
-        (1, "partially_filled", 1, None),
-        (1, "partially_filled", 2, 2),
-        (3, "new", 0, None),
-    ]
-    fills = [item.fill.id for item in [*first, *second] if isinstance(item, OrderUpdate) and item.fill]
-    assert fills == [fill.id for fill in world.truth.fills]
-
-
-def test_a_store_that_cannot_be_read_is_told_and_the_account_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    path.mkdir()
-
-    async def script(world: World) -> None:
-        await world.open()
-        await world.live(world.happen("BTCUSDT", 1, "new"))
-        await trio.sleep(10)
-        facts = world.running.status().children[1].facts
-        assert facts is not None
-        assert facts["store_trouble"]
-
-    _, (told,) = lives(path, script)
-    assert [item.state for item in told if isinstance(item, AccountState)][-1] == "live"
