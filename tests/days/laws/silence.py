@@ -15,7 +15,8 @@ ASKING = 6.0
 GIVE_UP = 3
 """Times the silence, when the venue cannot be asked."""
 AUDIT = 45.0
-"""Seconds on top of that where ids prove nothing: a loss in the middle of a stream shows when lists are compared."""
+"""Seconds of being live, on top of that, where ids prove nothing: a loss in the middle of a stream shows when lists are
+compared."""
 TOGETHER = 0.001
 """Seconds."""
 ECHO = 240.0
@@ -52,6 +53,8 @@ def overdue(evidence: Evidence, delivery: Delivery) -> Iterator[tuple[float, flo
         due = excused.later(trade.at, allowed)
         # That it is live again is told together with what was missing, and not before.
         end = min(came, delivery.life.stopped) - TOGETHER
+        if not dense and delivery.live.seconds(trade.at, end) < AUDIT:
+            continue
         if due < end:
             yield due, end
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import attrs
 
@@ -38,6 +39,11 @@ class Switch:
     def never(self, begin: float, end: float) -> bool:
         """Say whether it was off all the time between two seconds, both included."""
         return not self.at(begin) and not any(on for at, on in self._between(begin, end))
+
+    def seconds(self, begin: float, end: float) -> float:
+        """Return for how long it was on between two seconds."""
+        edges = [begin, *(at for at, _ in self.changes if begin < at < end), max(begin, end)]
+        return sum(to - since for since, to in pairwise(edges) if self.at(since))
 
     def _between(self, begin: float, end: float) -> Sequence[tuple[float, bool]]:
         # What changed at `begin` itself is looked at, too: several changes can share a moment.
