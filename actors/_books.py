@@ -167,7 +167,7 @@ class _Delivery(OwnerLoop):
 
     # Messages --------------------------------------------------------------------------------------------------
 
-    def _batch(self, session: Session, items: Sequence[Depth], received: int) -> None:
+    def _batch(self, session: Session, items: Sequence[Depth], received: int, waited: float) -> None:
         now = trio.current_time()
         fresh: dict[str, int] = {}
         for message in items:
@@ -189,7 +189,7 @@ class _Delivery(OwnerLoop):
             if was is None or at.sync.sequence is None or at.sync.held or at.sync.suspect is not None:
                 self._look_after(at)
         for symbol, count in fresh.items():
-            self._silence.heard(session, symbol, count, now)
+            self._silence.heard(session, symbol, count, now, waited)
 
     def _follow(self, at: _Symbol, step: Step, received: int, because: str = "") -> None:
         """Do what a message came to."""

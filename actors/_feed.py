@@ -192,7 +192,7 @@ class _Run:
                 continue
             fresh = track.live(session, trades, now)
             if session is not None and self._is_news_of(session, symbol, trades[-1]):
-                self._silence.heard(session, symbol, fresh, now)
+                self._silence.heard(session, symbol, fresh, now, message.waited)
             if fresh:
                 self._lags[symbol] = trades[-1].received - trades[-1].time
                 self._mute.discard(symbol)

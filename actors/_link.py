@@ -87,6 +87,9 @@ class Link:
         """Whether the owner knows of this session, and that it is not lost."""
         self._greeted = not limits.greets
         self._early: list[Any] = []
+        """What came before it was open."""
+        self._early_at = 0.0
+        """When the last of it came."""
         self._pong: trio.Event | None = None
         self._ping_due = trio.Event()
         self._pings = 0
@@ -227,6 +230,7 @@ class Link:
                 self._outflow.say(Batch(decoded.items, self.session))
             else:
                 self._early += decoded.items
+                self._early_at = trio.current_time()
                 if len(self._early) > EARLY:
                     self._open()
         if end is not None:
@@ -334,7 +338,7 @@ class Link:
         self._tell_news(but=symbols)
         early, self._early = self._early, []
         if early:
-            self._outflow.say(Batch(early, self.session))
+            self._outflow.say(Batch(early, self.session, trio.current_time() - self._early_at))
         self._changed()
 
     def _tell_news(self, but: frozenset[str] = frozenset()) -> None:

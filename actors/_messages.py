@@ -52,6 +52,8 @@ class Batch(Generic[T]):
     items: Sequence[T]
     session: Session | None = None
     """None: nobody asks."""
+    waited: float = 0.0
+    """Seconds since the last of it came. Until a connection is open its data waits."""
 
 
 @attrs.frozen

@@ -185,8 +185,8 @@ class OwnerLoop(abc.ABC):
         """A session does not bring a symbol any more."""
 
     @abc.abstractmethod
-    def _batch(self, session: Session, items: Sequence[Any], received: int) -> None:
-        """Data came."""
+    def _batch(self, session: Session, items: Sequence[Any], received: int, waited: float) -> None:
+        """Data came, ``waited`` seconds ago; ``received`` is the local time in milliseconds."""
 
     @abc.abstractmethod
     def _question(self, symbol: str) -> HttpRequest:
@@ -219,7 +219,7 @@ class OwnerLoop(abc.ABC):
         for message in messages:
             if isinstance(message, Batch):
                 assert message.session is not None, "public data has a session"
-                self._batch(message.session, message.items, received)
+                self._batch(message.session, message.items, received, message.waited)
                 continue
             heard = self._lines.hear(message)
             for symbol in heard.gained:

@@ -151,7 +151,7 @@ class _Delivery(OwnerLoop):
 
     # Quotes ----------------------------------------------------------------------------------------------------
 
-    def _batch(self, session: Session, items: Sequence[Quote], received: int) -> None:
+    def _batch(self, session: Session, items: Sequence[Quote], received: int, waited: float) -> None:
         now = trio.current_time()
         fresh: dict[str, int] = {}
         for quote in items:
@@ -176,7 +176,7 @@ class _Delivery(OwnerLoop):
                 if not self._is_live(symbol):
                     self._say(symbol, "quoted", live=True)
         for symbol, count in fresh.items():
-            self._silence.heard(session, symbol, count, now)
+            self._silence.heard(session, symbol, count, now, waited)
 
     def _is_new(self, cursor: Cursor, quote: Quote, session: Session, opened: float) -> bool:
         if cursor.sequence is None or quote.sequence > cursor.sequence:

@@ -186,7 +186,7 @@ class Silence:
                 self.lost(session, frozenset((symbol,)))
             del self._symbols[symbol]
 
-    def heard(self, session: Session, symbol: str, fresh: int, now: float) -> None:
+    def heard(self, session: Session, symbol: str, fresh: int, now: float, waited: float = 0.0) -> None:
         """Take note that a session has brought items of a symbol.
 
         Args:
@@ -194,6 +194,7 @@ class Silence:
             symbol: Of the items.
             fresh: How many of them no other session had brought before.
             now: Trio's time.
+            waited: Seconds since they came: so much of the silence behind them has passed already.
         """
         known = self._symbols.get(symbol)
         ear = None if known is None else known.ears.get(session)
@@ -206,7 +207,7 @@ class Silence:
             known.last = now
         ear.heard, ear.rung, ear.renewed, ear.behind, ear.quiet = now, Rung.LISTENING, False, None, 0
         ear.wait = known.rhythm.limit(self._most)
-        ear.due = now + ear.wait
+        ear.due = now + max(0.0, ear.wait - waited)
         whole = self._sessions[session]
         if len(whole.ears) > 1:
             whole.rhythm.arrived(now - whole.heard, 1)

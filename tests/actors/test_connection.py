@@ -54,6 +54,21 @@ def test_what_comes_before_the_confirmation_is_handed_over_after_it() -> None:
     assert scene.ids == [1, 2, 3]
 
 
+def test_how_long_data_has_waited_for_the_confirmation_is_said() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.handshake()
+        request = json.loads(await peer.receive_until(TEXT))
+        await peer.send(trade("A", 1))
+        await trio.sleep(5)
+        await peer.send(json.dumps({"kind": "ack", "id": request["id"]}))
+        await trio.sleep(0.2)
+        await peer.send(trade("A", 2))
+        await trio.sleep_forever()
+
+    scene = perform([script], a_moment)
+    assert [round(batch.waited, 3) for batch in scene.of(Batch)] == [5.0, 0.0]
+
+
 def test_where_the_venue_can_list_an_acknowledgement_alone_confirms_nothing() -> None:
     market = Market(bad=frozenset("B"), nonsense=True)
     scene = perform([market.serve], a_moment, source=LISTING, symbols=["A", "B"])

@@ -277,6 +277,15 @@ def test_of_two_sessions_the_mute_one_is_known_by_the_other_without_a_question(s
     assert not [asked for asked, _ in stand.probes if missed_at < asked <= at]
 
 
+def test_the_silence_behind_what_has_waited_has_begun_when_it_came() -> None:
+    stand, session = Stand(), Session()
+    stand.silence.opened(session, frozenset("A"), 100.0)
+    stand.silence.heard(session, "A", 1, 100.0, 9.0)
+    assert stand.silence.next_at == 121.0
+    stand.silence.heard(session, "A", 1, 101.0, 40.0)
+    assert stand.silence.due(101.0) == [Probe("A")]
+
+
 def test_a_session_that_is_gone_is_not_listened_to() -> None:
     stand, session = Stand(), Session()
     stand.silence.opened(session, frozenset("AB"), 0.0)
