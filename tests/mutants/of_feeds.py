@@ -16,7 +16,23 @@ BUGS = (
         "@actor()",
         (_T + "test_recovery.py::test_trades_come_again_soon_after_a_connection_broke",),
     ),
+    Bug(
+        "a feed waits for its turn at REST although it will not wait until then",
+        "an early state of this library: the start of many feeds took five seconds for each that had to wait",
+        "actors/_asking.py",
+        "            await http.wait_for_turn(request, SHARE, by=trio.current_effective_deadline())\n",
+        "            await http.wait_for_turn(request, SHARE)\n",
+        (_T + "test_opening_many.py::test_a_feed_whose_turn_at_rest_is_late_does_not_keep_the_next_one_from_starting",),
+    ),
     # Silence
+    Bug(
+        "data that waited for its confirmation counts as fresh",
+        "found in a simulated day: live for ten seconds without what was published",
+        "actors/_silence.py",
+        "        ear.due = now + max(0.0, ear.wait - waited)\n",
+        "        ear.due = now + ear.wait\n",
+        (_T + "test_silence.py::test_the_silence_behind_what_has_waited_has_begun_when_it_came",),
+    ),
     Bug(
         "a mute feed is asked about and never doubted",
         "python-binance#1057, #1090, pybit#242: connected, and silent for hours",
