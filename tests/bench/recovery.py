@@ -49,7 +49,7 @@ class Trial:
     """Seconds until the venue is back, from which recovery counts."""
     target: float | None = None
     """Seconds."""
-    on_its_way: float = 0.005
+    on_its_way: float = 0.03
     """Seconds in which what still comes is no recovery: it was under way when the fault came."""
 
     def figures(self, began: float, ours: Sequence[Watched], theirs: dict[str, Watched]) -> list[Figure]:
