@@ -105,9 +105,9 @@ class AccountStore:
         self.moved_to: Path | None = None
         """Where a corrupt file was moved; whoever tells it sets this back."""
         self.incomplete = False
-        """Whether the file is a new one, which has not what was written to the one before. Nothing is added to it then: of
-        an order it would have the sum, and not the fills. A later process finds where the history began, and asks for
-        all of it."""
+        """Whether the file and what is told do not go together: it is a new one, which has not what was written to the one
+        before, or it could not be read. Nothing is added to it then: of an order it would have the sum, and not the
+        fills. A later process finds where the history began, and asks for all of it."""
 
     def load(self) -> Book | None:
         """Return what an earlier process has told; None: nothing.
@@ -118,25 +118,26 @@ class AccountStore:
         with troubles(self.path):
             return self._load(self._opened())
 
-    def write(self, since: int, entries: Sequence[Entry], *, whole: bool = False) -> None:
+    def write(self, since: int, entries: Sequence[Entry], *, complete_from: int | None = None) -> None:
         """Write all entries, or none. A corrupt file is moved aside.
 
         Args:
             since: Where the account's history begins.
             entries: In the order in which they were told.
-            whole: They are `everything`, and make up for what an `incomplete` file lacks.
+            complete_from: They are `everything` of a book, whose `Book.fills_from` this is, and take the place of what is
+                there. None: they go on from it; nothing is added to an `incomplete` file.
 
         Raises:
             LedgerTrouble: Nothing was written.
         """
         try:
-            self._write(since, entries, whole)
+            self._write(since, entries, complete_from)
         except LedgerTrouble as trouble:
             self.close()
             if trouble.kind != "corrupt":
                 raise
             self.moved_to = move_aside(self.path)
-            self._write(since, entries, whole)
+            self._write(since, entries, complete_from)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -184,24 +185,28 @@ class AccountStore:
         book.symbols.update(symbol for symbol in book.points if symbol is not None)
         return book
 
-    def _write(self, since: int, entries: Iterable[Entry], whole: bool) -> None:
+    def _write(self, since: int, entries: Iterable[Entry], complete_from: int | None) -> None:
         with troubles(self.path):
             db = self._opened()
-            if self.incomplete and not whole:
-                entries = ()
+            as_it_is = self.incomplete and complete_from is None
             with transaction(db):
                 db.execute(
                     "INSERT INTO accounts (venue, account, since, complete_from, seen) VALUES (?, ?, ?, 0, ?)"
-                    " ON CONFLICT (venue, account) DO UPDATE SET since = excluded.since, seen = excluded.seen",
+                    " ON CONFLICT (venue, account) DO NOTHING",
                     (self._venue, self._account, since, time.time()),
                 )
+                if as_it_is:
+                    return
                 (number,) = db.execute(
                     "SELECT id FROM accounts WHERE venue = ? AND account = ?", (self._venue, self._account)
                 ).fetchone()
+                if complete_from is not None:
+                    _forget(db, number, complete_from)
+                db.execute("UPDATE accounts SET since = ?, seen = ? WHERE id = ?", (since, time.time(), number))
                 for entry in entries:
                     _put(db, number, entry)
                 _prune(db, number)
-            self.incomplete = self.incomplete and not whole
+            self.incomplete = False
 
 
 def ledger_of(tree: Supervisor) -> Path | None:
@@ -259,6 +264,12 @@ def _put(db: sqlite3.Connection, number: int, entry: Entry) -> None:
                 "INSERT OR REPLACE INTO account_points (account, symbol, before, last) VALUES (?, ?, ?, ?)",
                 (number, symbol, entry.before, entry.last),
             )
+
+
+def _forget(db: sqlite3.Connection, number: int, complete_from: int) -> None:
+    for table in ("account_points", "account_orders", "account_fills"):
+        db.execute(f"DELETE FROM {table} WHERE account = ?", (number,))  # noqa: S608 - one of the names above
+    db.execute("UPDATE accounts SET complete_from = ? WHERE id = ?", (complete_from, number))
 
 
 def _prune(db: sqlite3.Connection, number: int) -> None:

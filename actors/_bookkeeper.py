@@ -76,6 +76,8 @@ class Bookkeeper:
             return await trio.to_thread.run_sync(self._store.load, limiter=self._limiter)
         except LedgerTrouble as trouble:
             self._tell(trouble)
+            # It may have what nobody knows of: what comes does not go on from there.
+            self._store.incomplete = True
             return None
 
     def delivered(self, update: OrderUpdate) -> None:
@@ -142,14 +144,14 @@ class Bookkeeper:
         if not entries:
             return True
         count, too_many = len(entries), backlog.too_many
-        whole = store.incomplete or backlog.too_many > backlog.made_good
-        if whole:
+        anew = store.incomplete or backlog.too_many > backlog.made_good
+        if anew:
             if count < len(backlog.waiting):
                 # The book has more than is handled.
                 return True
             entries = everything(self._book)
         try:
-            await self._write(store, entries, whole)
+            await self._write(store, entries, self._book.fills_from if anew else None)
         except LedgerTrouble as trouble:
             self._tell(trouble)
             return False
@@ -161,16 +163,18 @@ class Bookkeeper:
         if self._trouble is not None:
             self._trouble = None
             self._me.note("account_store_written_again", message=f"{store.path} is written again")
-        if whole:
+        if anew:
             backlog.made_good = too_many
         if not store.incomplete and backlog.too_many == too_many:
             for _ in range(count):
                 backlog.waiting.popleft()
         return True
 
-    async def _write(self, store: AccountStore, entries: Sequence[Entry], whole: bool) -> None:
+    async def _write(self, store: AccountStore, entries: Sequence[Entry], complete_from: int | None) -> None:
         since = self._book.since or 0
-        await trio.to_thread.run_sync(lambda: store.write(since, entries, whole=whole), limiter=self._limiter)
+        await trio.to_thread.run_sync(
+            lambda: store.write(since, entries, complete_from=complete_from), limiter=self._limiter
+        )
 
     def _tell(self, trouble: LedgerTrouble) -> None:
         if self._trouble is None or self._trouble.kind != trouble.kind:

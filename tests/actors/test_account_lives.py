@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import AccountState, OrderUpdate
+from actors._account_store import AccountStore
+from actors.ops._ledger_file import LedgerTrouble
 from supervisor import Mailbox, Running
 from supervisor.testing import run_virtually
 
@@ -126,6 +128,42 @@ def test_what_was_told_before_a_crash_and_handled_after_it_is_not_told_to_the_ne
     assert [item.fill.id for item in first.told if isinstance(item, OrderUpdate) and item.fill] == [1, 2]
     assert [item.fill.id for item in second.told if isinstance(item, OrderUpdate) and item.fill] == []
     assert [item.state for item in second.told if isinstance(item, AccountState)][-1] == "live"
+
+
+def test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_being_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(_: AccountStore) -> None:
+        raise LedgerTrouble("locked", "the database is locked")
+
+    async def first(world: World, _: Reader) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await world.live(world.happen("BTCUSDT", 2, "new"))
+        await trio.sleep(10)
+        # While no process runs.
+        world.happen("BTCUSDT", 1, "fill")
+        monkeypatch.setattr(AccountStore, "load", locked)
+
+    async def second(world: World, _: Reader) -> None:
+        monkeypatch.undo()
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 2, "fill"))
+        await trio.sleep(10)
+
+    async def third(world: World, _: Reader) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "fill"))
+        await trio.sleep(10)
+
+    world, readers = lives(tmp_path / "f", first, second, third)
+    assert [item.state for item in readers[-1].told if isinstance(item, AccountState)][-1] == "live"
+    fills = [
+        [item.fill.id for item in reader.told if isinstance(item, OrderUpdate) and item.fill] for reader in readers
+    ]
+    # What was filled before a process that begins anew is in the orders that it tells first, and in no fill.
+    assert fills == [[], [2], [3]]
+    assert {key: known.filled for key, known in world.truth.orders.items()} == {("BTCUSDT", 1): 2, ("BTCUSDT", 2): 1}
 
 
 steps = st.lists(

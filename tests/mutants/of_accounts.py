@@ -347,9 +347,20 @@ BUGS = (
         "a file that lacks what came before is written on",
         "a log that goes on after a hole: each entry is right, and their sum is not",
         "actors/_account_store.py",
-        "            if self.incomplete and not whole:\n",
-        "            if False:\n",
+        "                if as_it_is:\n",
+        "                if False:\n",
         (_T + "test_account_store.py::test_a_new_file_says_where_the_history_began_until_all_of_it_can_be_written",),
+    ),
+    Bug(
+        "a file that could not be read is written on as if it had been",
+        "a lock that lasts for one moment, and two histories in one table ever after",
+        "actors/_bookkeeper.py",
+        "            self._store.incomplete = True\n",
+        "            pass\n",
+        (
+            _T
+            + "test_account_lives.py::test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_being_live",
+        ),
     ),
     Bug(
         "an id that is a number comes back from the disk as text",
