@@ -102,12 +102,14 @@ class AccountStore:
         self._account = account
         self._db: sqlite3.Connection | None = None
         self._inode: int | None = None
+        self._seen: float | None = None
+        """What the account's row said when it was read or written last: another file has another one."""
         self.moved_to: Path | None = None
         """Where a corrupt file was moved; whoever tells it sets this back."""
         self.incomplete = False
-        """Whether the file and what is told do not go together: it is a new one, which has not what was written to the one
-        before, or it could not be read. Nothing is added to it then: of an order it would have the sum, and not the
-        fills. A later process finds where the history began, and asks for all of it."""
+        """Whether the file does not go together with what comes: it is not the one that was written before, or it could not
+        be read. Nothing is added to it then: of an order it would have the sum, and not the fills. A new one says where
+        the history began, so that a later process asks for all of it."""
 
     def load(self) -> Book | None:
         """Return what an earlier process has told; None: nothing.
@@ -119,7 +121,7 @@ class AccountStore:
             return self._load(self._opened())
 
     def write(self, since: int, entries: Sequence[Entry], *, complete_from: int | None = None) -> None:
-        """Write all entries, or none. A corrupt file is moved aside.
+        """Write all entries, or none: see `incomplete`. A corrupt file is moved aside.
 
         Args:
             since: Where the account's history begins.
@@ -158,19 +160,17 @@ class AccountStore:
         except BaseException:
             db.close()
             raise
-        inode = self.path.stat().st_ino
-        self.incomplete = self.incomplete or self._inode not in (None, inode)
-        self._db, self._inode = db, inode
+        self._db, self._inode = db, self.path.stat().st_ino
         return db
 
     def _load(self, db: sqlite3.Connection) -> Book | None:
         row = db.execute(
-            "SELECT id, since, complete_from FROM accounts WHERE venue = ? AND account = ?",
+            "SELECT id, since, complete_from, seen FROM accounts WHERE venue = ? AND account = ?",
             (self._venue, self._account),
         ).fetchone()
         if row is None:
             return None
-        number, since, complete_from = row
+        number, since, complete_from, self._seen = row
         book = Book()
         book.since, book.fills_from, book.forgotten = since, complete_from, complete_from - 1
         for symbol, order_id, *known in db.execute(_SELECT_ORDERS, (number,)):
@@ -188,25 +188,30 @@ class AccountStore:
     def _write(self, since: int, entries: Iterable[Entry], complete_from: int | None) -> None:
         with troubles(self.path):
             db = self._opened()
-            as_it_is = self.incomplete and complete_from is None
+            seen = time.time()
             with transaction(db):
-                db.execute(
-                    "INSERT INTO accounts (venue, account, since, complete_from, seen) VALUES (?, ?, ?, 0, ?)"
-                    " ON CONFLICT (venue, account) DO NOTHING",
-                    (self._venue, self._account, since, time.time()),
-                )
-                if as_it_is:
-                    return
-                (number,) = db.execute(
-                    "SELECT id FROM accounts WHERE venue = ? AND account = ?", (self._venue, self._account)
+                row = db.execute(
+                    "SELECT id, seen FROM accounts WHERE venue = ? AND account = ?", (self._venue, self._account)
                 ).fetchone()
+                # Neither its name nor its inode tells a file from another one in its place.
+                self.incomplete = self.incomplete or self._seen != (None if row is None else row[1])
+                if row is None:
+                    row = db.execute(
+                        "INSERT INTO accounts (venue, account, since, complete_from, seen) VALUES (?, ?, ?, 0, ?)"
+                        " RETURNING id, seen",
+                        (self._venue, self._account, since, seen),
+                    ).fetchone()
+                number, now_seen = row
                 if complete_from is not None:
                     _forget(db, number, complete_from)
-                db.execute("UPDATE accounts SET since = ?, seen = ? WHERE id = ?", (since, time.time(), number))
-                for entry in entries:
-                    _put(db, number, entry)
-                _prune(db, number)
-            self.incomplete = False
+                if complete_from is not None or not self.incomplete:
+                    db.execute("UPDATE accounts SET since = ?, seen = ? WHERE id = ?", (since, seen, number))
+                    for entry in entries:
+                        _put(db, number, entry)
+                    _prune(db, number)
+                    now_seen = seen
+            self._seen = now_seen
+            self.incomplete = self.incomplete and complete_from is None
 
 
 def ledger_of(tree: Supervisor) -> Path | None:

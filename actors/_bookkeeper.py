@@ -19,10 +19,14 @@ from .ops._ledger_file import LedgerTrouble
 
 _LOOK_EVERY: Final = 0.1
 """Seconds. A mailbox does not tell when something is taken out of it."""
-_RETRY: Final = 1.0
-"""Seconds until a file that could not be written is tried again."""
+_RETRY: Final = (1.0, 30.0)
+"""Seconds until a file that could not be written is tried again: at first, and at most."""
+_PATIENCE: Final = 10.0
+"""Seconds for which a file is tried that somebody else holds, when the process begins: what filled while none ran is known
+by it alone."""
 _MOST: Final = 20_000
-"""Entries that wait. When there are more, the book is written anew instead, once the reader has done with all of it."""
+"""Entries that wait. When there are more, the book is written anew instead, once the reader has done with all of it: seen
+when it waits for the next item."""
 
 
 @attrs.define(eq=False)
@@ -66,19 +70,29 @@ class Bookkeeper:
     @property
     def trouble(self) -> str | None:
         """Why nothing can be written now."""
-        return None if self._trouble is None else str(self._trouble)
+        if self._trouble is not None:
+            return str(self._trouble)
+        return "behind: it is written anew when the bot has done with everything" if self._is_behind else None
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether entries do not go on from what the file has."""
+        backlog = self._backlog
+        return backlog.store is not None and (backlog.store.incomplete or backlog.too_many > backlog.made_good)
 
     async def load(self) -> Book | None:
         """Return what an earlier process has told; None: nothing, or it cannot be read, which is noted."""
         if self._store is None:
             return None
-        try:
-            return await trio.to_thread.run_sync(self._store.load, limiter=self._limiter)
-        except LedgerTrouble as trouble:
-            self._tell(trouble)
-            # It may have what nobody knows of: what comes does not go on from there.
-            self._store.incomplete = True
-            return None
+        until = trio.current_time() + _PATIENCE
+        while True:
+            try:
+                return await trio.to_thread.run_sync(self._store.load, limiter=self._limiter)
+            except LedgerTrouble as trouble:
+                self._tell(trouble)
+                if trouble.kind != "locked" or trio.current_time() >= until:
+                    return None
+            await trio.sleep(_RETRY[0])
 
     def delivered(self, update: OrderUpdate) -> None:
         """Note an update that was put into the mailbox this moment, and absorbed."""
@@ -105,26 +119,26 @@ class Bookkeeper:
         self._news.set()
 
     async def run(self) -> None:
-        """Write, for ever. Cancellation: what is handled by then is written, within the grace."""
+        """Write, for ever. Cancellation: what is handled by then is left to `close`."""
         if self._store is None:
             await trio.sleep_forever()
-        else:
-            await self._write_all(self._store)
+        retry, most = _RETRY
+        while True:
+            if not self._backlog.waiting:
+                await self._news.wait()
+            self._news = trio.Event()
+            await trio.sleep(_LOOK_EVERY)
+            if await self._write_handled(self._store):
+                retry = _RETRY[0]
+            else:
+                await trio.sleep(retry)
+                retry = min(2 * retry, most)
 
-    async def _write_all(self, store: AccountStore) -> None:
-        try:
-            while True:
-                if not self._backlog.waiting:
-                    await self._news.wait()
-                self._news = trio.Event()
-                await trio.sleep(_LOOK_EVERY)
-                if not await self._write_handled(store):
-                    await trio.sleep(_RETRY)
-        finally:
-            with self._me.cleanup():
-                # A shield with a deadline, and a thread is waited for in any case.
-                await self._write_handled(store)  # noqa: ASYNC102
-                await trio.to_thread.run_sync(store.close, limiter=self._limiter)  # noqa: ASYNC102
+    async def close(self) -> None:
+        """Write what is handled by now, and close the file."""
+        if self._store is not None:
+            await self._write_handled(self._store)
+            await trio.to_thread.run_sync(self._store.close, limiter=self._limiter)
 
     def _look(self) -> None:
         backlog, seen = self._backlog, self._out.statistics()
@@ -143,15 +157,13 @@ class Bookkeeper:
         entries = [entry for _, entry in takewhile(lambda one: one[0] <= backlog.handled, backlog.waiting)]
         if not entries:
             return True
-        count, too_many = len(entries), backlog.too_many
-        anew = store.incomplete or backlog.too_many > backlog.made_good
-        if anew:
-            if count < len(backlog.waiting):
-                # The book has more than is handled.
-                return True
-            entries = everything(self._book)
+        count, too_many, anew = len(entries), backlog.too_many, self._is_behind
+        if anew and (count < len(backlog.waiting) or not self._book.remembers_what_is_asked):
+            # The book has more than is handled, or less than what is asked about.
+            return True
+        book = self._book.copy() if anew else None
         try:
-            await self._write(store, entries, self._book.fills_from if anew else None)
+            await self._write(store, entries, book)
         except LedgerTrouble as trouble:
             self._tell(trouble)
             return False
@@ -170,11 +182,16 @@ class Bookkeeper:
                 backlog.waiting.popleft()
         return True
 
-    async def _write(self, store: AccountStore, entries: Sequence[Entry], complete_from: int | None) -> None:
+    async def _write(self, store: AccountStore, entries: Sequence[Entry], anew: Book | None) -> None:
         since = self._book.since or 0
-        await trio.to_thread.run_sync(
-            lambda: store.write(since, entries, complete_from=complete_from), limiter=self._limiter
-        )
+
+        def write() -> None:
+            if anew is None:
+                store.write(since, entries)
+            else:
+                store.write(since, everything(anew), complete_from=anew.fills_from)
+
+        await trio.to_thread.run_sync(write, limiter=self._limiter)
 
     def _tell(self, trouble: LedgerTrouble) -> None:
         if self._trouble is None or self._trouble.kind != trouble.kind:

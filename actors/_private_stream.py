@@ -186,6 +186,9 @@ class _Delivery:
             raise
         finally:
             self._telling.show(live=False)
+            with self._me.cleanup():
+                # A shield with a deadline, and a thread is waited for in any case.
+                await self._bookkeeper.close()  # noqa: ASYNC102
 
     async def _begin(self) -> None:
         await self._inquirer.set_clock()

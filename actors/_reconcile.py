@@ -97,6 +97,11 @@ class _Fills:
     def __contains__(self, fill: Fill) -> bool:
         return fill.time <= self.floor or (fill.order_id, fill.id) in self.times
 
+    def copy(self) -> _Fills:
+        fills = _Fills(self.floor)
+        fills.times = self.times.copy()
+        return fills
+
     def add(self, key: FillKey, time: int) -> None:
         self.times[key] = time
         if len(self.times) > FILLS_KEPT + FILLS_KEPT // 10:
@@ -129,6 +134,24 @@ class Book:
     def continue_from(self, other: Book) -> None:
         """Become another book, of which nothing was told yet in this process."""
         vars(self).update({**vars(other), "state": self.state})
+
+    def copy(self) -> Book:
+        """Return a book that does not change with this one."""
+        book = Book()
+        vars(book).update(vars(self))
+        book.orders, book.points, book.symbols = self.orders.copy(), self.points.copy(), self.symbols.copy()
+        book._open, book._closed = self._open.copy(), self._closed.copy()
+        book._fills = {symbol: fills.copy() for symbol, fills in self._fills.items()}
+        return book
+
+    @property
+    def remembers_what_is_asked(self) -> bool:
+        """Whether nothing is forgotten of the time that the next reconciliation asks about.
+
+        If so, whoever has only what is remembered tells nothing twice, and finds that everything adds up.
+        """
+        forgotten = max((self.forgotten, *(fills.floor for fills in self._fills.values())))
+        return forgotten < min((self.asks_since(symbol) for symbol in self.points), default=self.since or 0)
 
     def get(self, key: OrderKey) -> Known | None:
         """Return what was delivered about an order."""

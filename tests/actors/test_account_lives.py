@@ -9,8 +9,9 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import AccountState, OrderUpdate
+from actors import AccountState, OrderUpdate, _bookkeeper, _reconcile
 from actors._account_store import AccountStore
+from actors._reconcile import Book
 from actors.ops._ledger_file import LedgerTrouble
 from supervisor import Mailbox, Running
 from supervisor.testing import run_virtually
@@ -36,6 +37,14 @@ class Reader:
                 self.told += await box.receive_many()
             except trio.EndOfChannel:
                 return
+
+
+def fills_of(reader: Reader) -> list[Any]:
+    return [item.fill.id for item in reader.told if isinstance(item, OrderUpdate) and item.fill]
+
+
+def phases_of(reader: Reader) -> list[str]:
+    return [item.state for item in reader.told if isinstance(item, AccountState)]
 
 
 def lives(
@@ -101,7 +110,7 @@ def test_a_store_that_cannot_be_read_is_told_and_the_account_goes_on(tmp_path: P
         assert facts["store_trouble"]
 
     _, (reader,) = lives(path, script)
-    assert [item.state for item in reader.told if isinstance(item, AccountState)][-1] == "live"
+    assert phases_of(reader)[-1] == "live"
 
 
 def test_what_was_told_before_a_crash_and_handled_after_it_is_not_told_to_the_next_process(tmp_path: Path) -> None:
@@ -125,9 +134,9 @@ def test_what_was_told_before_a_crash_and_handled_after_it_is_not_told_to_the_ne
         await trio.sleep(30)
 
     _, (first, second) = lives(tmp_path / "f", before, after, reconcile_every=30.0)
-    assert [item.fill.id for item in first.told if isinstance(item, OrderUpdate) and item.fill] == [1, 2]
-    assert [item.fill.id for item in second.told if isinstance(item, OrderUpdate) and item.fill] == []
-    assert [item.state for item in second.told if isinstance(item, AccountState)][-1] == "live"
+    assert fills_of(first) == [1, 2]
+    assert fills_of(second) == []
+    assert phases_of(second)[-1] == "live"
 
 
 def test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_being_live(
@@ -160,13 +169,86 @@ def test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_bei
         await trio.sleep(10)
 
     world, readers = lives(tmp_path / "f", first, second, third)
-    assert [item.state for item in readers[-1].told if isinstance(item, AccountState)][-1] == "live"
+    assert phases_of(readers[-1])[-1] == "live"
     fills = [
         [item.fill.id for item in reader.told if isinstance(item, OrderUpdate) and item.fill] for reader in readers
     ]
     # What was filled before a process that begins anew is in the orders that it tells first, and in no fill.
     assert fills == [[], [6], [7]]
     assert len(world.truth.fills) == 7
+
+
+def test_a_store_that_somebody_holds_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, until = AccountStore.load, [0.0]
+
+    def held(store: AccountStore) -> Book | None:
+        if trio.current_time() < until[0]:
+            raise LedgerTrouble("locked", "the database is locked")
+        return load(store)
+
+    async def first(world: World, _: Reader) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(10)
+        world.happen("BTCUSDT", 1, "fill")
+        until[0] = trio.current_time() + 103
+
+    async def second(world: World, _: Reader) -> None:
+        await world.open()
+        await trio.sleep(10)
+
+    monkeypatch.setattr(AccountStore, "load", held)
+    _, readers = lives(tmp_path / "f", first, second)
+    assert [fills_of(reader) for reader in readers] == [[], [1]]
+
+
+def test_a_file_that_is_removed_while_the_process_runs_is_whole_for_the_next(tmp_path: Path) -> None:
+    async def first(world: World, _: Reader) -> None:
+        await world.open()
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await world.live(world.happen("BTCUSDT", 1, "fill"))
+        await trio.sleep(10)
+        for file in tmp_path.iterdir():
+            file.unlink()
+        await world.live(world.happen("BTCUSDT", 1, "fill"))
+        await trio.sleep(10)
+
+    async def second(world: World, _: Reader) -> None:
+        await world.open()
+        await trio.sleep(100)
+
+    _, readers = lives(tmp_path / "f", first, second)
+    assert [fills_of(reader) for reader in readers] == [[1, 2], []]
+    assert phases_of(readers[-1])[-1] == "live"
+
+
+def test_a_book_that_has_forgotten_what_is_asked_about_is_not_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_bookkeeper, "_MOST", 6)
+    monkeypatch.setattr(_reconcile, "FILLS_KEPT", 4)
+
+    async def first(world: World, _: Reader) -> None:
+        await world.open()
+        await trio.sleep(1)
+        for number in (1, 2, 3):
+            await world.live(world.happen("BTCUSDT", number, "new"))
+            for _ in range(3):
+                await trio.sleep(0.002)
+                await world.live(world.happen("BTCUSDT", number, "fill"))
+        await trio.sleep(20)
+
+    async def next_one(world: World, _: Reader) -> None:
+        await world.open()
+        await trio.sleep(1000)
+
+    _, readers = lives(tmp_path / "f", first, next_one, next_one)
+    assert phases_of(readers[1])[-1] == phases_of(readers[2])[-1] == "live"
+    # Told more, and never less.
+    assert fills_of(readers[1]) == list(range(1, 10))
+    assert fills_of(readers[2]) == []
 
 
 steps = st.lists(
@@ -235,8 +317,8 @@ def test_whatever_happens_to_processes_and_readers_every_fill_is_handled_and_the
     folder = tmp_path_factory.mktemp("store")
     world, readers = lives(folder / "f", *map(life, parts), last, reconcile_every=30.0)
     for reader in readers:
-        fills = [item.fill.id for item in reader.told if isinstance(item, OrderUpdate) and item.fill]
+        fills = fills_of(reader)
         assert len(set(fills)) == len(fills), "no process is told a fill twice"
-    told = {item.fill.id for reader in readers for item in reader.told if isinstance(item, OrderUpdate) and item.fill}
+    told = {fill for reader in readers for fill in fills_of(reader)}
     assert told == {fill.id for fill in world.truth.fills}
-    assert [item.state for item in readers[-1].told if isinstance(item, AccountState)][-1] == "live"
+    assert phases_of(readers[-1])[-1] == "live"

@@ -104,6 +104,22 @@ def test_what_nobody_asks_about_any_more_is_deleted_and_still_counts_as_told(tmp
     assert all(judge(read, event) == "repeated" for event in truth.events)
 
 
+def test_a_backup_that_somebody_puts_in_its_place_is_not_written_on(tmp_path: Path) -> None:
+    store = AccountStore(tmp_path / "f", "v", "a")
+    assert store.load() is None
+    store.write(5, [FillTold("B", (1, 1), 7)])
+    store.close()
+    backup = store.path.read_bytes()
+    store.write(5, [FillTold("B", (1, 2), 8)])
+    store.close()
+    store.path.write_bytes(backup)
+    store.write(5, [FillTold("B", (1, 3), 9)])
+    assert store.incomplete
+    read = store.load()
+    assert read is not None
+    assert [key for _, key, _ in read.fills()] == [(1, 1)]
+
+
 def test_the_ledger_and_the_account_share_a_file(tmp_path: Path) -> None:
     for first in ("ledger", "account"):
         path = tmp_path / first
@@ -208,7 +224,11 @@ async def shop(path: Path) -> AsyncIterator[Shop]:
         made.out = out
         made.keeper = Bookkeeper(made.backlog, out, made.book, me)
         opened.set()
-        await made.keeper.run()
+        try:
+            await made.keeper.run()
+        finally:
+            with me.cleanup():
+                await made.keeper.close()
 
     running = Running(Supervisor("t", [keep.child("keep", outbox)]), 1)
     events = running.events(1000)
@@ -345,6 +365,7 @@ async def test_a_new_file_says_where_the_history_began_until_all_of_it_can_be_wr
             while not made.store.path.exists():  # noqa: ASYNC110 - the disk has no events
                 await trio.sleep(0.02)
         await trio.sleep(0.3)
+        assert "behind" in str(made.keeper.trouble)
         read = AccountStore(made.store.path, "v", "a").load()
         assert read is not None
         assert (read.since, dict(read.orders), list(read.fills())) == (1000, {}, [])
