@@ -141,18 +141,17 @@ class Http:
             by: On Trio's clock, when the caller will not want it any more.
 
         Raises:
-            RateLimited: Its turn comes later than that. Said at once.
+            RateLimited: Its turn comes later than that. Said at once where nobody waits before it.
         """
-        async with self._turn:
-            while True:
-                wait = self._wait(request, share)
-                if wait <= 0:
-                    await trio.lowlevel.checkpoint()
-                    return
-                if trio.current_time() + wait > by:
-                    await trio.lowlevel.checkpoint()
-                    raise RateLimited(str(request), "not sent, others have used up our share", retry_after=wait)
-                await trio.sleep(wait)
+        with trio.move_on_at(by):
+            async with self._turn:
+                await trio.lowlevel.checkpoint()
+                while trio.current_time() + (wait := self._wait(request, share)) <= by:
+                    if wait <= 0:
+                        return
+                    await trio.sleep(wait)
+        wait = self._wait(request, share)
+        raise RateLimited(str(request), "not sent, others have used up our share", retry_after=max(wait, 0.0))
 
     def _wait(self, request: HttpRequest, share: float) -> float:
         limit = self._limit

@@ -198,6 +198,28 @@ async def test_two_that_share_an_address_share_its_allowance(autojump_clock: tri
     assert sum(1 for at in sent if 60 <= at - start < 120) == 6
 
 
+async def test_whoever_will_not_wait_for_so_long_is_told_in_time_whoever_waits_before_him(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    answers = httpx.MockTransport(lambda _: httpx.Response(200, content=b"[]"))
+    heavy = HttpRequest("GET", "/x", weight=60)
+    start = trio.current_time()
+    async with open_http("https://x", _binance.failure, transport=lambda: answers, limit=LIMIT) as http:
+        await http.request(heavy)
+        with pytest.raises(RateLimited):
+            await http.wait_for_turn(heavy, 0.6, by=start + 5)
+        assert trio.current_time() == start
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(http.wait_for_turn, heavy, 0.6)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(RateLimited) as told:
+                await http.wait_for_turn(heavy, 0.6, by=start + 5)
+            assert trio.current_time() - start <= 5
+            assert told.value.retry_after > 50
+            assert told.value.status is None
+        assert trio.current_time() - start == pytest.approx(60.0, abs=0.01)
+
+
 async def test_the_venues_own_count_is_obeyed(autojump_clock: trio.testing.MockClock) -> None:
     sent: list[float] = []
 
