@@ -328,7 +328,7 @@ class Venue:
             key: The API key; it needs the permission to read.
             secret: What signs.
             passphrase: Of venues that want one: OKX, KuCoin.
-            out: Where `OrderUpdate` and `AccountState` go.
+            out: Where `OrderUpdate` and `AccountState` go; one that drops nothing, with one reader.
             symbols: What is reconciled, where the venue is asked symbol by symbol. Without any: every symbol that has
                 open orders or of which an update came; an order that began and ended during an interruption on a symbol
                 never seen before then goes unnoticed.
@@ -353,7 +353,9 @@ class Venue:
             quiet_after=quiet_after,
             **({} if ping_every is None else {"ping_every": ping_every}),
         )
-        wrong += wrong_type("out", out, Mailbox, "a Mailbox")
+        wrong += (no_mailbox := wrong_type("out", out, Mailbox, "a Mailbox"))
+        if not no_mailbox and out.overflow not in ("block", "fail"):
+            wrong.append(f"out must have overflow='block': with {out.overflow!r} order updates and fills would be lost")
         wrong += wrong_type("required", required, bool, "True or False")
         wrong += wrong_type("key", key, Secret, "a Secret, such as Secret.env('NAME')")
         wrong += wrong_type("secret", secret, Secret, "a Secret, such as Secret.env('NAME')")

@@ -249,6 +249,10 @@ def test_the_test_network_has_both_addresses_of_its_own() -> None:
         (lambda: binance.trades("BTCUSDT", out=OUT, source={"kind": "kline"}), r"/feed: 'kind' must be in"),
         (lambda: binance_usdm.trades("BTCUSDT", out=OUT, source={"kind": "x"}), r"/feed: .*unexpected keyword.*kind"),
         (lambda: binance_usdm.account("main", **KEYS, symbol="X"), r"main: unknown option 'symbol'"),
+        (
+            lambda: binance_usdm.account("main", **{**KEYS, "out": Mailbox("o", capacity=9, overflow="drop_oldest")}),
+            r"main/orders: out must have overflow='block': with 'drop_oldest' order updates and fills would be lost",
+        ),
         (lambda: binance_usdm.account("main", **{**KEYS, "key": "MYKEY"}), r"main/orders: key must be a Secret"),
         (lambda: binance_usdm.account("main", **KEYS, symbols="BTCUSDT"), r"main/orders: symbols must be a list"),
         (lambda: binance_usdm.account("main", **KEYS, since=-5), r"main/orders: since must be"),
