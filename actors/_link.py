@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,10 +86,8 @@ class Link:
         self._told = False
         """Whether the owner knows of this session, and that it is not lost."""
         self._greeted = not limits.greets
-        self._early: list[Any] = []
-        """What came before it was open."""
-        self._early_at = 0.0
-        """When the last of it came."""
+        self._early: list[tuple[float, Sequence[Any]]] = []
+        """What came before it was open, and when."""
         self._pong: trio.Event | None = None
         self._ping_due = trio.Event()
         self._pings = 0
@@ -229,9 +227,8 @@ class Link:
             if self.opened:
                 self._outflow.say(Batch(decoded.items, self.session))
             else:
-                self._early += decoded.items
-                self._early_at = trio.current_time()
-                if len(self._early) > EARLY:
+                self._early.append((trio.current_time(), decoded.items))
+                if sum(len(items) for _, items in self._early) > EARLY:
                     self._open()
         if end is not None:
             raise end
@@ -337,8 +334,8 @@ class Link:
         self._outflow.say(Opened(self.session, symbols))
         self._tell_news(but=symbols)
         early, self._early = self._early, []
-        if early:
-            self._outflow.say(Batch(early, self.session, trio.current_time() - self._early_at))
+        for at, items in early:
+            self._outflow.say(Batch(items, self.session, trio.current_time() - at))
         self._changed()
 
     def _tell_news(self, but: frozenset[str] = frozenset()) -> None:

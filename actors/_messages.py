@@ -53,7 +53,7 @@ class Batch(Generic[T]):
     session: Session | None = None
     """None: nobody asks."""
     waited: float = 0.0
-    """Seconds since the last of it came. Until a connection is open its data waits."""
+    """Seconds since it came. Until a connection is open its data waits."""
 
 
 @attrs.frozen

@@ -200,20 +200,21 @@ class Silence:
         ear = None if known is None else known.ears.get(session)
         if known is None or ear is None:
             return
+        at = now - waited
         if fresh:
             # A silence that was a failure teaches nothing.
             if known.last is not None and ear.rung is not Rung.DOUBTED and not ear.renewed:
-                known.rhythm.arrived(now - known.last, fresh)
-            known.last = now
-        ear.heard, ear.rung, ear.renewed, ear.behind, ear.quiet = now, Rung.LISTENING, False, None, 0
+                known.rhythm.arrived(max(0.0, at - known.last), fresh)
+            known.last = at if known.last is None else max(at, known.last)
+        ear.heard, ear.rung, ear.renewed, ear.behind, ear.quiet = at, Rung.LISTENING, False, None, 0
         ear.wait = known.rhythm.limit(self._most)
-        ear.due = now + max(0.0, ear.wait - waited)
+        ear.due = max(now, at + ear.wait)
         whole = self._sessions[session]
         if len(whole.ears) > 1:
-            whole.rhythm.arrived(now - whole.heard, 1)
-            whole.due = now + whole.rhythm.limit(self._most)
+            whole.rhythm.arrived(max(0.0, at - whole.heard), 1)
+            whole.due = max(now, at + whole.rhythm.limit(self._most))
             self._earlier(whole.due)
-        whole.heard = now
+        whole.heard = max(at, whole.heard)
         self._earlier(ear.due)
         if fresh and len(known.ears) > 1:
             for other in known.ears.values():

@@ -59,14 +59,16 @@ def test_how_long_data_has_waited_for_the_confirmation_is_said() -> None:
         await peer.handshake()
         request = json.loads(await peer.receive_until(TEXT))
         await peer.send(trade("A", 1))
-        await trio.sleep(5)
+        await trio.sleep(4)
+        await peer.send(trade("B", 2))
+        await trio.sleep(1)
         await peer.send(json.dumps({"kind": "ack", "id": request["id"]}))
         await trio.sleep(0.2)
-        await peer.send(trade("A", 2))
+        await peer.send(trade("A", 3))
         await trio.sleep_forever()
 
-    scene = perform([script], a_moment)
-    assert [round(batch.waited, 3) for batch in scene.of(Batch)] == [5.0, 0.0]
+    scene = perform([script], a_moment, symbols=["A", "B"])
+    assert [round(batch.waited, 3) for batch in scene.of(Batch)] == [5.0, 1.0, 0.0]
 
 
 def test_where_the_venue_can_list_an_acknowledgement_alone_confirms_nothing() -> None:

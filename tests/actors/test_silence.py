@@ -284,6 +284,7 @@ def test_the_silence_behind_what_has_waited_has_begun_when_it_came() -> None:
     assert stand.silence.next_at == 121.0
     stand.silence.heard(session, "A", 1, 101.0, 40.0)
     assert stand.silence.due(101.0) == [Probe("A")]
+    assert stand.silence.signs("A", 101.0)[0] == 10.0, "it has not become older"
 
 
 def test_a_session_that_is_gone_is_not_listened_to() -> None:
