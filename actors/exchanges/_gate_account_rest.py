@@ -31,6 +31,8 @@ DEEPEST: Final = 100_000
 """Rows that can be paged through; public trades have that limit, and nothing says that these have none."""
 WINDOW: Final = 7 * DAY
 """Milliseconds asked for at once; the venue takes 30 days at most."""
+AHEAD: Final = 600 * SECOND
+"""Milliseconds by which the last window ends ahead of now."""
 BACK: Final = 89 * DAY
 """How far back orders that have ended, and fills, are asked for. The guide names no end."""
 
@@ -190,8 +192,8 @@ def _pages(
     pair: tuple[tuple[str, str | int], ...] = () if symbol is None else (("currency_pair", symbol),)
     for start, end in windows(max(since, now - BACK), now, WINDOW):
         times: tuple[tuple[str, str | int], ...] = (("from", start // SECOND),)
-        # The last window ends ahead of now, whatever the clock: an order report must not be newer than the fills.
-        times += (("to", (now + 60 * SECOND if end is None else end) // SECOND),)
+        # An order report must not be newer than the fills, although the clock may be measured wrong for a while.
+        times += (("to", (now + AHEAD if end is None else end) // SECOND),)
         page = 1
         while True:
             question = Question("GET", path, (*pair, *more, *times, ("page", page), ("limit", size)))

@@ -343,6 +343,16 @@ def test_a_long_time_is_asked_for_in_pieces_that_leave_nothing_out() -> None:
     assert all(end - start <= 30 * 86_400 for start, end in times)
 
 
+@pytest.mark.parametrize("ask", [ACCOUNT.orders, ACCOUNT.fills])
+def test_what_happens_now_is_asked_for_although_the_clock_was_measured_two_minutes_slow(ask: Any) -> None:
+    happens, inquiry = NOW + 120_000, ask("BTC_USDT", NOW - DAY, NOW)
+    parameters = dict(next(inquiry).parameters)
+    if "from" not in parameters:
+        # The open orders come first.
+        parameters = dict(inquiry.send(b"[]").parameters)
+    assert int(parameters["from"]) * 1000 <= happens <= int(parameters["to"]) * 1000
+
+
 def test_a_row_that_moves_to_the_next_page_meanwhile_is_one() -> None:
     rows = [trade(id=str(2000 - i), create_time_ms=f"{NOW - i}.5") for i in range(1200)]
     first, second = rows[:1000], rows[990:]
