@@ -159,7 +159,7 @@ class _Book(msgspec.Struct, frozen=True):
     id: int
     asks: list[Row]
     bids: list[Row]
-    update: int = 0
+    update: Moment = 0
 
 
 _trade_rows = msgspec.json.Decoder(list[GateTrade], strict=False)

@@ -312,6 +312,13 @@ def test_answers_that_are_none_are_a_bad_frame(body: bytes) -> None:
         BOOKS.snapshot("BTC_USDT", body)
 
 
+def test_a_book_of_a_time_that_no_database_holds_is_a_bad_frame() -> None:
+    body = b'{"id":5,"update":%d,"asks":[["2","1"]],"bids":[["1","1"]]}'
+    assert BOOKS.snapshot("BTC_USDT", body % (2**63 - 1)).time == 2**63 - 1
+    with pytest.raises(BadFrame):
+        BOOKS.snapshot("BTC_USDT", body % 2**63)
+
+
 @pytest.mark.parametrize(
     ("status", "label", "expected"),
     [
