@@ -20,7 +20,8 @@ import attrs
 
 from supervisor import Supervisor
 
-from ._reconcile import MARGIN, Book, FillKey, Known, OrderKey
+from ._reconcile import MARGIN, Book, Known, OrderKey
+from ._told_fills import FillKey
 from .ops._ledger import LedgerWriter
 from .ops._ledger_file import LedgerTrouble, move_aside, open_database, transaction, troubles
 

@@ -19,9 +19,8 @@ import attrs
 
 from ._errors import Inconsistent
 from ._records import CLOSED, AccountPhase, Fill, OrderId, OrderStatus, OrderUpdate, Side
+from ._told_fills import FillKey, ToldFills
 
-FILLS_KEPT: Final = 10_000
-"""Fills remembered per symbol. Those that are not newer than the newest one forgotten count as delivered."""
 CLOSED_KEPT: Final = 10_000
 """Closed orders remembered per account. Unknown ones that ended no later than the last one forgotten are no news."""
 MARGIN: Final = 60_000
@@ -30,8 +29,6 @@ the stream, time after time, without anything being lost. Venues promise nothing
 
 OrderKey: TypeAlias = tuple[str, OrderId]
 """Symbol and order id: ids are unique per symbol only."""
-FillKey: TypeAlias = tuple[OrderId, int | str]
-"""Order id and fill id: where two own orders met, both fills have the id of the one trade."""
 
 RANK: Final[dict[OrderStatus, int]] = {
     "new": 0,
@@ -84,32 +81,6 @@ class Known:
     """Part of ``filled`` that was taken from an order older than the account's history, without seeing its fills."""
 
 
-class _Fills:
-    """The delivered fills of one symbol with their times, bounded."""
-
-    __slots__ = ("floor", "times")
-
-    def __init__(self, floor: int) -> None:
-        self.times: dict[FillKey, int] = {}
-        self.floor = floor
-        """Time of the newest fill that was forgotten."""
-
-    def __contains__(self, fill: Fill) -> bool:
-        return fill.time <= self.floor or (fill.order_id, fill.id) in self.times
-
-    def copy(self) -> _Fills:
-        fills = _Fills(self.floor)
-        fills.times = self.times.copy()
-        return fills
-
-    def add(self, key: FillKey, time: int) -> None:
-        self.times[key] = time
-        if len(self.times) > FILLS_KEPT + FILLS_KEPT // 10:
-            # Many at a time, because finding the oldest costs a sort.
-            for old in sorted(self.times, key=self.times.__getitem__)[:-FILLS_KEPT]:
-                self.floor = max(self.floor, self.times.pop(old))
-
-
 class Book:
     """Everything that was delivered about the orders of one account. Outlives the actor that delivers."""
 
@@ -127,7 +98,7 @@ class Book:
         """What was told last of the account."""
         self._open: set[OrderKey] = set()
         self._closed: OrderedDict[OrderKey, None] = OrderedDict()
-        self._fills: dict[str, _Fills] = {}
+        self._fills: dict[str, ToldFills] = {}
         self.points: dict[str | None, tuple[int | None, int]] = {}
         """By symbol, when the last two complete reconciliations began; None: of all symbols."""
 
@@ -233,7 +204,7 @@ class Book:
 
     def remember_fill(self, symbol: str, key: FillKey, time: int) -> None:
         """Note that a fill was delivered."""
-        self._fills.setdefault(symbol, _Fills(self.fills_from - 1)).add(key, time)
+        self._fills.setdefault(symbol, ToldFills(self.fills_from - 1)).add(key, time)
 
 
 def _in_order(key: OrderKey) -> tuple[str, int, str]:

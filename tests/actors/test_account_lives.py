@@ -9,7 +9,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import AccountState, OrderUpdate, _bookkeeper, _reconcile
+from actors import AccountState, OrderUpdate, _bookkeeper, _told_fills
 from actors._account_store import AccountStore
 from actors._reconcile import Book
 from actors.ops._ledger_file import LedgerTrouble
@@ -228,7 +228,7 @@ def test_a_book_that_has_forgotten_what_is_asked_about_is_not_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_bookkeeper, "_MOST", 6)
-    monkeypatch.setattr(_reconcile, "FILLS_KEPT", 4)
+    monkeypatch.setattr(_told_fills, "FILLS_KEPT", 4)
 
     async def first(world: World, _: Reader) -> None:
         await world.open()

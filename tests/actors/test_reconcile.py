@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import _reconcile
+from actors import _reconcile, _told_fills
 from actors._errors import Inconsistent
 from actors._reconcile import MARGIN, Book, OrderReport, beginning, differences, judge, lacking, present
 from actors._records import CLOSED, Fill, OrderStatus, OrderUpdate
@@ -301,7 +301,7 @@ def test_a_rejected_order_has_no_beginning() -> None:
 
 
 def test_what_is_remembered_is_bounded_and_old_fills_stay_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_reconcile, "FILLS_KEPT", 3)
+    monkeypatch.setattr(_told_fills, "FILLS_KEPT", 3)
     monkeypatch.setattr(_reconcile, "CLOSED_KEPT", 2)
     truth = history([("BTCUSDT", i, what) for i in range(1, 5) for what in ("new", "fill", "fill", "fill", "fill")])
     book = Book()

@@ -120,7 +120,7 @@ BUGS = (
     Bug(
         "fills are told apart by their ids alone: where two own orders meet, one of the two is lost",
         "Binance gives both sides of a trade one id; caches by trade id",
-        "actors/_reconcile.py",
+        "actors/_told_fills.py",
         "        return fill.time <= self.floor or (fill.order_id, fill.id) in self.times\n",
         "        return fill.time <= self.floor or any(number == fill.id for _, number in self.times)\n",
         (_T + "test_reconcile.py::test_where_two_own_orders_meet_each_of_them_has_its_fill",),
