@@ -207,10 +207,22 @@ class Shop:
         read = AccountStore(self.store.path, "v", "a").load()
         return 0 if read is None else len(list(read.fills()))
 
+    def on_disk(self) -> Book:
+        read = AccountStore(self.store.path, "v", "a").load()
+        assert read is not None
+        return read
+
     async def until(self, fills: int) -> None:
         with trio.fail_after(5):
             while self.written() != fills:  # noqa: ASYNC110 - the disk has no events
                 await trio.sleep(0.02)
+
+    async def read_until(self, fills: int) -> None:
+        """Be the reader, who takes everything and waits for more, until so many fills are on the disk."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_read, self.out)
+            await self.until(fills)
+            nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -251,10 +263,7 @@ async def test_only_what_the_reader_has_come_back_from_is_written(tmp_path: Path
         made.deliver(2)
         await made.out.receive()
         await made.until(1)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(made.out.receive)
-            await made.until(2)
-            nursery.cancel_scope.cancel()
+        await made.read_until(2)
 
 
 async def test_a_point_counts_when_what_came_before_it_is_handled(tmp_path: Path) -> None:
@@ -314,13 +323,8 @@ async def test_what_an_earlier_incarnation_has_delivered_is_written_when_it_is_h
                 await trio.sleep(0.02)
         made.deliver(2)
         await made.out.receive_many()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(made.out.receive)
-            await made.until(2)
-            nursery.cancel_scope.cancel()
-    read = AccountStore(made.store.path, "v", "a").load()
-    assert read is not None
-    assert same(read, made.book)
+        await made.read_until(2)
+    assert same(made.on_disk(), made.book)
 
 
 async def test_when_too_much_waits_the_book_is_written_once_all_of_it_is_handled(
@@ -337,23 +341,15 @@ async def test_when_too_much_waits_the_book_is_written_once_all_of_it_is_handled
         await trio.sleep(0.3)
         # An order with the sum of its fills, and not all of them, would not add up with what the venue says.
         assert made.written() == 0
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(made.out.receive)
-            await made.until(3)
-            nursery.cancel_scope.cancel()
-    read = AccountStore(made.store.path, "v", "a").load()
-    assert read is not None
-    assert same(read, made.book)
+        await made.read_until(3)
+    assert same(made.on_disk(), made.book)
 
 
 async def test_a_new_file_says_where_the_history_began_until_all_of_it_can_be_written(tmp_path: Path) -> None:
     async with shop(tmp_path / "f") as made:
         made.deliver(0)
         made.deliver(1)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_read, made.out)
-            await made.until(1)
-            nursery.cancel_scope.cancel()
+        await made.read_until(1)
         for file in tmp_path.iterdir():
             file.unlink()
         made.deliver(2)
@@ -366,16 +362,10 @@ async def test_a_new_file_says_where_the_history_began_until_all_of_it_can_be_wr
                 await trio.sleep(0.02)
         await trio.sleep(0.3)
         assert "behind" in str(made.keeper.trouble)
-        read = AccountStore(made.store.path, "v", "a").load()
-        assert read is not None
+        read = made.on_disk()
         assert (read.since, dict(read.orders), list(read.fills())) == (1000, {}, [])
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_read, made.out)
-            await made.until(3)
-            nursery.cancel_scope.cancel()
-    read = AccountStore(made.store.path, "v", "a").load()
-    assert read is not None
-    assert same(read, made.book)
+        await made.read_until(3)
+    assert same(made.on_disk(), made.book)
 
 
 async def _read(box: Mailbox[Any]) -> None:
