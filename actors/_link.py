@@ -88,6 +88,8 @@ class Link:
         self._greeted = not limits.greets
         self._early: list[tuple[float, Sequence[Any]]] = []
         """What came before it was open, and when."""
+        self._early_items = 0
+        """How many items that is."""
         self._pong: trio.Event | None = None
         self._ping_due = trio.Event()
         self._pings = 0
@@ -228,7 +230,8 @@ class Link:
                 self._outflow.say(Batch(decoded.items, self.session))
             else:
                 self._early.append((trio.current_time(), decoded.items))
-                if sum(len(items) for _, items in self._early) > EARLY:
+                self._early_items += len(decoded.items)
+                if self._early_items > EARLY:
                     self._open()
         if end is not None:
             raise end
