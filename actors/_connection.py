@@ -26,7 +26,7 @@ from ._link import Link
 from ._messages import Denial, Hold, Order, Ping, Reconnect, Resubscribe, Rotate, WantedChanged, kept
 from ._outflow import BEAT_EVERY, Outflow
 from ._subscriptions import ANSWER_WITHIN
-from ._together import together
+from ._together import with_helpers
 from ._wire import CONNECT_TIMEOUT, Dial, Tls
 
 BACKOFF: Final = Backoff(floor=0.05, base=0.2, cap=60.0)
@@ -110,7 +110,8 @@ class _Run:
         self._hold = hold
         self._outflow = Outflow(settings.inflow, me)
         self._links: list[Link] = []
-        self._changed = trio.Event()
+        self._wait: trio.CancelScope | None = None
+        """Around the one wait that there is at a time."""
         self._early_notices = 0
         """How many wires in a row were too young for the notice that ended them."""
 
@@ -119,7 +120,7 @@ class _Run:
         await self._wait_until_allowed()
         await self._wait_until_wanted()
         try:
-            await together(self._obey, self._succession)
+            await with_helpers(self._until_the_last)
         except REFUSED as refusal:
             if self._settings.line.keyed is not None:
                 self._outflow.say(Denial(str(refusal)))
@@ -150,25 +151,24 @@ class _Run:
 
     # Orders ----------------------------------------------------------------------------------------------------
 
-    async def _obey(self) -> None:
-        async for order in self._settings.control:
-            match order:
-                case Ping():
-                    for link in self._links:
-                        link.ping()
-                case Reconnect():
-                    for link in self._links:
-                        if link.session is order.session:
-                            link.fail(MuteFeed(order.reason))
-                case Resubscribe():
-                    for link in self._links:
-                        if link.session is order.session:
-                            link.renew(order.symbols)
-                case Rotate():
-                    for link in self._links:
-                        link.rotate(order)
-                case WantedChanged():
-                    self._want()
+    def _obey(self, order: Order) -> None:
+        match order:
+            case Ping():
+                for link in self._links:
+                    link.ping()
+            case Reconnect():
+                for link in self._links:
+                    if link.session is order.session:
+                        link.fail(MuteFeed(order.reason))
+            case Resubscribe():
+                for link in self._links:
+                    if link.session is order.session:
+                        link.renew(order.symbols)
+            case Rotate():
+                for link in self._links:
+                    link.rotate(order)
+            case WantedChanged():
+                self._want()
 
     def _want(self) -> None:
         wanted = self._settings.line.wanted()
@@ -179,15 +179,8 @@ class _Run:
 
     # One wire after the other ----------------------------------------------------------------------------------
 
-    async def _succession(self) -> None:
-        failure: Exception | None = None
-        # Links do not raise; what ends the last of them is carried around the nursery, and comes out as itself.
-        async with trio.open_nursery() as nursery:
-            failure = await self._until_the_last(nursery)
-            nursery.cancel_scope.cancel("the present link has failed")
-        raise failure
-
-    async def _until_the_last(self, nursery: trio.Nursery) -> Exception:
+    async def _until_the_last(self, nursery: trio.Nursery) -> None:
+        """Have one link follow the other, and raise what ended the last of them."""
         link = self._start(nursery, trio.lowlevel.checkpoint)
         await self._until(_opened_or_ended(link))
         while link.failure is None:
@@ -195,7 +188,7 @@ class _Run:
             await self._until(_closing_or_ended(link), self._retirement(link))
             if link.failure is None:
                 link = await self._replace(nursery, link)
-        return link.failure
+        raise link.failure
 
     def _retirement(self, link: Link) -> float:
         lifetime = self._settings.lifetime
@@ -217,7 +210,7 @@ class _Run:
             if following.opened:
                 await self._overlap(present, following)
             if not following.ended:
-                await self._dismiss(present, reason)
+                await self._dismiss(nursery, present, reason)
                 return following
             if isinstance(following.failure, REFUSED):
                 # Nobody will open another one, and who we are is asked of us for this one, too.
@@ -226,24 +219,32 @@ class _Run:
                 return present
             failures += 1
             self._me.note("not_replaced", reason=str(following.failure), attempts=failures)
-            await self._forget(following)
+            await self._forget(nursery, following)
 
     async def _overlap(self, present: Link, following: Link) -> None:
         least, most = (trio.current_time() + seconds for seconds in OVERLAP)
         await self._until(lambda: present.ended or following.ended, least)
         await self._until(lambda: present.ended or following.ended or following.fed, most)
 
-    async def _dismiss(self, link: Link, reason: str) -> None:
+    async def _dismiss(self, nursery: trio.Nursery, link: Link, reason: str) -> None:
         if link.failure is not None:
             reason = f"{reason}; {type(link.failure).__name__}: {link.failure}"
         link.retire(reason)
         await self._until(lambda: link.ended)
         self._me.note("replaced", reason=reason)
-        await self._forget(link)
+        await self._forget(nursery, link)
 
-    async def _forget(self, link: Link) -> None:
+    async def _forget(self, nursery: trio.Nursery, link: Link) -> None:
+        """Forget a link, as soon as the owner has all that it brought."""
         self._links.remove(link)
+        taken = trio.Event()
+        nursery.start_soon(self._flush, taken)
+        await self._until(taken.is_set)
+
+    async def _flush(self, taken: trio.Event) -> None:
         await self._outflow.flush()
+        taken.set()
+        self._wake()
 
     async def _wait_for_permission(self) -> None:
         await trio.sleep_until(max(self._hold.until, trio.current_time()))
@@ -259,14 +260,21 @@ class _Run:
     # Waiting ---------------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()
+        if self._wait is not None:
+            self._wait.cancel("a link has changed")
 
     async def _until(self, condition: Callable[[], bool], at: float = float("inf")) -> None:
-        """Wait until the condition holds, which only links change, and no longer than ``at``."""
-        with trio.move_on_at(at):
-            while not condition():
-                await self._changed.wait()
+        """Wait until the condition holds, which only links and orders change, and no longer than ``at``.
+
+        Orders are obeyed meanwhile. This is the only place where this task waits while there is a link, so that it needs
+        no second one for them.
+        """
+        while not condition():
+            with trio.CancelScope(deadline=at) as self._wait:
+                # Cancellation loses nothing: an order is taken, or it is still there.
+                self._obey(await self._settings.control.receive())
+            if self._wait.cancelled_caught and trio.current_time() >= at:
+                return
 
 
 def _opened_or_ended(link: Link) -> Callable[[], bool]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import trio
 
 from supervisor import MailboxClosed, Me
@@ -31,7 +32,8 @@ from ._source import (
     Terminated,
     Welcome,
 )
-from ._together import together
+from ._subscriptions import Subscriptions
+from ._together import with_helpers
 from ._wall_clock import now_ms
 from ._wire import Wire, open_wire
 
@@ -43,6 +45,16 @@ EARLY: Final = 10_000
 LEAST_BETWEEN_PINGS: Final = 1.0
 """Seconds: one socket of KuCoin (UTA) was seen to end connections with more pings, 2026-09."""
 _KINDS_NOTED: Final = 20
+
+
+@attrs.frozen
+class _Flow:
+    """An open wire, and where those run who help with it."""
+
+    wire: Wire
+    helpers: trio.Nursery
+    pong_within: float
+    """Seconds."""
 
 
 class Link:
@@ -90,11 +102,19 @@ class Link:
         """What came before it was open, and when."""
         self._early_items = 0
         """How many items that is."""
+        self._flow: _Flow | None = None
+        """While the wire is open."""
+        self._asking = True
+        """Whether somebody sees to what is to be asked; before the wire is open nobody has to."""
+        self._news = trio.Event()
+        """Something has happened that whoever asks has to know."""
+        self._open_by = float("inf")
+        """When it counts as open, whatever is still to come."""
         self._pong: trio.Event | None = None
-        self._ping_due = trio.Event()
+        self._pinging = False
+        self._pinged_at = -float("inf")
         self._pings = 0
-        self._ask_again = trio.Event()
-        self._unknown: Counter[str] = Counter()
+        self._unknown: dict[str, int] = {}
 
     # Told from outside -----------------------------------------------------------------------------------------
 
@@ -127,20 +147,23 @@ class Link:
         self._inner.cancel("told to fail")
 
     def ping(self) -> None:
-        """Ping the peer now."""
-        self._ping_due.set()
+        """Ping the peer now, unless that has just been done or is being done."""
+        now = trio.current_time()
+        if self._flow is not None and self._greeted and not self._pinging and now >= self._pinged_at + LEAST_BETWEEN_PINGS:
+            self._pinging, self._pinged_at = True, now
+            self._flow.helpers.start_soon(self._ping, self._flow)
 
     def want(self, symbols: Iterable[str]) -> None:
         """Change what is subscribed."""
         if self._subscriptions is not None and self._greeted:
             self._subscriptions.want(symbols)
-            self._ask_again.set()
+            self._go_on_asking()
 
     def renew(self, symbols: Iterable[str]) -> None:
         """End and renew the subscriptions of these symbols."""
         if self._subscriptions is not None:
             self._subscriptions.renew(symbols)
-            self._ask_again.set()
+            self._go_on_asking()
 
     def rotate(self, order: Rotate) -> None:
         """Have another one take its place, if it was made with that key."""
@@ -171,9 +194,7 @@ class Link:
             ) as wire:
                 try:
                     with self._inner:
-                        await together(
-                            lambda: self._ask(wire), lambda: self._heartbeat(wire, door), lambda: self._pump(wire)
-                        )
+                        await with_helpers(partial(self._flow_through, wire, door))
                     if self._doom is not None:
                         raise self._doom
                 except Exception as error:
@@ -205,12 +226,21 @@ class Link:
             with suppress(MailboxClosed):
                 self._outflow.say(Lost(self.session, reason))
 
-    async def _pump(self, wire: Wire) -> None:
-        while True:
-            frames = await wire.receive_many()
-            self._me.beat()
-            self._take(self._line.decode_many(frames, now_ms()))
-            await self._outflow.flush()
+    async def _flow_through(self, wire: Wire, door: Door, helpers: trio.Nursery) -> None:
+        """Take what comes. Whatever else there is to do has a task only while there is: feeds are many."""
+        within = self._settings.pong_within if door.pong_within is None else door.pong_within
+        self._flow = _Flow(wire, helpers, within)
+        try:
+            helpers.start_soon(self._begin, wire)
+            if door.ping_every is not None:
+                helpers.start_soon(self._keep_pinging, door.ping_every)
+            while True:
+                frames = await wire.receive_many()
+                self._me.beat()
+                self._take(self._line.decode_many(frames, now_ms()))
+                await self._outflow.flush()
+        finally:
+            self._flow = None
 
     def _take(self, decoded: Decoded) -> None:
         end: Exception | None = decoded.error
@@ -243,7 +273,7 @@ class Link:
                     self._pong.set()
             case Welcome():
                 self._greeted = True
-                self._ask_again.set()
+                self._go_on_asking()
             case Acknowledged() | Listed() | Refused():
                 self._answered(control)
             case Closing():
@@ -258,36 +288,55 @@ class Link:
     def _note_unknown(self, kind: str) -> None:
         if kind not in self._unknown and len(self._unknown) < _KINDS_NOTED:
             self._me.note("unknown_message", kind=kind)
-        if kind in self._unknown or len(self._unknown) < _KINDS_NOTED:
+            self._unknown[kind] = 0
+        if kind in self._unknown:
             self._unknown[kind] += 1
 
     # Subscribing -----------------------------------------------------------------------------------------------
 
-    async def _ask(self, wire: Wire) -> None:
-        """Be greeted, then send requests as they come up, and see to the answers that are overdue."""
+    async def _begin(self, wire: Wire) -> None:
+        """Be greeted, then log in, or subscribe."""
         with trio.move_on_after(self._settings.confirm_within):
             while not self._greeted:
-                await self._until_asked(float("inf"))
+                await self._until_news()
         if not self._greeted:
             raise Unsubscribed(f"not greeted within {self._settings.confirm_within:g} s")
-        subscriptions = self._subscriptions
-        if subscriptions is None:
+        if self._subscriptions is None:
             await self._log_in(wire)
             return
-        subscriptions.want(self._line.wanted() or ())
-        open_at = trio.current_time() + self._settings.confirm_within
+        self._subscriptions.want(self._line.wanted() or ())
+        self._open_by = trio.current_time() + self._settings.confirm_within
+        await self._ask(wire, self._subscriptions)
+
+    def _go_on_asking(self) -> None:
+        """Tell whoever asks that there is news; if nobody does any more, somebody does again."""
+        self._news.set()
+        if self._flow is not None and self._subscriptions is not None and not self._asking:
+            self._asking = True
+            self._flow.helpers.start_soon(self._ask, self._flow.wire, self._subscriptions)
+
+    async def _ask(self, wire: Wire, subscriptions: Subscriptions) -> None:
+        """Send requests and see to the answers that are overdue, until there is nothing to do and to wait for."""
         while True:
-            due = min(subscriptions.due(), float("inf") if self.opened else open_at)
-            if not subscriptions.has_next(trio.current_time()):
-                await self._until_asked(due)
-            else:
+            due = min(subscriptions.due(), float("inf") if self.opened else self._open_by)
+            if subscriptions.has_next(trio.current_time()):
                 with trio.move_on_at(due) as scope:
                     await self._messages.spend()
                 text = None if scope.cancelled_caught else subscriptions.next(trio.current_time())
                 if text is not None:
                     await wire.send(text)
-            self._see_to_answers(late=trio.current_time() >= open_at)
+            elif self._news.is_set() or due < float("inf"):
+                with trio.move_on_at(due):
+                    await self._until_news()
+            else:
+                self._asking = False
+                return
+            self._see_to_answers(subscriptions)
             await self._outflow.flush()
+
+    async def _until_news(self) -> None:
+        await self._news.wait()
+        self._news = trio.Event()
 
     async def _log_in(self, wire: Wire) -> None:
         assert self._talk is not None, "without subscriptions there is a login, if only an empty one"
@@ -296,19 +345,12 @@ class Link:
         await self._outflow.flush()
         await self._talk.keep_asking(wire)
 
-    async def _until_asked(self, at: float) -> None:
-        with trio.move_on_at(at):
-            await self._ask_again.wait()
-        if self._ask_again.is_set():
-            self._ask_again = trio.Event()
-
-    def _see_to_answers(self, *, late: bool) -> None:
-        subscriptions, now = self._subscriptions, trio.current_time()
-        assert subscriptions is not None, "only who subscribes waits for answers"
+    def _see_to_answers(self, subscriptions: Subscriptions) -> None:
+        now = trio.current_time()
         subscriptions.check(now, unread_until=self._outflow.held_until)
         subscriptions.check_hope()
         if not self.opened:
-            if late or subscriptions.settled:
+            if now >= self._open_by or subscriptions.settled:
                 self._open()
         else:
             self._tell_news()
@@ -327,7 +369,7 @@ class Link:
             self._open()
         elif self.opened:
             self._tell_news()
-        self._ask_again.set()
+        self._go_on_asking()
 
     def _open(self) -> None:
         """Tell the owner that the connection is open, with what is confirmed so far."""
@@ -353,27 +395,31 @@ class Link:
 
     # Heartbeat -------------------------------------------------------------------------------------------------
 
-    async def _heartbeat(self, wire: Wire, door: Door) -> None:
-        """Ping when told to, and as often as the door asks for."""
-        every = float("inf") if door.ping_every is None else door.ping_every
-        within = self._settings.pong_within if door.pong_within is None else door.pong_within
-        last = -float("inf")
+    async def _keep_pinging(self, every: float) -> None:
+        """Ping as often as the door asks for, counting the pings that the pinger orders."""
+        wait = every
         while True:
-            with trio.move_on_after(every):
-                await self._ping_due.wait()
-            self._ping_due = trio.Event()
-            # The pinger's rhythm and the door's may fall together.
-            if self._greeted and trio.current_time() >= last + LEAST_BETWEEN_PINGS:
-                last = trio.current_time()
-                await self._ping(wire, within)
+            await trio.sleep(wait)
+            since = trio.current_time() - self._pinged_at
+            if since >= every:
+                self.ping()
+            wait = every if since >= every else every - since
 
-    async def _ping(self, wire: Wire, within: float) -> None:
-        await self._messages.spend(urgent=True)
-        started = trio.current_time()
+    async def _ping(self, flow: _Flow) -> None:
+        try:
+            await self._messages.spend(urgent=True)
+            await self._ping_now(flow)
+        finally:
+            self._pinging = False
+
+    async def _ping_now(self, flow: _Flow) -> None:
+        started, within = trio.current_time(), flow.pong_within
         self._pings += 1
         text = self._line.ping(self._pings)
         try:
-            seconds = await (wire.ping(within=within) if text is None else self._ping_by_text(wire, text, within))
+            seconds = await (
+                flow.wire.ping(within=within) if text is None else self._ping_by_text(flow.wire, text, within)
+            )
         except PongTimeout:
             if self._outflow.held_until >= started:
                 # The pong may be waiting behind messages that nobody has taken.

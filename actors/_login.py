@@ -180,7 +180,7 @@ class Talk:
             await self._until_answered()
 
     async def keep_asking(self, wire: Wire) -> None:
-        """Ask from time to time, for ever.
+        """Ask from time to time, for ever; at once done where nothing is to be asked.
 
         Raises:
             Unsubscribed: The venue does not answer.
@@ -193,7 +193,6 @@ class Talk:
             if ask is not None:
                 await self._send(wire, ask)
                 await self._until_answered()
-        await trio.sleep_forever()
 
     def hear(self, answer: Answer) -> None:
         """Take an answer.

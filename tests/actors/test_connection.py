@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from actors import KeyTimeout, SecretMissing
-from actors._link import together
+from actors._together import together
 from actors._messages import Batch, Lost, Opened, Ping, Reconnect, Rejected
 from actors._session import Session
 from supervisor import Ended, Ready
