@@ -115,6 +115,7 @@ class Books:
             ) as http,
             trio.open_nursery() as nursery,
         ):
+            http.tidy_in(nursery)
             await _Delivery(self, me, http, nursery).run()
 
 

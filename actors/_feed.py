@@ -98,6 +98,7 @@ class Feed:
             ) as http,
             trio.open_nursery() as nursery,
         ):
+            http.tidy_in(nursery)
             await _Run(self, me, http, nursery).run(nursery)
 
     def track(self, symbol: str) -> Track:

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, unquote
 
@@ -34,6 +35,8 @@ _SECRET: Final = 8
 """Characters of a shortest secret: OKX's passphrases have eight."""
 TIMEOUT: Final = 10.0
 """Seconds for a whole request, connecting included."""
+IDLE: Final = 15.0
+"""Seconds after which a connection is not used again: a venue that closes one just then costs a failed request."""
 
 Judge: TypeAlias = Callable[[HttpRequest, HttpReply], HttpFailure | None]
 """Says what error a reply means; the venue's part of the knowledge, see `actors._source.Source.failure`."""
@@ -57,14 +60,22 @@ class _Network(httpx.AsyncHTTPTransport):
 
     def __init__(self, tls: Tls, dial: Dial) -> None:
         # Not the constructor of the base: all it does is to make a pool that dials by itself.
-        # Idle connections are given up early: a venue that closes one just as it is reused costs a failed request.
-        self._pool = httpcore.AsyncConnectionPool(
+        self._make = partial(
+            httpcore.AsyncConnectionPool,
             ssl_context=tls_context(tls),
             max_connections=4,
             max_keepalive_connections=2,
-            keepalive_expiry=15.0,
+            keepalive_expiry=IDLE,
             network_backend=DialBackend(dial),
         )
+        self._pool = self._make()
+
+    async def close_idle(self) -> None:
+        """Close all connections, if none of them carries a request."""
+        if all(connection.is_idle() for connection in self._pool.connections):
+            # A pool forgets closed connections with its next request only.
+            pool, self._pool = self._pool, self._make()
+            await pool.aclose()
 
 
 def network(*, tls: Tls = None, dial: Dial | None = None) -> Transport:
@@ -131,6 +142,28 @@ class Http:
         self._hold = hold
         self._limit = limit
         self._turn = trio.Lock()
+        self._nursery: trio.Nursery | None = None
+        self._tidying = False
+        self._used_at = -math.inf
+
+    def tidy_in(self, nursery: trio.Nursery) -> None:
+        """Close idle connections after `IDLE` seconds, in tasks of this nursery; without this only the next request does.
+
+        A feed asks at its start and after an interruption, and there are many of them.
+        """
+        self._nursery = nursery
+
+    def _used(self) -> None:
+        self._used_at = trio.current_time()
+        if self._nursery is not None and not self._tidying and isinstance(self._transport, _Network):
+            self._tidying = True
+            self._nursery.start_soon(self._tidy, self._transport)
+
+    async def _tidy(self, network: _Network) -> None:
+        while (wait := self._used_at + IDLE - trio.current_time()) > 0:
+            await trio.sleep(wait)
+        self._tidying = False
+        await network.close_idle()
 
     async def wait_for_turn(self, request: HttpRequest, share: float, *, by: float = math.inf) -> None:
         """Wait until a request fits into a share of the venue's allowance. Whoever came first goes first.
@@ -181,6 +214,7 @@ class Http:
                 reply = await self._send(request)
         finally:
             self._hold.spent.landed(spending, trio.current_time())
+            self._used()
         if scope.cancelled_caught:
             raise UnknownOutcome(str(request), f"no answer within {self._timeout:g} s")
         self._note_used(reply)

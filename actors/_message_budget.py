@@ -9,7 +9,6 @@ kept free for them, and for our own pings.
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Final
 
 import trio
@@ -25,23 +24,29 @@ class MessageWindow:
 
     def __init__(self, most: int | None, within: float, reserved: int) -> None:
         self._within = within
+        self._most = most
         # Requests always get something, or nothing would ever be subscribed.
-        self._requests: deque[float] = deque(maxlen=None if most is None else max(1, most - reserved))
-        self._all: deque[float] = deque(maxlen=most)
+        self._most_requests = None if most is None else max(1, most - reserved)
+        # When the last ones were sent, of all and of requests: never more than may be in one window.
+        self._all: list[float] = []
+        self._requests: list[float] = []
 
     def allowed_at(self, *, urgent: bool) -> float:
         """Return the earliest time for the next message."""
-        oldest = [
-            sent[0] for sent in ((self._all,) if urgent else (self._all, self._requests)) if len(sent) == sent.maxlen
-        ]
+        oldest = [self._all[0]] if len(self._all) == self._most else []
+        if not urgent and len(self._requests) == self._most_requests:
+            oldest.append(self._requests[0])
         return max(oldest) + self._within if oldest else -math.inf
 
     def take(self, now: float, *, urgent: bool) -> None:
         """Count a message that is sent now."""
-        if self._all.maxlen is not None:
-            self._all.append(now)
-            if not urgent:
-                self._requests.append(now)
+        if self._most is None or self._most_requests is None:
+            return
+        self._all.append(now)
+        del self._all[: -self._most]
+        if not urgent:
+            self._requests.append(now)
+            del self._requests[: -self._most_requests]
 
 
 class MessageBudget:

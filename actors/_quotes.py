@@ -101,6 +101,7 @@ class Quotes:
             ) as http,
             trio.open_nursery() as nursery,
         ):
+            http.tidy_in(nursery)
             await _Delivery(self, me, http, nursery).run()
 
 

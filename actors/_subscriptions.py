@@ -14,7 +14,6 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -35,6 +34,7 @@ SHOWN: Final = 5
 State: TypeAlias = Literal["new", "asked", "acknowledged", "confirmed", "refused", "leaving"]
 Answer: TypeAlias = Acknowledged | Refused | Listed
 _VOID: Final = 1000
+"""Ids that are remembered of requests that were given up."""
 _ON_THE_VENUE: Final = frozenset[State]({"asked", "acknowledged", "confirmed", "leaving"})
 
 
@@ -94,7 +94,7 @@ class Subscriptions:
         self._symbols: dict[str, _Symbol] = {}
         self._planned: list[tuple[Ask, bool]] = []
         self._sent: dict[str, _Sent] = {}
-        self._void: deque[str] = deque(maxlen=_VOID)
+        self._void: list[str] = []
         """Ids of requests that were given up; a late refusal of one is not taken for one of a list."""
         self._next_id = 1
         self._nameless: list[Refused] = []
@@ -384,7 +384,7 @@ class Subscriptions:
             what = "subscription" if sent.subscribes else "end of the subscription"
             raise Unsubscribed(f"no answer within {self._answer_within:g} s to the {what} of {_shown(list(sent.open))}")
         del self._sent[sent.ask.id]
-        self._void.append(sent.ask.id)
+        self._void = [*self._void[1 - _VOID :], sent.ask.id]
         for name in sent.open:
             self._refuse(name, self._symbols[name].refusal or "no answer", now)
 

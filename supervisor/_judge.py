@@ -5,7 +5,7 @@ Failures count when they happen, not when the delayed restart runs, so that long
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from random import Random
 
@@ -34,7 +34,7 @@ class Judge:
         self._window = Window()
         self._failed = 0
         self._first: list[Exception] = []
-        self._last: deque[Exception] = deque(maxlen=_SAMPLES)
+        self._last: list[Exception] = []
 
     def judge(self, slot: Slot, end: End, limit: Limit, now: float) -> tuple[Action, str]:
         """Say what is done about an end that nobody asked for, and why. Counts it.
@@ -83,7 +83,7 @@ class Judge:
         if len(self._first) < _SAMPLES:
             self._first.append(cause)
         else:
-            self._last.append(cause)
+            self._last = [*self._last[1 - _SAMPLES :], cause]
 
 
 def shuts_down(auto_shutdown: AutoShutdown, slot: Slot, end: End, siblings: Iterable[Slot]) -> bool:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Generic
+from itertools import islice
+from typing import Any, Final, Generic
 
 import attrs
 import trio
 
 from ._mailbox import DeadLetter, Mailbox, MailboxClosed, MailboxFull, MailboxStatistics, T
+
+_SMALL: Final = 4096
+"""Items up to which a mailbox is a list: an empty deque takes 760 bytes, and taking the first of so many items from a list
+is a microsecond more."""
 
 
 @attrs.define(eq=False)
@@ -49,21 +54,21 @@ class OpenMailbox(Mailbox[T]):
             redeliver=declared.redeliver,
         )
         self._bury = bury
+        # A tree has many mailboxes, most of them empty and without anybody who waits to send: what is not needed is small.
         # Items that went back, oldest first, each with how often it was given out; they come before all others.
-        # There are few of them, ever: an empty list is a tenth of an empty deque, and a tree has many mailboxes.
         self._again: list[tuple[T, int]] = []
         self._dead = 0
-        self._items: deque[T] = deque()
+        self._items: list[T] | deque[T] = [] if declared.capacity <= _SMALL else deque()
         # Conflating mailboxes keep their items here instead: replacing keeps the place of the key.
-        self._keyed: OrderedDict[Hashable, T] = OrderedDict()
-        self._senders: OrderedDict[trio.lowlevel.Task, _WaitingSender[T]] = OrderedDict()
+        self._keyed: OrderedDict[Hashable, T] | None = None if declared.key is None else OrderedDict()
+        self._senders: dict[trio.lowlevel.Task, _WaitingSender[T]] = {}
         self._receivers = trio.lowlevel.ParkingLot()
-        self._writers = trio.lowlevel.ParkingLot()
+        self._writers: trio.lowlevel.ParkingLot | None = None
         self._sent = self._received = self._dropped = self._peak = 0
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._items) + len(self._keyed) + len(self._again)
+        return len(self._items if self._keyed is None else self._keyed) + len(self._again)
 
     def __bool__(self) -> bool:
         return True
@@ -101,10 +106,7 @@ class OpenMailbox(Mailbox[T]):
             raise MailboxFull(f"mailbox {self.name!r} is full ({self.capacity} items)")
         if self.overflow == "drop_oldest":
             self._items.extend(items[start:])
-            excess = len(self._items) - self.capacity
-            for _ in range(excess):
-                self._items.popleft()
-            self._dropped += excess
+            self._dropped += len(self._take_items(len(self._items) - self.capacity))
             return len(items)
         self._items.extend(items[start : start + room])
         if self.overflow == "block":
@@ -113,7 +115,7 @@ class OpenMailbox(Mailbox[T]):
         return len(items)
 
     def _conflate(self, item: T) -> None:
-        assert self.key is not None, "only conflating mailboxes come here"
+        assert self.key is not None and self._keyed is not None, "only conflating mailboxes come here"
         key = self.key(item)
         if key in self._keyed:
             self._dropped += 1
@@ -152,6 +154,8 @@ class OpenMailbox(Mailbox[T]):
     async def wait_writable(self) -> None:
         await trio.lowlevel.checkpoint()
         while self.overflow == "block" and not self._closed and (self._senders or len(self._items) >= self.capacity):
+            if self._writers is None:
+                self._writers = trio.lowlevel.ParkingLot()
             await self._writers.park()
 
     # Receiving -------------------------------------------------------------------------------------------------
@@ -182,18 +186,27 @@ class OpenMailbox(Mailbox[T]):
             del self._again[:most]
             self._received += most
             return first + (self._take(None if limit is None else limit - most) if limit != most else [])
-        if self.key is not None:
+        if self._keyed is not None:
             take = len(self._keyed) if limit is None else min(limit, len(self._keyed))
             taken = [self._keyed.popitem(last=False)[1] for _ in range(take)]
         elif limit is None or limit >= len(self._items):
             taken = list(self._items)
             self._items.clear()
         else:
-            taken = [self._items.popleft() for _ in range(limit)]
+            taken = self._take_items(limit)
         self._received += len(taken)
         if taken:
             self._let_senders_in()
         return taken
+
+    def _take_items(self, count: int) -> list[T]:
+        first = list(islice(self._items, count))
+        if isinstance(self._items, list):
+            del self._items[:count]
+        else:
+            for _ in first:
+                self._items.popleft()
+        return first
 
     def _let_senders_in(self) -> None:
         while self._senders and len(self._items) < self.capacity:
@@ -238,7 +251,8 @@ class OpenMailbox(Mailbox[T]):
             return
         self._closed = True
         self._receivers.unpark_all()
-        self._writers.unpark_all()
+        if self._writers is not None:
+            self._writers.unpark_all()
         for task in list(self._senders):
             del self._senders[task]
             trio.lowlevel.reschedule(task)

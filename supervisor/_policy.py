@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from random import Random
 from typing import Any, Literal, TypedDict, cast
@@ -119,7 +118,7 @@ class Window:
     """Counts restarts in the sliding window of a `Limit`."""
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque()
+        self._times: list[float] = []
 
     def allows(self, now: float, limit: Limit) -> bool:
         """Say whether one more restart at ``now`` is within the limit, and count it if so."""
@@ -130,8 +129,10 @@ class Window:
 
     def used(self, now: float, limit: Limit) -> int:
         """Return how many restarts the window holds at ``now``."""
-        while self._times and now - self._times[0] > limit.within:
-            self._times.popleft()
+        over = 0
+        while over < len(self._times) and now - self._times[over] > limit.within:
+            over += 1
+        del self._times[:over]
         return len(self._times)
 
 

@@ -14,7 +14,7 @@ import trio
 import trio.lowlevel
 
 from actors._errors import HttpFailure, RateLimited, Unauthorized, UnknownOutcome
-from actors._http import Http, open_http
+from actors._http import IDLE, Http, open_http
 from actors._messages import Hold
 from actors._source import HttpReply, HttpRequest
 from actors.exchanges import _binance
@@ -224,6 +224,35 @@ async def test_over_a_real_socket_answers_and_disconnections_are_told_apart(capl
         with pytest.raises(UnknownOutcome, match="disconnected"):
             await http.request(request)
     assert "HIDDEN" not in caplog.text, "neither queries nor headers are logged"
+
+
+async def test_a_connection_that_is_not_used_for_a_while_is_closed_and_the_next_request_opens_another(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    served: list[int] = []
+    gone = trio.Event()
+
+    async def script(stream: trio.SocketStream) -> None:
+        served.append(0)
+        while await stream.receive_some(4096):
+            served[-1] += 1
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        gone.set()
+
+    async with raw_server(script) as base, trio.open_nursery() as nursery, open_http(base, _binance.failure) as http:
+        http.tidy_in(nursery)
+        await http.request(GET)
+        mock_clock.jump(IDLE - 1)
+        await http.request(GET)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(IDLE - 1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert served == [2] and not gone.is_set(), "used again in time"
+        mock_clock.jump(1)
+        await gone.wait()
+        await http.request(GET)
+        nursery.cancel_scope.cancel()
+    assert served == [2, 1]
 
 
 async def test_an_endless_answer_over_a_real_socket_is_cut_off() -> None:

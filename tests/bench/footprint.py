@@ -3,7 +3,7 @@
 What counts is resident memory of the process, so everything that a feed needs: its four actors and their supervisor, its
 mailboxes, its HTTP client and its WebSocket. What does not count is what waits in its buffers: trades that the consumer
 has not taken (the mailbox ``out``), batches that the feed has not taken (its inflow), and bytes read and not yet taken
-from the tap. At the time of measuring all of them are empty, and the first trade has passed through each.
+from the tap. At the time of measuring all of them are empty, and the first trades have passed through each.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from clients import venue
 from figures import Figure
 
 from actors import FeedItem, Venue, binance
+from actors._http import IDLE
 from supervisor import Mailbox, Supervisor
 
 FEW, MANY = 100, 1_000
@@ -59,6 +60,8 @@ async def feeds(port: int, count: int, markets: int = 1) -> int:
 
             for declared in boxes:
                 nursery.start_soon(first_trades, running.mailbox(declared))
+        # What the questions of the start needed is given up by then.
+        await trio.sleep(IDLE + 1.0)
         for declared in boxes:
             running.mailbox(declared).receive_many_nowait()
         after = resident()
