@@ -123,6 +123,23 @@ def test_a_trade_that_is_missing_or_comes_twice_or_out_of_order_is_seen(clean: E
     assert "L2" in broken(clean), "out of order"
 
 
+def test_a_life_may_end_behind_a_gap_that_names_its_trades_and_covers_no_others(clean: Evidence) -> None:
+    life = next(life for life in clean.lives if not life.last and len(places_of(life, "binance")) > 3)
+    first, second, third = places_of(life, "binance")[-3:]
+    at, before = life.journal.trades[first - 1][0], life.journal.trades[places_of(life, "binance")[-4]][1]
+    ids = [life.journal.trades[place][1].id for place in (first, second)]
+    kept = [entry for place, entry in enumerate(life.journal.trades) if place not in (first, second, third)]
+
+    def ended_with(*named: int) -> set[str]:
+        gap = Gap("binance", before.symbol, before.id, None, before.time, None, named[0], named[-1], "no answer", 0)
+        state = FeedState("binance", before.symbol, live=False, reason="down", received=0)
+        life.journal.trades[:] = sorted([*kept, (at, state), (at, gap)], key=lambda entry: entry[0])
+        return {breach.what for breach in breaches(clean) if breach.law == "L2"}
+
+    assert ended_with(*ids) == set(), "the third is open, and the feed says that it is not live"
+    assert any("missed" in what for what in ended_with(ids[1])), "the first is in no gap"
+
+
 def test_a_trade_that_is_not_as_it_was_published_is_seen(clean: Evidence) -> None:
     life = longest(clean)
     place = places_of(life, "okx")[3]

@@ -61,6 +61,8 @@ def _delivery(
     passed = 0
     """Everything before this place is settled, or was not asked for."""
     gap_at: float | None = None
+    named: int | None = None
+    """Behind the last trade that this gap names, where it names any."""
     for at, item in items:
         if isinstance(item, FeedState):
             live.set(at, on=item.live)
@@ -76,6 +78,7 @@ def _delivery(
                 settled[hole] = [min(at, before) for before in settled[hole]]
             else:
                 gap_at = at
+                named = places[item.last_id] + 1 if item.last_id in places else None
         else:
             low, high = places.get(item.first_id), places.get(item.id)
             if low is None or high is None:
@@ -87,6 +90,6 @@ def _delivery(
             settled[low : high + 1] = [min(at, before) for before in settled[low : high + 1]]
             passed, gap_at = max(passed, high + 1), None
     if first is not None and gap_at is not None:
-        settled[passed:] = [min(gap_at, before) for before in settled[passed:]]
+        settled[passed:named] = [min(gap_at, before) for before in settled[passed:named]]
     first = len(published) if first is None else first
     return Delivery(life, venue, items, tuple(published[first:]), tuple(settled[first:]), live)
