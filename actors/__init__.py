@@ -3,19 +3,17 @@
 Layout, from the top of the import order down:
 
     ops/                watching a tree from outside: vital signs, health endpoint, ledger file, alerts, dead man's switch
-    _venues, _venue, _groups            what a bot names, `binance.trades(...)`, and the groups of actors behind it
-    _best_feed          one feed over several venues; pure: _failover, _freshness, _merge
-    _feed, _filling     the owner of trades; pure: _continuity, _numbered, _unnumbered, _audit
-    _books, _quotes     the owners of order books and quotes, on _owner_loop; pure: _book_sync; for whoever reads: _book
-    _owner, _asking     what all owners share; pure: _silence, _rhythm, _rest_limit
-    _private_stream, _listen_key        the owner of an account's orders, and its key; pure: _reconcile, _pairing
-    _questions, _inquiring, _venue_clock             what is asked about an account, and at what time
-    _bookkeeper, _account_store         what it has told, kept for the next process; for the bot: _liveness
-    _connection, _link, _lines, _login, _outflow, _pinger    one connection, new before old; pure: _subscriptions, _message_budget
-    _messages, _session what actors tell each other
+    _cli/, _doctor/     the command `unblinking`
+    _venues, _venue, _groups    what a bot names, `binance.trades(...)`, and the groups of actors behind it
+    _best_feed, _cancel_group   one feed over several venues; the exchange's own dead man's switch
+    _feeds/             the owners of public data: every trade once and in order, order books, silence, failover
+    _accounts/          the owner of an account's orders and fills, and what belongs to an account
+    _connections/       one connection to a venue, new before old
     exchanges/          pure: one file a venue
-    _wire, _tap, _http, _http_network, _dial    the only files that import network libraries; pure: _ws_frames
-    _source, _account_source, _records, _secret, _errors, _trees, _guard
+    _net/               the only files that import network libraries
+    _messages, _session what actors tell each other
+    _source, _account_source    what an exchange's file offers
+    _records, _secret, _signing, _errors, _trees, _wall_clock, _guard
     simulator/          the embedded exchange, to test against
 """
 
@@ -23,14 +21,9 @@ from __future__ import annotations
 
 from . import _guard as _guard  # isort: split
 
+from ._accounts._liveness import Liveness as Liveness
 from ._best_feed import best_feed as best_feed
 from ._best_feed import explain_feed as explain_feed
-from ._book import Book as Book
-from ._book import BookError as BookError
-from ._book import CrossedBook as CrossedBook
-from ._book import MissedUpdate as MissedUpdate
-from ._book import NoSnapshot as NoSnapshot
-from ._book import StaleBook as StaleBook
 from ._errors import ActorError as ActorError
 from ._errors import BadFrame as BadFrame
 from ._errors import ClockOff as ClockOff
@@ -50,10 +43,15 @@ from ._errors import UnknownOutcome as UnknownOutcome
 from ._errors import Unsubscribed as Unsubscribed
 from ._errors import WireClosed as WireClosed
 from ._errors import WireError as WireError
-from ._failover import Explanation as Explanation
-from ._failover import SourceReport as SourceReport
-from ._liveness import Liveness as Liveness
-from ._quotes import quote_key as quote_key
+from ._feeds._book import Book as Book
+from ._feeds._book import BookError as BookError
+from ._feeds._book import CrossedBook as CrossedBook
+from ._feeds._book import MissedUpdate as MissedUpdate
+from ._feeds._book import NoSnapshot as NoSnapshot
+from ._feeds._book import StaleBook as StaleBook
+from ._feeds._failover import Explanation as Explanation
+from ._feeds._failover import SourceReport as SourceReport
+from ._feeds._quotes import quote_key as quote_key
 from ._records import AccountItem as AccountItem
 from ._records import AccountPhase as AccountPhase
 from ._records import AccountState as AccountState

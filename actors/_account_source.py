@@ -8,17 +8,19 @@ keys and signatures stand in fields that stay out of reprs.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
 from ._errors import HttpFailure
-from ._reconcile import OrderReport
-from ._records import Fill, OrderId
+from ._records import Fill, OrderId, OrderStatus, Side
 from ._secret import Secret
 from ._source import Ask, Decoded, Door, Frame, HttpReply, HttpRequest, Limits
 
 T = TypeVar("T")
+OrderKey: TypeAlias = tuple[str, OrderId]
+"""Symbol and order id: ids are unique per symbol only."""
 
 
 @attrs.frozen
@@ -30,6 +32,30 @@ class Credentials:
     """A shared secret (HMAC), or a private key in PEM (RSA, Ed25519) where the venue has those."""
     passphrase: Secret | None = None
     """Of venues that have one: OKX, KuCoin."""
+
+
+@attrs.frozen
+class OrderReport:
+    """An order as REST reports it."""
+
+    symbol: str
+    order_id: OrderId
+    client_id: str
+    side: Side
+    type: str
+    status: OrderStatus
+    price: Decimal
+    quantity: Decimal
+    filled: Decimal
+    created: int
+    updated: int
+    raw: bytes | None = attrs.field(default=None, repr=False, eq=False)
+    """The row of the answer, unread."""
+
+    @property
+    def key(self) -> OrderKey:
+        """What identifies the order."""
+        return (self.symbol, self.order_id)
 
 
 @attrs.frozen

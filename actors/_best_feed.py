@@ -32,10 +32,10 @@ from supervisor import (
     collecting_problems,
 )
 
-from ._failover import Explanation, Terms
-from ._feed import Feed
+from ._feeds._failover import Explanation, Terms
+from ._feeds._feed import Feed
+from ._feeds._merge import Merge
 from ._groups import wrong_seconds, wrong_type
-from ._merge import Merge
 from ._messages import kept
 from ._records import BestItem, Blind, FeedItem, Switched
 from ._trees import with_children

@@ -9,11 +9,11 @@ import attrs
 from supervisor import Budget, Child, Mailbox, child
 
 from ._account_source import AccountSource
-from ._cancel_after import Armed, AtStop, CancelAllAfter
-from ._cancel_line import GuardedConnection
-from ._cancel_rules import CancelRule, ConnectionRule, CountdownRule
+from ._accounts._cancel_after import Armed, AtStop, CancelAllAfter
+from ._accounts._cancel_line import GuardedConnection
+from ._accounts._cancel_rules import CancelRule, ConnectionRule, CountdownRule
+from ._connections._venue_clock import VenueClock
 from ._groups import Place
-from ._venue_clock import VenueClock
 
 
 def wrong_rule(rule: CancelRule, venue: str, seconds: object, symbols: Sequence[str], at_stop: str) -> list[str]:

@@ -18,21 +18,21 @@ import attrs
 from supervisor import Budget, Child, Limit, Mailbox, Supervisor, child
 
 from ._account_source import AccountSource
-from ._books import Books
-from ._connection import Connection
+from ._accounts._listen_key import ListenKeeper
+from ._accounts._liveness import Liveness
+from ._accounts._private_stream import PrivateStream
+from ._connections._connection import Connection
+from ._connections._lines import Line, PrivateLine, PublicLine
+from ._connections._pinger import Pinger
+from ._connections._venue_clock import VenueClock
 from ._errors import SecretMissing, Unauthorized
-from ._feed import Feed
-from ._lines import Line, PrivateLine, PublicLine
-from ._listen_key import ListenKeeper
-from ._liveness import Liveness
+from ._feeds._books import Books
+from ._feeds._feed import Feed
+from ._feeds._quotes import Quotes
 from ._messages import Hold, Inflow, Key, KeyRequest, Order, PrivateInflow, Wanted
-from ._pinger import Pinger
-from ._private_stream import PrivateStream
-from ._quotes import Quotes
+from ._net._wire import Dial, Tls
 from ._records import AccountItem, SymbolChange
 from ._source import Channel, Limits, PublicSource
-from ._venue_clock import VenueClock
-from ._wire import Dial, Tls
 
 T = TypeVar("T")
 

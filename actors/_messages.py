@@ -10,7 +10,7 @@ import trio
 
 from supervisor import Mailbox
 
-from ._rest_limit import Spent
+from ._net._rest_limit import Spent
 from ._session import Session
 
 T = TypeVar("T")

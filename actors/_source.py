@@ -14,7 +14,6 @@ from typing import Any, Literal, Protocol, TypeAlias
 import attrs
 import msgspec
 
-from ._continuity import Missing
 from ._errors import BadFrame, HttpFailure
 from ._records import Quote, Trade
 
@@ -248,6 +247,19 @@ class Source(Protocol):
 
     def failure(self, request: HttpRequest, reply: HttpReply) -> HttpFailure | None:
         """Return the error that the reply means, or None for success."""
+
+
+@attrs.frozen
+class Missing:
+    """A range of ids, both ends included."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many ids it has."""
+        return self.last - self.first + 1
 
 
 class PublicSource(Source, Protocol):

@@ -12,11 +12,10 @@ import attrs
 from supervisor import Child, Mailbox, PolicyOptions, Supervisor
 
 from ._account_source import AccountSource, Credentials
-from ._address import taken_apart
-from ._cancel_after import AtStop
+from ._accounts._cancel_after import AtStop
+from ._accounts._cancel_rules import CancelRule
+from ._accounts._liveness import Liveness
 from ._cancel_group import cancel_child, unusable_child, wrong_rule
-from ._cancel_rules import CancelRule
-from ._dial import Dial, Tls, proxied
 from ._groups import (
     Place,
     Wish,
@@ -29,9 +28,10 @@ from ._groups import (
     wrong_seconds,
     wrong_type,
 )
-from ._http import network
-from ._liveness import Liveness
 from ._messages import Hold
+from ._net._address import taken_apart
+from ._net._dial import Dial, Tls, proxied
+from ._net._http import network
 from ._records import AccountItem, BookItem, FeedItem, QuoteItem, SymbolChange
 from ._secret import Secret
 from ._source import Channel, PublicSource

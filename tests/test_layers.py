@@ -42,7 +42,7 @@ def test_the_supervisor_knows_trio_and_attrs_and_the_standard_library_only() -> 
 
 
 def test_one_file_imports_httpx() -> None:
-    assert importers(ACTORS, "httpx") == {"_http.py"}
+    assert importers(ACTORS, "httpx") == {"_net/_http.py"}
 
 
 def test_one_file_imports_cryptography() -> None:
@@ -50,7 +50,7 @@ def test_one_file_imports_cryptography() -> None:
 
 
 def test_only_the_wire_and_the_simulators_server_import_the_websocket_library() -> None:
-    assert importers(ACTORS, "trio_websocket") <= {"_wire.py", "simulator/_ws_server.py"}
+    assert importers(ACTORS, "trio_websocket") <= {"_net/_wire.py", "simulator/_ws_server.py"}
 
 
 def test_only_the_command_imports_click_rich_and_structlog() -> None:

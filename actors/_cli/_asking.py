@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from .._errors import ActorError, HttpFailure
-from .._http import open_http
+from .._net._http import open_http
 from .._source import HttpReply, HttpRequest
 from ._load import BadInput
 

@@ -15,11 +15,11 @@ from urllib.parse import SplitResult, urlsplit
 import attrs
 import trio
 
-from .._dial import Dial, Tls, secured, system_dial, tls_context, why
 from .._errors import ActorError, ConnectFailed, HttpFailure, RateLimited
-from .._http import Http, open_http
+from .._net._dial import Dial, Tls, secured, system_dial, tls_context, why
+from .._net._http import Http, open_http
+from .._net._wire import open_wire
 from .._source import HttpReply, HttpRequest
-from .._wire import open_wire
 from ..exchanges._clocks import VENUE_CLOCKS
 from ._finding import Finding, for_each
 from ._needs import Needs, Rest, Stream

@@ -14,11 +14,11 @@ import attrs
 import trio
 
 from .._account_source import AccountSource, KeyReport, Question
+from .._connections._venue_clock import VenueClock, measure
 from .._errors import BadFrame, ClockOff, HttpFailure, RateLimited, SecretMissing, Unauthorized
-from .._http import Http, open_http
-from .._rest_limit import SHARE
+from .._net._http import Http, open_http
+from .._net._rest_limit import SHARE
 from .._source import HttpRequest
-from .._venue_clock import VenueClock, measure
 from ._addresses import WITHIN, advice_about
 from ._finding import Finding, for_each
 from ._needs import Needs

@@ -14,8 +14,8 @@ import attrs
 
 from supervisor import Budget, Child, Mailbox, Supervisor
 
-from .._connection import Connection
-from .._dial import Dial, Tls
+from .._connections._connection import Connection
+from .._net._dial import Dial, Tls
 
 T = TypeVar("T")
 

@@ -12,9 +12,8 @@ from typing import Final, TypeVar
 
 import attrs
 
-from .._account_source import Inquiry, Question
+from .._account_source import Inquiry, OrderReport, Question
 from .._errors import BadFrame, NoSuchOrder
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId
 from . import _binance_rows
 

@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from .._account_source import OrderReport
 from .._errors import BadFrame
-from .._reconcile import OrderReport
 from .._records import Fill, OrderStatus, Side
 from ._decode import Moment, finite, raw_rows, rows_of
 

@@ -18,9 +18,8 @@ from typing import ClassVar, Final, Literal, TypeAlias
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
+from .._account_source import Credentials, Inquiry, Keeping, KeyReport, OrderReport, Question
 from .._errors import BadFrame, HttpFailure
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId
 from .._signing import key_kind
 from .._source import Ask, Decoded, Door, Frame, HttpReply, HttpRequest, Limits, RestLimit

@@ -13,9 +13,8 @@ from typing import ClassVar, Final
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
+from .._account_source import Credentials, Inquiry, Keeping, KeyReport, OrderReport, Question
 from .._errors import BadFrame, HttpFailure
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderUpdate
 from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest, Limits, RestLimit
 from . import _binance, _binance_history, _binance_signed

@@ -18,9 +18,8 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, KeyReport, Question
+from .._account_source import Credentials, Inquiry, KeyReport, OrderReport, Question
 from .._errors import BadFrame, HttpFailure
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId
 from .._signing import sign
 from .._source import (

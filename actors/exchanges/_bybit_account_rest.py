@@ -16,9 +16,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from .._account_source import Inquiry, KeyReport, Question
+from .._account_source import Inquiry, KeyReport, OrderReport, Question
 from .._errors import BadFrame
-from .._reconcile import OrderReport
 from .._records import Fill
 from ._bybit import Category
 from ._bybit_account_rows import ExecutionRow, OrderRow

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from .._reconcile import OrderReport
+from .._account_source import OrderReport
 from .._records import Fill, OrderStatus, OrderUpdate, Side
 from ._decode import Moment
 from ._inquiries import amount

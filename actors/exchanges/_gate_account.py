@@ -23,9 +23,8 @@ from urllib.parse import urlencode
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, KeyReport, Question
+from .._account_source import Credentials, Inquiry, KeyReport, OrderReport, Question
 from .._errors import HttpFailure, NoSuchOrder
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderUpdate
 from .._signing import hmac_hex
 from .._source import (

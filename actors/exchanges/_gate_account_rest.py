@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from .._account_source import Inquiry, KeyReport, Question
+from .._account_source import Inquiry, KeyReport, OrderReport, Question
 from .._errors import BadFrame, NoSuchOrder
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderStatus, Side
 from .._secret import Secret
 from . import _gate

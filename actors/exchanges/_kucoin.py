@@ -14,8 +14,8 @@ from urllib.parse import quote as percent_encoded
 
 import msgspec
 
-from .._address import taken_apart
 from .._errors import BadFrame, ClockOff, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from .._net._address import taken_apart
 from .._records import Quote, Side, Trade
 from .._source import (
     Acknowledged,

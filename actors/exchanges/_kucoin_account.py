@@ -25,9 +25,8 @@ from urllib.parse import quote, urlencode
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, KeyReport, Question
+from .._account_source import Credentials, Inquiry, KeyReport, OrderReport, Question
 from .._errors import HttpFailure, NoSuchOrder, SecretMissing
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderStatus, OrderUpdate, Side
 from .._signing import hmac_base64
 from .._source import Ask, Control, Decoded, Door, Frame, HttpReply, HttpRequest, Ignored, Limits, RestLimit

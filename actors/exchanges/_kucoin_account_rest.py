@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from .._account_source import Inquiry, KeyReport, Question
+from .._account_source import Inquiry, KeyReport, OrderReport, Question
 from .._errors import BadFrame, NoSuchOrder
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId, OrderStatus, Side
 from ._decode import Moment, finite, rows_of
 from ._inquiries import DAY, amount, each_row, number_or_text, windows

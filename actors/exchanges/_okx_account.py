@@ -20,9 +20,8 @@ from typing import Any, ClassVar, Final
 import attrs
 import msgspec
 
-from .._account_source import Credentials, Inquiry, KeyReport, Question
+from .._account_source import Credentials, Inquiry, KeyReport, OrderReport, Question
 from .._errors import BadFrame, HttpFailure, SecretMissing
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId
 from .._signing import hmac_base64
 from .._source import (

@@ -13,9 +13,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from .._account_source import Inquiry, KeyReport, Question
+from .._account_source import Inquiry, KeyReport, OrderReport, Question
 from .._errors import BadFrame, NoSuchOrder
-from .._reconcile import OrderReport
 from .._records import Fill, OrderId
 from ._decode import UNREADABLE, rows_of
 from ._okx_account_rows import FillRow, OrderRow

@@ -13,9 +13,8 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import attrs
 import msgspec
 
-from .._continuity import Missing
 from .._records import Quote, Side, Trade
-from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, RestLimit
+from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, Missing, RestLimit
 from . import _binance
 from ._binance_market import (
     AggTrade,

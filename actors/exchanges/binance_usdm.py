@@ -15,9 +15,8 @@ from typing import Any, ClassVar, Final
 import attrs
 import msgspec
 
-from .._continuity import Missing
 from .._records import Quote, Trade
-from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits
+from .._source import BookRule, Channel, Decoded, Depth, Frame, HttpRequest, Limits, Missing
 from . import _binance
 from ._binance_market import (
     AggTrade,

@@ -18,10 +18,9 @@ from urllib.parse import urlencode
 import attrs
 import msgspec
 
-from .._continuity import Missing
 from .._errors import BadFrame
 from .._records import Quote, Side, Trade
-from .._source import BookRule, Channel, Control, Decoded, Depth, Frame, HttpRequest
+from .._source import BookRule, Channel, Control, Decoded, Depth, Frame, HttpRequest, Missing
 from . import _bybit
 from ._bybit import REST, TESTNET_REST, TESTNET_WS, VENUE, VENUE_LINEAR, WS, Category, PublicTopics
 from ._decode import Moment, Reader, Row, finite, levels, plain, reader, rows_of

@@ -19,7 +19,6 @@ from typing import ClassVar, Final
 
 import attrs
 
-from .._continuity import Missing
 from .._errors import HttpFailure
 from .._records import Quote, Trade
 from .._source import (
@@ -33,6 +32,7 @@ from .._source import (
     HttpReply,
     HttpRequest,
     Limits,
+    Missing,
     RestLimit,
 )
 from . import _gate

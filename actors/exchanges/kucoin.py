@@ -18,7 +18,6 @@ from typing import ClassVar, Final
 
 import attrs
 
-from .._continuity import Missing
 from .._errors import HttpFailure
 from .._records import Quote, Trade
 from .._source import (
@@ -32,6 +31,7 @@ from .._source import (
     HttpReply,
     HttpRequest,
     Limits,
+    Missing,
     RestLimit,
 )
 from . import _kucoin

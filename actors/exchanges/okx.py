@@ -20,7 +20,6 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 import attrs
 
-from .._continuity import Missing
 from .._errors import HttpFailure
 from .._records import Quote, Trade
 from .._source import (
@@ -34,6 +33,7 @@ from .._source import (
     HttpReply,
     HttpRequest,
     Limits,
+    Missing,
     RestLimit,
 )
 from . import _okx

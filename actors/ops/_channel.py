@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from .._dial import Dial, Tls
 from .._errors import HttpFailure, RateLimited
-from .._http import open_http
+from .._net._dial import Dial, Tls
+from .._net._http import open_http
 from .._source import HttpReply, HttpRequest
 from ._alerts import AlertMessage
 from ._posting import Undelivered, parse

@@ -14,8 +14,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from .._errors import ActorError, HttpFailure, RateLimited, SecretMissing
-from .._http import Http, open_http
-from .._rest_limit import number
+from .._net._http import Http, open_http
+from .._net._rest_limit import number
 from .._secret import Secret
 from .._source import HttpReply, HttpRequest
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import attrs
 
-from .._dial import Dial, Tls
 from .._errors import SecretMissing
+from .._net._dial import Dial, Tls
 from .._secret import Secret
 from .._source import HttpReply
 from ._alerts import AlertMessage

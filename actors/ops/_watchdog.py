@@ -13,8 +13,8 @@ import trio
 from supervisor import Backoff, Child, Limit, Mailbox, Me, Supervisor, actor, child
 
 from .._errors import HttpFailure, SecretMissing
-from .._http import open_http
 from .._messages import kept
+from .._net._http import open_http
 from .._secret import Secret
 from .._source import HttpReply, HttpRequest
 from ._access import Access, is_loopback

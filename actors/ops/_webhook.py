@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from .._dial import Dial, Tls
 from .._errors import SecretMissing
+from .._net._dial import Dial, Tls
 from .._secret import Secret
 from .._source import HttpReply
 from ._alerts import AlertMessage

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import attrs
 
-from actors._book import Ladder
-from actors._book_sync import BookSync, Step
+from actors._feeds._book import Ladder
+from actors._feeds._book_sync import BookSync, Step
 from actors._records import BookItem, BookUpdate, FeedState
 from actors._session import Session
 from actors._source import BookRule, Depth, Level

@@ -1,7 +1,7 @@
 """The surroundings of an owner of books: a model exchange for each symbol, and the bot's local books."""
 
-from actors._book import Book, BookError
-from actors._books import Books
+from actors._feeds._book import Book, BookError
+from actors._feeds._books import Books
 from actors._records import BookItem, BookUpdate
 from actors._session import Session
 from actors._source import BookRule

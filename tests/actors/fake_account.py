@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import attrs
 
 from actors import BadFrame, HttpFailure
-from actors._account_source import Credentials, Inquiry, Keeping, KeyReport, Question
+from actors._account_source import Credentials, Inquiry, Keeping, KeyReport, OrderReport, Question
 from actors._errors import ClockOff, KeyGone, NoSuchOrder, RateLimited, Unauthorized, UnknownOutcome
-from actors._reconcile import OrderReport
 from actors._records import Fill, OrderId
 from actors._secret import Secret
 from actors._source import (

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import h11
-import httpx  # noqa: ASYNC127 - see actors/_http.py
+import httpx  # noqa: ASYNC127 - see actors/_net/_http.py
 import trio
 import trio.testing
 

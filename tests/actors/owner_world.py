@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import attrs
-import httpx  # noqa: ASYNC127 - see actors/_http.py
+import httpx  # noqa: ASYNC127 - see actors/_net/_http.py
 import msgspec
 import trio
 

@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 import trio
 
-from actors._connection import Connection
-from actors._lines import PublicLine
+from actors._connections._connection import Connection
+from actors._connections._lines import PublicLine
+from actors._connections._pinger import Pinger
 from actors._messages import Batch, Hold, Inflow, Lost, Opened, Order, Wanted
-from actors._pinger import Pinger
 from actors._session import Session
 from supervisor import Backoff, Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 from supervisor.testing import run_virtually

@@ -24,7 +24,7 @@ from actors import (
     kucoin,
     okx,
 )
-from actors._connection import Connection
+from actors._connections._connection import Connection
 from supervisor import BadTree, Mailbox, Supervisor, collecting_problems
 
 OUT: Mailbox[FeedItem] = Mailbox("out", capacity=10)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
-from actors._continuity import Question, Track
+from actors._feeds._continuity import Question, Track
 from actors._records import FeedState, Gap, Trade
 from actors._session import Session
 

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-import httpx  # noqa: ASYNC127 - see actors/_http.py
+import httpx  # noqa: ASYNC127 - see actors/_net/_http.py
 import trio
 import trio.testing
 from figures import Figure
 
 from actors import FeedItem, Gap, Trade
-from actors._feed import Feed
+from actors._feeds._feed import Feed
 from actors._messages import Batch, Inflow, Opened
 from actors._session import Session
 from actors.exchanges.binance_spot import LIMITS, SpotTrade, SpotTrades

@@ -16,7 +16,7 @@ from clients import venue
 from figures import Figure
 
 from actors import FeedItem, Venue, binance
-from actors._http import IDLE
+from actors._net._http import IDLE
 from supervisor import Mailbox, Supervisor
 
 FEW, MANY = 100, 1_000

@@ -17,7 +17,7 @@ import trio
 import trio.testing
 from figures import Curve, Figure
 
-from actors._connection import BACKOFF
+from actors._connections._connection import BACKOFF
 from actors._groups import NEVER_REACHED
 from supervisor import Me, Supervisor, actor
 

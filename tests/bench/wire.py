@@ -23,7 +23,7 @@ import msgspec
 import trio
 from figures import Figure
 
-from actors._wire import open_wire
+from actors._net._wire import open_wire
 
 ROUNDS = 5
 MANY = 200_000

@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from actors import Secret, health
+from actors._connections._venue_clock import VenueClock
 from actors._doctor import examine
 from actors._doctor._clocks import clocks
 from actors._doctor._finding import Finding, worst
 from actors._doctor._keys import DAYS_LEFT, keys
-from actors._venue_clock import VenueClock
 from actors.exchanges._clocks import VENUE_CLOCKS
 from actors.simulator import Address, Exchange, Fault, serve
 from actors.simulator._rest import Reply, Request

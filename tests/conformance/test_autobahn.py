@@ -18,8 +18,8 @@ import pytest
 import trio
 
 from actors._errors import WireClosed
-from actors._wire import Wire, open_wire
-from actors._ws_frames import Binary
+from actors._net._wire import Wire, open_wire
+from actors._net._ws_frames import Binary
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,8 +13,8 @@ import trio
 import trio.testing
 
 from actors._errors import WireClosed
-from actors._wire import open_wire
-from actors._ws_frames import Binary
+from actors._net._wire import open_wire
+from actors._net._ws_frames import Binary
 
 from ..actors.ws_peer import CLOSE, PONG, TEXT, Peer
 from .cases import BINARY, CASES, Case, close

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import attrs
-import httpx  # noqa: ASYNC127 - see actors/_http.py
+import httpx  # noqa: ASYNC127 - see actors/_net/_http.py
 import trio
 
-from actors._http import open_http
+from actors._net._http import open_http
 from actors.ops import _alerter, _channel, _dead_mans_switch, _posting
 from actors.simulator import MemoryStream, memory_stream_pair
 from actors.simulator._clock import DEFAULT_EPOCH

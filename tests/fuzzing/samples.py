@@ -17,11 +17,10 @@ import trio
 import actors
 from actors import HttpFailure, Venue, WireError
 from actors._account_source import AccountSource, Credentials, Inquiry
-from actors._continuity import Missing
+from actors._net._wire import open_wire
 from actors._records import OrderId
 from actors._secret import Secret
-from actors._source import HttpRequest, PublicSource
-from actors._wire import open_wire
+from actors._source import HttpRequest, Missing, PublicSource
 from actors.exchanges.okx import OkxTrades
 from actors.simulator import Exchange, Network, open_network
 from actors.simulator._rest import Request

@@ -19,14 +19,13 @@ import trio
 import trio.testing
 
 from actors import BadFrame, HttpFailure, WireError
-from actors._account_source import AccountSource, Inquiry
+from actors._account_source import AccountSource, Inquiry, OrderReport
 from actors._errors import Inconsistent, NoSuchOrder
-from actors._reconcile import OrderReport
+from actors._net._rest_limit import LONGEST_BAN, banned_for, in_seconds, number
+from actors._net._wire import open_wire
+from actors._net._ws_frames import FrameSplitter
 from actors._records import Fill, OrderUpdate
-from actors._rest_limit import LONGEST_BAN, banned_for, in_seconds, number
 from actors._source import Control, Decoded, Door, HttpReply, HttpRequest, PublicSource
-from actors._wire import open_wire
-from actors._ws_frames import FrameSplitter
 from actors.exchanges._clocks import VENUE_CLOCKS
 from supervisor.testing import run_virtually
 
@@ -255,7 +254,7 @@ def _failure(source: PublicSource | AccountSource) -> Callable[[bytes], int]:
         assert len(str(found)) <= 10 * _WRITTEN
         wait = getattr(found, "retry_after", None)
         if wait is not None:
-            # As `actors._http` does it.
+            # As `actors._net._http` does it.
             assert 0 <= wait < math.inf
             waits = (in_seconds(wait, headers, NOW), banned_for(str(found), headers, NOW) or 0.0)
             assert all(0 <= seconds <= LONGEST_BAN for seconds in waits), "a time to wait that is none"

@@ -83,8 +83,8 @@ CORE: Final = (
         ),
     ),
     Module(
-        "actors/_pairing.py",
-        ("tests/actors/test_pairing.py",),
+        "actors/_accounts/_pairing.py",
+        ("tests/actors/accounts/test_pairing.py",),
         (
             Survivor(
                 "waiting.until = now + WITHIN * 2**waiting.rounds",
@@ -105,8 +105,8 @@ CORE: Final = (
         ),
     ),
     Module(
-        "actors/_message_budget.py",
-        ("tests/actors/test_message_budget.py",),
+        "actors/_connections/_message_budget.py",
+        ("tests/actors/connections/test_message_budget.py",),
         (
             Survivor(
                 "until = self._window.allowed_at(urgent=urgent) if self._is_first(me) else math.inf",
@@ -115,10 +115,10 @@ CORE: Final = (
             ),
         ),
     ),
-    Module("actors/_rhythm.py", ("tests/actors/test_rhythm.py",)),
+    Module("actors/_feeds/_rhythm.py", ("tests/actors/feeds/test_rhythm.py",)),
     Module(
-        "actors/_rest_limit.py",
-        ("tests/actors/test_rest_limit.py",),
+        "actors/_net/_rest_limit.py",
+        ("tests/actors/net/test_rest_limit.py",),
         (
             Survivor(
                 "self._entries = [entry for entry in self._entries if entry.at > now - within - _MARGIN]",

@@ -69,19 +69,19 @@ BUGS = (
     Bug(
         "what a venue quotes of a signed request is told",
         "OKX 50110 names the key that it refuses",
-        "actors/_http.py",
+        "actors/_net/_http.py",
         "        failure = self._judge(request, without_secrets(request, reply)) or failure\n",
         "",
-        ("tests/actors/test_http.py::test_what_a_request_was_signed_with_is_not_told_even_if_the_venue_quotes_it",),
+        ("tests/actors/net/test_http.py::test_what_a_request_was_signed_with_is_not_told_even_if_the_venue_quotes_it",),
     ),
     Bug(
         "a request that is cut short while it is sent leaves a generator half-way",
         "httpx's ByteStream is an asynchronous generator",
-        "actors/_http.py",
+        "actors/_net/_http.py",
         "        sent.stream = _Content(request.content)\n",
         "",
         (
-            "tests/actors/test_http.py::test_a_request_that_is_cut_short_while_its_body_is_sent_leaves_nothing_half_done",
+            "tests/actors/net/test_http.py::test_a_request_that_is_cut_short_while_its_body_is_sent_leaves_nothing_half_done",
         ),
     ),
     Bug(

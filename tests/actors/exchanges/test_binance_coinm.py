@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors._account_source import AccountSource, Credentials, Inquiry, Question
-from actors._continuity import Missing
 from actors._errors import BadFrame
 from actors._records import OrderUpdate
 from actors._secret import Secret
-from actors._source import BookRule, BookSource, Depth, QuoteSource, Terminated, TradeSource
+from actors._source import BookRule, BookSource, Depth, Missing, QuoteSource, Terminated, TradeSource
 from actors.exchanges import binance_coinm
 from actors.exchanges.binance_coinm import CoinmAccount, CoinmBooks, CoinmQuotes, CoinmTrades
 from actors.exchanges.binance_usdm import UsdmAccount

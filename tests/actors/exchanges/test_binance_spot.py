@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors._continuity import Missing
 from actors._errors import BadFrame, HttpFailure
 from actors._records import Quote, Trade
 from actors._source import (
@@ -19,6 +18,7 @@ from actors._source import (
     Depth,
     Ignored,
     Listed,
+    Missing,
     PublicSource,
     QuoteSource,
     TradeSource,

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors._account_source import Credentials, Inquiry, Question
+from actors._account_source import Credentials, Inquiry, OrderReport, Question
 from actors._errors import BadFrame, NoSuchOrder, SecretMissing
-from actors._reconcile import OrderReport
 from actors._records import Fill, OrderUpdate
 from actors._secret import Secret
 from actors._signing import sign

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 import pytest
 
 from actors._account_source import AccountSource, Credentials, Inquiry, Question
-from actors._continuity import Missing
 from actors._errors import BadFrame, NoSuchOrder
 from actors._records import OrderUpdate, Quote
 from actors._secret import Secret
@@ -18,6 +17,7 @@ from actors._source import (
     Depth,
     Ignored,
     Listed,
+    Missing,
     PublicSource,
     QuoteSource,
     Terminated,

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors._continuity import Missing
 from actors._errors import BadFrame, ClockOff, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from actors._records import Quote, Trade
 from actors._source import (
@@ -20,6 +19,7 @@ from actors._source import (
     HttpRequest,
     Ignored,
     Listed,
+    Missing,
     Pong,
     PublicSource,
     QuoteSource,

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors._book_sync import BookSync
-from actors._continuity import Missing
 from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
+from actors._feeds._book_sync import BookSync
 from actors._session import Session
 from actors._source import (
     Acknowledged,
@@ -20,6 +19,7 @@ from actors._source import (
     Depth,
     HttpReply,
     Ignored,
+    Missing,
     Pong,
     QuoteSource,
     Refused,

@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 
-from actors._continuity import Missing
 from actors._errors import BadFrame, HttpFailure, RateLimited, Unauthorized, UnknownOutcome
 from actors._source import (
     Acknowledged,
@@ -16,6 +15,7 @@ from actors._source import (
     Depth,
     HttpReply,
     Ignored,
+    Missing,
     Pong,
     QuoteSource,
     Refused,
