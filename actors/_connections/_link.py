@@ -402,13 +402,13 @@ class Link:
 
     async def _keep_pinging(self, every: float) -> None:
         """Ping as often as the door asks for, counting the pings that the pinger orders."""
-        wait = every
+        due = trio.current_time() + every
         while True:
-            await trio.sleep(wait)
-            since = trio.current_time() - self._pinged_at
-            if since >= every:
+            await trio.sleep_until(due)
+            due = self._pinged_at + every
+            if due <= trio.current_time():
                 self.ping()
-            wait = every if since >= every else every - since
+                due = trio.current_time() + every
 
     async def _ping(self, flow: _Flow) -> None:
         try:

@@ -1,5 +1,6 @@
 """What a connection asks for, where it goes for that, and how its set of symbols changes while it runs."""
 
+import itertools
 import json
 from bisect import bisect_left
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import trio
 
 from actors._connections._lines import PublicLine
+from actors._connections._link import LEAST_BETWEEN_PINGS
 from actors._messages import Lost, Opened, Rejected, Resubscribe, Subscribed, WantedChanged
 from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrades
@@ -206,6 +208,20 @@ def test_an_address_that_must_be_asked_for_is_asked_for_by_each_wire_and_says_ho
         transport=bullet.transport,
         ping_every=ping_every,
     )
+
+
+@pytest.mark.parametrize("ordered", [0.9, 2.7, 7.7, 9999.0])
+def test_pings_come_as_often_as_the_door_asks_for_and_those_that_are_ordered_count(ordered: float) -> None:
+    market = Market()
+
+    async def act(scene: Scene) -> None:
+        await trio.sleep(60)
+        at = [note.at for note in scene.notes("pong")]
+        apart = [later - earlier for earlier, later in itertools.pairwise(at)]
+        assert at[-1] > 55
+        assert LEAST_BETWEEN_PINGS - 0.01 <= min(apart) <= max(apart) <= 4.01
+
+    perform([market.serve], act, source=FakeSource(ping_every_by_door=4.0), ping_every=ordered)
 
 
 def test_an_address_that_cannot_be_had_is_a_failure_with_backoff() -> None:
