@@ -12,7 +12,7 @@ Layout, from the top of the import order down:
     exchanges/          pure: one file a venue
     _net/               the only files that import network libraries
     _messages, _session what actors tell each other
-    _source, _account_source    what an exchange's file offers
+    _source, _account_source, _cancel_rules     what an exchange's file offers
     _records, _secret, _signing, _errors, _trees, _wall_clock, _guard
     simulator/          the embedded exchange, to test against
 """

@@ -11,7 +11,7 @@ from supervisor import Budget, Child, Mailbox, child
 from ._account_source import AccountSource
 from ._accounts._cancel_after import Armed, AtStop, CancelAllAfter
 from ._accounts._cancel_line import GuardedConnection
-from ._accounts._cancel_rules import CancelRule, ConnectionRule, CountdownRule
+from ._cancel_rules import CancelRule, ConnectionRule, CountdownRule
 from ._connections._venue_clock import VenueClock
 from ._groups import Place
 

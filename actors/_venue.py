@@ -13,9 +13,9 @@ from supervisor import Child, Mailbox, PolicyOptions, Supervisor
 
 from ._account_source import AccountSource, Credentials
 from ._accounts._cancel_after import AtStop
-from ._accounts._cancel_rules import CancelRule
 from ._accounts._liveness import Liveness
 from ._cancel_group import cancel_child, unusable_child, wrong_rule
+from ._cancel_rules import CancelRule
 from ._groups import (
     Place,
     Wish,

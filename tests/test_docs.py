@@ -72,10 +72,15 @@ def test_the_files_that_the_architecture_page_names_exist() -> None:
     page = (TREE / "docs" / "explanation" / "architecture.md").read_text()
     floors = page.partition("```text")[2].partition("```")[0]
     package = {"actors": PACKAGES / "actors", "supervisor": PACKAGES / "supervisor"}
-    current, missing = package["actors"], []
+    current = folder = package["actors"]
+    missing = []
     for line in floors.splitlines():
-        current = next((folder for name, folder in package.items() if line.strip().startswith(f"{name}/")), current)
-        missing += [name for name in re.findall(r"(_\w+\.py)", line) if not (current / name).exists()]
+        current = next((found for name, found in package.items() if line.strip().startswith(f"{name}/")), current)
+        if not line.startswith(" " * 6):
+            # Lines that stand deeper name files of the folder above them.
+            below = re.match(r" {4}(\w+)/", line)
+            folder = current / below[1] if below else current
+        missing += [name for name in re.findall(r"(_\w+\.py)", line) if not (folder / name).exists()]
 
     assert missing == []
 

@@ -7,5 +7,5 @@ Layout, from the top of the import order down:
     _inquiring          what it asks by REST; pure: _questions
     _bookkeeper         what it has told, kept for the next process; _account_store, _told_fills
     _listen_key         the key of a private stream, where a venue has one
-    _cancel_after       the exchange's own dead man's switch; _cancel_line; pure: _cancel_rules
+    _cancel_after       the exchange's own dead man's switch; _cancel_line
 """

@@ -22,12 +22,12 @@ import trio
 from supervisor import Backoff, Mailbox, Me, OpenTree, actor
 
 from .._account_source import AccountSource
+from .._cancel_rules import CountdownRule
 from .._connections._venue_clock import VenueClock, asked, measure
 from .._errors import HttpFailure, RateLimited, SecretMissing, Unauthorized
 from .._messages import Hold, kept
 from .._net._http import Http, open_http
 from ..ops._watched import Watched
-from ._cancel_rules import CountdownRule
 
 LOOK: Final = 2.0
 """Seconds between two looks at the tree."""

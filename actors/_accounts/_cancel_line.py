@@ -16,6 +16,7 @@ import trio
 from supervisor import Backoff, Budget, Mailbox, Me, actor
 
 from .._account_source import AccountSource
+from .._cancel_rules import ConnectionRule
 from .._connections._venue_clock import VenueClock, asked
 from .._errors import HttpFailure, PongTimeout, SecretMissing, Unauthorized, Unsubscribed, WireError
 from .._messages import Hold, kept
@@ -25,7 +26,6 @@ from .._net._wire import Wire, open_wire
 from .._source import Acknowledged, Ask, Control, Denied, Refused
 from .._wall_clock import now_ms
 from ._cancel_after import LOOK, Armed, AtStop, Watch
-from ._cancel_rules import ConnectionRule
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds for each answer."""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from .._account_source import Question
-from .._accounts._cancel_rules import ConnectionRule, CountdownRule
+from .._cancel_rules import ConnectionRule, CountdownRule
 from ._bybit import Category
 from ._bybit_account import subscription
 

@@ -26,7 +26,7 @@ BUGS = (
         '        await self._let_flow()\n        await self._telling.say("live", "connected")\n',
         (
             _T
-            + "test_private_stream.py::test_what_happened_during_an_interruption_is_delivered_before_the_account_is_live",
+            + "accounts/test_private_stream.py::test_what_happened_during_an_interruption_is_delivered_before_the_account_is_live",
         ),
     ),
     Bug(
@@ -37,7 +37,7 @@ BUGS = (
         "        held, self._held = deque[Item](), deque()\n",
         (
             _T
-            + "test_private_stream_states.py::test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live",
+            + "accounts/test_private_stream_states.py::test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live",
         ),
     ),
     Bug(
@@ -48,7 +48,7 @@ BUGS = (
         '        if first:\n            await self._telling.say("live", "reconciled")\n            await self._let_flow()\n',
         (
             _T
-            + "test_private_stream_states.py::test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live",
+            + "accounts/test_private_stream_states.py::test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live",
         ),
     ),
     Bug(
@@ -57,7 +57,7 @@ BUGS = (
         "actors/_accounts/_telling.py",
         "        await self.put(update)\n        # No checkpoint since it was put in.\n        self._book.absorb(update)\n",
         "        self._book.absorb(update)\n        await self.put(update)\n",
-        (_T + "test_private_stream_states.py::test_an_update_that_does_not_reach_the_bot_was_not_delivered",),
+        (_T + "accounts/test_private_stream_states.py::test_an_update_that_does_not_reach_the_bot_was_not_delivered",),
     ),
     Bug(
         "a reconciliation asks from where the last one began: an answer that lagged is never made good",
@@ -65,7 +65,7 @@ BUGS = (
         "actors/_accounts/_reconcile.py",
         "        self.points[symbol] = (None if last is None else last[1], began)\n",
         "        self.points[symbol] = (began, began)\n",
-        (_T + "test_reconcile.py::test_each_time_is_asked_about_twice",),
+        (_T + "accounts/test_reconcile.py::test_each_time_is_asked_about_twice",),
     ),
     Bug(
         "an order that the copy behind REST does not have yet is taken for cancelled",
@@ -73,7 +73,7 @@ BUGS = (
         "actors/_accounts/_questions.py",
         "    if now - known.time < FORGOTTEN_AFTER:\n        return None\n",
         "",
-        (_T + "test_private_stream.py::test_whatever_happens_every_update_is_accounted_for",),
+        (_T + "accounts/test_private_stream.py::test_whatever_happens_every_update_is_accounted_for",),
     ),
     Bug(
         "a stream that lives and leaves things out is believed",
@@ -81,7 +81,7 @@ BUGS = (
         "actors/_accounts/_private_stream.py",
         "            if missed:\n",
         "            if False:\n",
-        (_T + "test_private_stream.py::test_a_stream_that_keeps_updates_to_itself_is_found_out_and_replaced",),
+        (_T + "accounts/test_private_stream.py::test_a_stream_that_keeps_updates_to_itself_is_found_out_and_replaced",),
     ),
     Bug(
         "with orders open, a stream that tells nothing is not asked about before the schedule",
@@ -91,7 +91,7 @@ BUGS = (
         "        return _NEVER\n",
         (
             _T
-            + "test_private_stream_states.py::test_with_open_orders_a_quiet_stream_is_asked_about_earlier_and_less_and_less_often",
+            + "accounts/test_private_stream_states.py::test_with_open_orders_a_quiet_stream_is_asked_about_earlier_and_less_and_less_often",
         ),
     ),
     Bug(
@@ -100,7 +100,7 @@ BUGS = (
         "actors/_accounts/_inquiring.py",
         "                if attempt == TRIES - 1:\n                    raise\n                if isinstance(failure, ClockOff):\n",
         '                if attempt == TRIES - 1:\n                    return b"[]"\n                if isinstance(failure, ClockOff):\n',
-        (_T + "test_inquiring.py::test_after_some_attempts_the_failure_comes_out",),
+        (_T + "accounts/test_inquiring.py::test_after_some_attempts_the_failure_comes_out",),
     ),
     Bug(
         "who is limited asks again at once",
@@ -108,7 +108,7 @@ BUGS = (
         "actors/_accounts/_inquiring.py",
         "                await trio.sleep(limited.retry_after)\n            except _FINAL:\n",
         "            except _FINAL:\n",
-        (_T + "test_inquiring.py::test_a_limit_is_waited_out_and_told",),
+        (_T + "accounts/test_inquiring.py::test_a_limit_is_waited_out_and_told",),
     ),
     # Fills and orders
     Bug(
@@ -117,7 +117,7 @@ BUGS = (
         "actors/_accounts/_reconcile.py",
         "    if update.fill is not None and book.has_fill(update.fill):\n",
         "    if False:\n",
-        (_T + "test_reconcile.py::test_what_happens_while_rest_is_asked_is_left_to_the_stream",),
+        (_T + "accounts/test_reconcile.py::test_what_happens_while_rest_is_asked_is_left_to_the_stream",),
     ),
     Bug(
         "fills are told apart by their ids alone: where two own orders meet, one of the two is lost",
@@ -125,7 +125,7 @@ BUGS = (
         "actors/_accounts/_told_fills.py",
         "        return fill.time <= self.floor or (fill.order_id, fill.id) in self.times\n",
         "        return fill.time <= self.floor or any(number == fill.id for _, number in self.times)\n",
-        (_T + "test_reconcile.py::test_where_two_own_orders_meet_each_of_them_has_its_fill",),
+        (_T + "accounts/test_reconcile.py::test_where_two_own_orders_meet_each_of_them_has_its_fill",),
     ),
     Bug(
         "an order's end is told twice",
@@ -133,7 +133,7 @@ BUGS = (
         "actors/_accounts/_reconcile.py",
         '    if rank < known_rank or known_rank == RANK["filled"] or (rank == known_rank and update.time <= known.time):\n',
         "    if rank < known_rank or (rank == known_rank and update.time <= known.time):\n",
-        (_T + "test_reconcile.py::test_an_end_that_is_told_again_is_no_news_whatever_it_says",),
+        (_T + "accounts/test_reconcile.py::test_an_end_that_is_told_again_is_no_news_whatever_it_says",),
     ),
     Bug(
         "a cancellation goes out before the fills that it overtook",
@@ -141,7 +141,7 @@ BUGS = (
         "actors/_accounts/_reconcile.py",
         '    return "news" if update.filled == known.filled else "incomplete"\n',
         '    return "news"\n',
-        (_T + "test_reconcile.py::test_a_live_event_that_skips_a_fill_shows_the_loss",),
+        (_T + "accounts/test_reconcile.py::test_a_live_event_that_skips_a_fill_shows_the_loss",),
     ),
     Bug(
         "an order's state goes out before the fills that led to it",
@@ -149,7 +149,7 @@ BUGS = (
         "actors/_accounts/_pairing.py",
         "            elif state.filled == filled:\n",
         "            elif state.filled >= filled:\n",
-        (_T + "test_pairing.py::test_in_any_order_of_arrival_every_fill_comes_once_and_in_its_place",),
+        (_T + "accounts/test_pairing.py::test_in_any_order_of_arrival_every_fill_comes_once_and_in_its_place",),
     ),
     Bug(
         "fills for which no order's state comes are never asked about",
@@ -157,7 +157,7 @@ BUGS = (
         "actors/_accounts/_pairing.py",
         '        return min((waiting.until for waiting in self._waiting.values()), default=float("inf"))\n',
         '        return float("inf")\n',
-        (_T + "test_pairing.py::test_what_is_lost_keeps_the_rest_waiting_and_asking_sets_it_right",),
+        (_T + "accounts/test_pairing.py::test_what_is_lost_keeps_the_rest_waiting_and_asking_sets_it_right",),
     ),
     Bug(
         "a cancellation that names its last trade counts as a fill",
@@ -203,7 +203,7 @@ BUGS = (
         "                await self._send(wire, ask)\n",
         (
             _T
-            + "test_private_connection.py::test_each_step_waits_for_the_answers_of_the_one_before_and_bears_its_own_time",
+            + "connections/test_private_connection.py::test_each_step_waits_for_the_answers_of_the_one_before_and_bears_its_own_time",
         ),
     ),
     Bug(
@@ -215,7 +215,7 @@ BUGS = (
         "        while True:\n            asks = self._login.step(began, trio.current_time())\n",
         (
             _T
-            + "test_private_connection.py::test_each_step_waits_for_the_answers_of_the_one_before_and_bears_its_own_time",
+            + "connections/test_private_connection.py::test_each_step_waits_for_the_answers_of_the_one_before_and_bears_its_own_time",
         ),
     ),
     Bug(
@@ -224,7 +224,7 @@ BUGS = (
         "actors/_connections/_login.py",
         "        if isinstance(answer, Refused) and not answer.harmless:\n",
         "        if isinstance(answer, Refused) and not answer.harmless and self._sent:\n",
-        (_T + "test_private_connection.py::test_a_refusal_that_comes_late_ends_the_connection",),
+        (_T + "connections/test_private_connection.py::test_a_refusal_that_comes_late_ends_the_connection",),
     ),
     Bug(
         "a wrong key is tried again for ever",
@@ -232,7 +232,7 @@ BUGS = (
         "actors/_accounts/_private_stream.py",
         '    on={Unauthorized: "park", SecretMissing: "park"},\n',
         '    on={SecretMissing: "park"},\n',
-        (_T + "test_private_stream.py::test_whoever_is_parked_while_live_says_so_first",),
+        (_T + "accounts/test_private_stream.py::test_whoever_is_parked_while_live_says_so_first",),
     ),
     Bug(
         "a wrong key is tried again for ever, on the connection",
@@ -240,7 +240,10 @@ BUGS = (
         "actors/_groups.py",
         '_PARKING: Final = {Unauthorized: "park", SecretMissing: "park"}\n',
         '_PARKING: Final = {SecretMissing: "park"}\n',
-        (_T + "test_kucoin_gate_accounts.py::test_a_refused_login_parks_the_account_until_it_is_told_to_try_again",),
+        (
+            _T
+            + "accounts/test_kucoin_gate_accounts.py::test_a_refused_login_parks_the_account_until_it_is_told_to_try_again",
+        ),
     ),
     # Keys
     Bug(
@@ -249,7 +252,7 @@ BUGS = (
         "actors/_connections/_lines.py",
         "                if key.session is session:\n",
         "                if True:\n",
-        (_T + "test_private_connection.py::test_a_key_that_was_made_for_an_earlier_connection_opens_none",),
+        (_T + "connections/test_private_connection.py::test_a_key_that_was_made_for_an_earlier_connection_opens_none",),
     ),
     Bug(
         "the venue says that the key is gone, and it is only written down",
@@ -257,7 +260,7 @@ BUGS = (
         "actors/_accounts/_listen_key.py",
         "            if isinstance(failure, KeyGone):\n",
         "            if False:\n",
-        (_T + "test_listen_key.py::test_a_key_that_is_gone_makes_the_connection_fail_over_to_a_new_one",),
+        (_T + "accounts/test_listen_key.py::test_a_key_that_is_gone_makes_the_connection_fail_over_to_a_new_one",),
     ),
     Bug(
         "the key is not extended",
@@ -265,7 +268,7 @@ BUGS = (
         "actors/_accounts/_listen_key.py",
         "        due = made + self._keeping.every\n",
         "        due = made + 1e9\n",
-        (_T + "test_listen_key.py::test_the_key_is_extended_every_half_hour",),
+        (_T + "accounts/test_listen_key.py::test_the_key_is_extended_every_half_hour",),
     ),
     Bug(
         "a new key does not make a new connection",
@@ -273,7 +276,10 @@ BUGS = (
         "actors/_connections/_link.py",
         "        if self._key == order.key:\n",
         "        if False:\n",
-        (_T + "test_private_connection.py::test_a_key_that_ends_rotates_the_connections_made_with_it_and_no_other",),
+        (
+            _T
+            + "connections/test_private_connection.py::test_a_key_that_ends_rotates_the_connections_made_with_it_and_no_other",
+        ),
     ),
     Bug(
         "a stream that the venue has ended is waited for, because its wire lives",
@@ -281,7 +287,10 @@ BUGS = (
         "actors/_connections/_link.py",
         "                self._announce(control.reason, over=True)\n",
         "                pass\n",
-        (_T + "test_private_connection.py::test_a_stream_that_is_over_is_lost_at_once_and_replaced_without_a_failure",),
+        (
+            _T
+            + "connections/test_private_connection.py::test_a_stream_that_is_over_is_lost_at_once_and_replaced_without_a_failure",
+        ),
     ),
     # Clocks
     Bug(
@@ -290,7 +299,7 @@ BUGS = (
         "actors/_connections/_venue_clock.py",
         "        return int(trio.current_time() * 1000 + self._offset)\n",
         '        return int(__import__("time").time() * 1000)\n',
-        (_T + "test_venue_clock.py::test_it_is_never_further_off_than_it_says",),
+        (_T + "connections/test_venue_clock.py::test_it_is_never_further_off_than_it_says",),
     ),
     Bug(
         "one slow answer sets the clock wrong",
@@ -298,7 +307,7 @@ BUGS = (
         "actors/_connections/_venue_clock.py",
         "        self._offset = median(self._offsets)\n",
         "        self._offset = offset\n",
-        (_T + "test_venue_clock.py::test_one_measurement_that_is_odd_does_not_move_it",),
+        (_T + "connections/test_venue_clock.py::test_one_measurement_that_is_odd_does_not_move_it",),
     ),
     # Whether it is live
     Bug(
@@ -307,7 +316,10 @@ BUGS = (
         "actors/_accounts/_telling.py",
         "            self._live.tell(live=live)\n",
         "            self._live.tell(live=live or self._live.now)\n",
-        (_T + "test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",),
+        (
+            _T
+            + "accounts/test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",
+        ),
     ),
     Bug(
         "the account counts as live until the bot has room for the news that it is not",
@@ -315,7 +327,10 @@ BUGS = (
         "actors/_accounts/_telling.py",
         "            # Before it waits for room: whoever trades must stop at once.\n            self.show(live=False)\n",
         "            pass\n",
-        (_T + "test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",),
+        (
+            _T
+            + "accounts/test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",
+        ),
     ),
     Bug(
         "a strategy trades on although the account is no longer live",
@@ -323,7 +338,7 @@ BUGS = (
         "actors/_accounts/_liveness.py",
         "                for scope in light.bodies:\n",
         "                for scope in ():\n",
-        (_T + "test_liveness.py::test_the_body_runs_while_it_is_live_and_again_when_it_is_live_again",),
+        (_T + "accounts/test_liveness.py::test_the_body_runs_while_it_is_live_and_again_when_it_is_live_again",),
     ),
     # On disk
     Bug(
@@ -332,7 +347,7 @@ BUGS = (
         "actors/_accounts/_bookkeeper.py",
         "takewhile(lambda one: one[0] <= backlog.handled, backlog.waiting)",
         "backlog.waiting",
-        (_T + "test_account_store.py::test_only_what_the_reader_has_come_back_from_is_written",),
+        (_T + "accounts/test_account_store.py::test_only_what_the_reader_has_come_back_from_is_written",),
     ),
     Bug(
         "what waits to be written goes with the actor that crashes",
@@ -342,7 +357,7 @@ BUGS = (
         "        backlog = kept(settings.backlog, lambda: Backlog(self._store()))\n        backlog.waiting.clear()\n",
         (
             _T
-            + "test_account_lives.py::test_what_was_told_before_a_crash_and_handled_after_it_is_not_told_to_the_next_process",
+            + "accounts/test_account_lives.py::test_what_was_told_before_a_crash_and_handled_after_it_is_not_told_to_the_next_process",
         ),
     ),
     Bug(
@@ -351,7 +366,10 @@ BUGS = (
         "actors/_accounts/_bookkeeper.py",
         "(count < len(backlog.waiting) or not self._book.remembers_what_is_asked)",
         "count < len(backlog.waiting)",
-        (_T + "test_account_lives.py::test_a_book_that_has_forgotten_what_is_asked_about_is_not_written_anew",),
+        (
+            _T
+            + "accounts/test_account_lives.py::test_a_book_that_has_forgotten_what_is_asked_about_is_not_written_anew",
+        ),
     ),
     Bug(
         "a file that lacks what came before is written on",
@@ -359,7 +377,10 @@ BUGS = (
         "actors/_accounts/_account_store.py",
         "                if complete_from is not None or not self.incomplete:\n",
         "                if True:\n",
-        (_T + "test_account_store.py::test_a_new_file_says_where_the_history_began_until_all_of_it_can_be_written",),
+        (
+            _T
+            + "accounts/test_account_store.py::test_a_new_file_says_where_the_history_began_until_all_of_it_can_be_written",
+        ),
     ),
     Bug(
         "a file that could not be read is written on as if it had been",
@@ -369,7 +390,7 @@ BUGS = (
         "self.incomplete",
         (
             _T
-            + "test_account_lives.py::test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_being_live",
+            + "accounts/test_account_lives.py::test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_being_live",
         ),
     ),
     Bug(
@@ -378,7 +399,7 @@ BUGS = (
         "actors/_accounts/_account_store.py",
         "            book.remember((symbol, json.loads(order_id)), _known(known))\n",
         "            book.remember((symbol, str(json.loads(order_id))), _known(known))\n",
-        (_T + "test_account_store.py::test_what_is_written_is_what_is_read",),
+        (_T + "accounts/test_account_store.py::test_what_is_written_is_what_is_read",),
     ),
     Bug(
         "what is deleted on disk counts as never told",
@@ -386,7 +407,10 @@ BUGS = (
         "actors/_accounts/_account_store.py",
         "        book.since, book.fills_from, book.forgotten = since, complete_from, complete_from - 1\n",
         "        book.since, book.fills_from, book.forgotten = since, 0, -1\n",
-        (_T + "test_account_store.py::test_what_nobody_asks_about_any_more_is_deleted_and_still_counts_as_told",),
+        (
+            _T
+            + "accounts/test_account_store.py::test_what_nobody_asks_about_any_more_is_deleted_and_still_counts_as_told",
+        ),
     ),
     # The dead man's switch at the exchange
     Bug(
@@ -395,7 +419,7 @@ BUGS = (
         "actors/_accounts/_cancel_after.py",
         "            if watch.healthy() and trio.current_time() >= due:\n",
         "            if (watch.healthy() or True) and trio.current_time() >= due:\n",
-        (_T + "test_cancel_after.py::test_a_bot_that_goes_blind_has_its_orders_cancelled_in_time",),
+        (_T + "accounts/test_cancel_after.py::test_a_bot_that_goes_blind_has_its_orders_cancelled_in_time",),
     ),
     Bug(
         "the connection that holds back the cancelling is kept by a bot that is blind",
@@ -403,7 +427,7 @@ BUGS = (
         "actors/_accounts/_cancel_line.py",
         "                while watch.healthy():\n",
         "                while watch.healthy() or True:\n",
-        (_T + "test_cancel_after.py::test_a_bot_that_goes_blind_has_its_orders_cancelled_in_time",),
+        (_T + "accounts/test_cancel_after.py::test_a_bot_that_goes_blind_has_its_orders_cancelled_in_time",),
     ),
     Bug(
         "a bot that comes down by a failure takes its protection away with it",
@@ -411,6 +435,6 @@ BUGS = (
         "actors/_accounts/_cancel_after.py",
         "        return self._armed.healthy and not _failing(self._me.tree)\n",
         "        return self._armed.healthy\n",
-        (_T + "test_cancel_after.py::test_a_tree_that_comes_down_by_a_failure_never_ends_it",),
+        (_T + "accounts/test_cancel_after.py::test_a_tree_that_comes_down_by_a_failure_never_ends_it",),
     ),
 )

@@ -14,7 +14,7 @@ BUGS = (
         "actors/_connections/_pinger.py",
         "@actor(backoff=_BACKOFF)",
         "@actor()",
-        (_T + "test_recovery.py::test_trades_come_again_soon_after_a_connection_broke",),
+        (_T + "connections/test_recovery.py::test_trades_come_again_soon_after_a_connection_broke",),
     ),
     Bug(
         "a feed waits for its turn at REST although it will not wait until then",
@@ -22,7 +22,10 @@ BUGS = (
         "actors/_feeds/_asking.py",
         "            await http.wait_for_turn(request, SHARE, by=trio.current_effective_deadline())\n",
         "            await http.wait_for_turn(request, SHARE)\n",
-        (_T + "test_opening_many.py::test_a_feed_whose_turn_at_rest_is_late_does_not_keep_the_next_one_from_starting",),
+        (
+            _T
+            + "feeds/test_opening_many.py::test_a_feed_whose_turn_at_rest_is_late_does_not_keep_the_next_one_from_starting",
+        ),
     ),
     # Silence
     Bug(
@@ -31,7 +34,7 @@ BUGS = (
         "actors/_feeds/_silence.py",
         "        at = now - waited\n",
         "        at = now\n",
-        (_T + "test_silence.py::test_the_silence_behind_what_has_waited_has_begun_when_it_came",),
+        (_T + "feeds/test_silence.py::test_the_silence_behind_what_has_waited_has_begun_when_it_came",),
     ),
     Bug(
         "a mute feed is asked about and never doubted",
@@ -39,7 +42,7 @@ BUGS = (
         "actors/_feeds/_silence.py",
         "            if news:\n",
         "            if news and False:\n",
-        (_T + "test_silence.py::test_a_mute_of_fifty_trades_a_second_is_noticed_within_three_seconds",),
+        (_T + "feeds/test_silence.py::test_a_mute_of_fifty_trades_a_second_is_noticed_within_three_seconds",),
     ),
     Bug(
         "a channel that is quiet by nature is taken for mute",
@@ -47,7 +50,7 @@ BUGS = (
         "actors/_feeds/_silence.py",
         "            if news:\n",
         "            if news is not None:\n",
-        (_T + "test_silence.py::test_a_mute_of_fifty_trades_a_second_is_noticed_within_three_seconds",),
+        (_T + "feeds/test_silence.py::test_a_mute_of_fifty_trades_a_second_is_noticed_within_three_seconds",),
     ),
     Bug(
         "the learned rate is ignored: only the declared silence counts",
@@ -55,7 +58,7 @@ BUGS = (
         "actors/_feeds/_rhythm.py",
         "return min(max(FLOOR, natural), cap, most)",
         "return most",
-        (_T + "test_silence.py::test_a_mute_of_fifty_trades_a_second_is_noticed_within_three_seconds",),
+        (_T + "feeds/test_silence.py::test_a_mute_of_fifty_trades_a_second_is_noticed_within_three_seconds",),
     ),
     Bug(
         "a subscription that was renewed in vain is renewed for ever",
@@ -63,7 +66,7 @@ BUGS = (
         "actors/_feeds/_silence.py",
         "if all_silent or again:",
         "if all_silent:",
-        (_T + "test_silence.py::test_the_ladder_is_renewal_then_replacement",),
+        (_T + "feeds/test_silence.py::test_the_ladder_is_renewal_then_replacement",),
     ),
     # Continuity
     Bug(
@@ -72,7 +75,7 @@ BUGS = (
         "actors/_feeds/_numbered.py",
         "before = Missing(missing.first, _start(run[0]) - 1) if _start(run[0]) > missing.first else None",
         "before = Missing(missing.first, _start(run[0]) - 1) if _start(run[0]) > missing.first + 1 else None",
-        (_T + "test_continuity.py::test_whatever_arrives_every_id_goes_out_once_in_order_or_lies_in_a_gap",),
+        (_T + "feeds/test_continuity.py::test_whatever_arrives_every_id_goes_out_once_in_order_or_lies_in_a_gap",),
     ),
     Bug(
         "a hole that cannot be filled is passed over in silence",
@@ -81,7 +84,7 @@ BUGS = (
         "        self._gap(missing, reason)\n        self._advance()\n        self._caught_up()\n",
         "        self.cursor.head = attrs.evolve(self.cursor.head, covered=missing.last)\n"
         "        self._advance()\n        self._caught_up()\n",
-        (_T + "test_continuity.py::test_a_gap_that_was_delivered_is_not_told_again",),
+        (_T + "feeds/test_continuity.py::test_a_gap_that_was_delivered_is_not_told_again",),
     ),
     Bug(
         "what two connections bring is delivered twice",
@@ -89,7 +92,7 @@ BUGS = (
         "actors/_feeds/_unnumbered.py",
         "            if trade.id in known:\n",
         "            if False:\n",
-        (_T + "test_unnumbered.py::test_whatever_arrives_each_trade_goes_out_once_in_order_or_lies_in_a_gap",),
+        (_T + "feeds/test_unnumbered.py::test_whatever_arrives_each_trade_goes_out_once_in_order_or_lies_in_a_gap",),
     ),
     Bug(
         "a list that does not reach back to the last trade counts as complete",
@@ -97,7 +100,7 @@ BUGS = (
         "actors/_feeds/_unnumbered.py",
         '            self._gap("REST\'s list does not reach back to the last trade", first)\n',
         "",
-        (_T + "test_unnumbered.py::test_a_list_that_does_not_reach_back_leaves_a_gap_in_its_place",),
+        (_T + "feeds/test_unnumbered.py::test_a_list_that_does_not_reach_back_leaves_a_gap_in_its_place",),
     ),
     Bug(
         "the cursor does not move with what was delivered: all of it comes again after a crash",
@@ -105,7 +108,7 @@ BUGS = (
         "actors/_feeds/_continuity.py",
         "            self.done, self.told = self.head, self.telling\n            return\n",
         "            self.told = self.telling\n            return\n",
-        (_T + "test_continuity.py::test_a_restart_goes_on_behind_exactly_what_was_delivered",),
+        (_T + "feeds/test_continuity.py::test_a_restart_goes_on_behind_exactly_what_was_delivered",),
     ),
     Bug(
         "what is published between subscribing and the anchor is lost",
@@ -113,7 +116,10 @@ BUGS = (
         "actors/_feeds/_numbered.py",
         "        if covered is None or lowest <= covered:\n            self._place(lowest - 1)\n",
         "        if covered is None:\n            self._place(lowest - 1)\n",
-        (_T + "test_continuity.py::test_a_live_trade_at_or_below_the_anchor_was_published_after_the_subscription",),
+        (
+            _T
+            + "feeds/test_continuity.py::test_a_live_trade_at_or_below_the_anchor_was_published_after_the_subscription",
+        ),
     ),
     Bug(
         "a venue that starts its ids anew is taken for one that repeats itself",
@@ -121,7 +127,7 @@ BUGS = (
         "actors/_feeds/_numbered.py",
         "elif time is not None and trade.time > time + RESTART_AFTER:",
         "elif False:",
-        (_T + "test_continuity.py::test_a_lower_id_much_later_is_a_new_numbering_and_no_repetition",),
+        (_T + "feeds/test_continuity.py::test_a_lower_id_much_later_is_a_new_numbering_and_no_repetition",),
     ),
     # Books
     Bug(
@@ -130,7 +136,7 @@ BUGS = (
         "actors/_feeds/_book_sync.py",
         'return "next" if self._base(message, joint) <= mine else "ahead"',
         'return "next"',
-        (_T + "test_book_sync.py::test_a_hole_that_nobody_fills_breaks_the_book_when_patience_ends",),
+        (_T + "feeds/test_book_sync.py::test_a_hole_that_nobody_fills_breaks_the_book_when_patience_ends",),
     ),
     Bug(
         "the rule by which a book is joined to its snapshot is off by one",
@@ -138,7 +144,7 @@ BUGS = (
         "actors/_feeds/_book_sync.py",
         "return message.first - joint if message.previous is None else message.previous",
         "return message.first - joint - 1 if message.previous is None else message.previous",
-        (_T + "test_book_sync.py::test_a_live_book_is_the_true_one_whatever_connections_and_rest_do",),
+        (_T + "feeds/test_book_sync.py::test_a_live_book_is_the_true_one_whatever_connections_and_rest_do",),
     ),
     Bug(
         "levels from before a snapshot stay in the book",
@@ -146,7 +152,7 @@ BUGS = (
         "actors/_feeds/_book.py",
         "            self._ladder.replace(item.bids, item.asks)\n",
         "            self._ladder.change(item.bids, item.asks)\n",
-        (_T + "test_book.py::test_an_update_after_a_lost_one_is_refused_until_the_next_snapshot",),
+        (_T + "feeds/test_book.py::test_an_update_after_a_lost_one_is_refused_until_the_next_snapshot",),
     ),
     Bug(
         "a book that has crossed goes on as if nothing were",
@@ -154,7 +160,7 @@ BUGS = (
         "actors/_feeds/_book.py",
         "        if self._ladder.crossed:\n",
         "        if False:\n",
-        (_T + "test_book.py::test_an_update_that_crosses_empties_the_book",),
+        (_T + "feeds/test_book.py::test_an_update_that_crosses_empties_the_book",),
     ),
     # Failover
     Bug(
@@ -163,7 +169,7 @@ BUGS = (
         "actors/_feeds/_merge.py",
         "        if any(now - due > max_age for due, _ in self._waiting):\n",
         "        if False:\n",
-        (_T + "test_merge.py::test_every_trade_of_the_followed_source_once_in_order_and_fresh_or_a_gap",),
+        (_T + "feeds/test_merge.py::test_every_trade_of_the_followed_source_once_in_order_and_fresh_or_a_gap",),
     ),
     Bug(
         "the feed flaps between two sources",
@@ -171,7 +177,7 @@ BUGS = (
         "actors/_feeds/_failover.py",
         "if source.rank < current.rank and now >= source.had_from(self.terms.stable):",
         "if source.rank < current.rank and now >= source.had_from(0.0):",
-        (_T + "test_failover.py::test_whatever_the_sources_do_exactly_one_that_is_fresh_is_followed_or_none",),
+        (_T + "feeds/test_failover.py::test_whatever_the_sources_do_exactly_one_that_is_fresh_is_followed_or_none",),
     ),
     Bug(
         "a source whose price is apart from all others is followed",
@@ -179,7 +185,7 @@ BUGS = (
         "actors/_feeds/_failover.py",
         "source.suspect = source.apart_since is not None and now >= source.apart_since + MOMENT",
         "source.suspect = False",
-        (_T + "test_failover.py::test_a_source_that_is_alone_with_its_price_is_left_when_it_stays_so",),
+        (_T + "feeds/test_failover.py::test_a_source_that_is_alone_with_its_price_is_left_when_it_stays_so",),
     ),
     # Limits of venues
     Bug(
@@ -188,7 +194,7 @@ BUGS = (
         "actors/_net/_rest_limit.py",
         "        if unknown > 0:\n",
         "        if False:\n",
-        (_T + "test_rest_limit.py::test_what_others_used_is_learned_from_the_venue",),
+        (_T + "net/test_rest_limit.py::test_what_others_used_is_learned_from_the_venue",),
     ),
     Bug(
         "a Retry-After that is a time is taken for seconds",
@@ -196,7 +202,7 @@ BUGS = (
         "actors/_net/_rest_limit.py",
         "    seconds = wait if wait < _A_MOMENT else max((wait - _venue_time(headers, now_ms)) / 1000, 1.0)\n",
         "    seconds = wait\n",
-        (_T + "test_rest_limit.py::test_both_units_of_retry_after_are_read",),
+        (_T + "net/test_rest_limit.py::test_both_units_of_retry_after_are_read",),
     ),
     Bug(
         "the end of a ban is not read out of the error",
@@ -204,7 +210,7 @@ BUGS = (
         "actors/_net/_rest_limit.py",
         "    if found is None:\n        return None\n",
         "    if True:\n        return None\n",
-        (_T + "test_rest_limit.py::test_a_ban_is_read_from_the_text_by_the_venues_clock",),
+        (_T + "net/test_rest_limit.py::test_a_ban_is_read_from_the_text_by_the_venues_clock",),
     ),
     Bug(
         "pongs are not counted among the messages of a connection",
@@ -212,7 +218,7 @@ BUGS = (
         "actors/_connections/_message_budget.py",
         "pongs = math.floor(within / PEER_PINGS_EVERY) + 1 if peer_pings else 0",
         "pongs = 0",
-        (_T + "test_message_budget.py::test_no_window_ever_has_too_many_messages",),
+        (_T + "connections/test_message_budget.py::test_no_window_ever_has_too_many_messages",),
     ),
     Bug(
         "a connection does not wait although the venue asked for it",
@@ -220,7 +226,7 @@ BUGS = (
         "actors/_connections/_connection.py",
         "        if wait > 0:\n",
         "        if False:\n",
-        (_T + "test_connection.py::test_retry_after_is_obeyed_across_incarnations",),
+        (_T + "connections/test_connection.py::test_retry_after_is_obeyed_across_incarnations",),
     ),
     # Rotation
     Bug(
@@ -231,7 +237,7 @@ BUGS = (
         "RETIRE: Final = (1.1, 1.2)",
         (
             _T
-            + "test_connection_rotation.py::test_before_the_lifetime_limit_the_next_wire_flows_before_the_old_one_goes",
+            + "connections/test_connection_rotation.py::test_before_the_lifetime_limit_the_next_wire_flows_before_the_old_one_goes",
         ),
     ),
     Bug(
@@ -242,7 +248,7 @@ BUGS = (
         "                present.retire('replaced')\n",
         (
             _T
-            + "test_connection_rotation.py::test_before_the_lifetime_limit_the_next_wire_flows_before_the_old_one_goes",
+            + "connections/test_connection_rotation.py::test_before_the_lifetime_limit_the_next_wire_flows_before_the_old_one_goes",
         ),
     ),
     Bug(
@@ -251,7 +257,7 @@ BUGS = (
         "actors/_connections/_link.py",
         "                self._announce(control.reason, over=False)\n",
         "                pass\n",
-        (_T + "test_connection_rotation.py::test_the_venues_notice_brings_the_next_wire_at_once",),
+        (_T + "connections/test_connection_rotation.py::test_the_venues_notice_brings_the_next_wire_at_once",),
     ),
     Bug(
         "failed rotations are repeated without a pause",
@@ -259,7 +265,10 @@ BUGS = (
         "actors/_connections/_connection.py",
         "            failures += 1\n",
         "",
-        (_T + "test_connection_rotation.py::test_a_venue_that_refuses_every_next_wire_does_not_get_a_storm",),
+        (
+            _T
+            + "connections/test_connection_rotation.py::test_a_venue_that_refuses_every_next_wire_does_not_get_a_storm",
+        ),
     ),
     # Subscriptions
     Bug(
@@ -268,7 +277,7 @@ BUGS = (
         "actors/_connections/_subscriptions.py",
         "        elif self._source.list_request() is None:\n",
         "        elif True:\n",
-        (_T + "test_subscriptions.py::test_where_the_venue_can_list_only_the_list_confirms",),
+        (_T + "connections/test_subscriptions.py::test_where_the_venue_can_list_only_the_list_confirms",),
     ),
     Bug(
         "one bad topic takes a whole batch with it",
@@ -276,7 +285,10 @@ BUGS = (
         "actors/_connections/_subscriptions.py",
         "symbol.most = symbol.most if named else max(1, len(unanswered) // 2)",
         "symbol.most = symbol.most",
-        (_T + "test_subscriptions.py::test_a_batch_refused_as_a_whole_is_halved_until_the_bad_one_stands_alone",),
+        (
+            _T
+            + "connections/test_subscriptions.py::test_a_batch_refused_as_a_whole_is_halved_until_the_bad_one_stands_alone",
+        ),
     ),
     Bug(
         "a subscription without an answer is waited for, for ever",
@@ -284,7 +296,7 @@ BUGS = (
         "actors/_connections/_subscriptions.py",
         "            if now >= sent.deadline:\n                self._unanswered(sent, now)\n",
         "            if False:\n                self._unanswered(sent, now)\n",
-        (_T + "test_subscriptions.py::test_no_answer_in_time_means_that_the_connection_is_of_no_use",),
+        (_T + "connections/test_subscriptions.py::test_no_answer_in_time_means_that_the_connection_is_of_no_use",),
     ),
     # The wire
     Bug(
@@ -293,7 +305,7 @@ BUGS = (
         "actors/_net/_ws_frames.py",
         "        if first & _RESERVED:\n",
         "        if False:\n",
-        (_T + "test_ws_frames.py::test_the_splitter_reads_what_wsproto_reads",),
+        (_T + "net/test_ws_frames.py::test_the_splitter_reads_what_wsproto_reads",),
     ),
     Bug(
         "a message may be as long as it likes",
@@ -303,7 +315,7 @@ BUGS = (
         "if size > self._max_message:",
         (
             _T
-            + "test_ws_frames.py::test_a_message_that_is_too_long_as_a_whole_is_refused_however_short_its_fragments_are",
+            + "net/test_ws_frames.py::test_a_message_that_is_too_long_as_a_whole_is_refused_however_short_its_fragments_are",
         ),
     ),
     Bug(
@@ -312,7 +324,7 @@ BUGS = (
         "actors/_net/_ws_frames.py",
         "        if not all(map(bytes.isascii, taken)):\n",
         "        if False:\n",
-        (_T + "test_ws_frames.py::test_the_splitter_reads_what_wsproto_reads",),
+        (_T + "net/test_ws_frames.py::test_the_splitter_reads_what_wsproto_reads",),
     ),
     Bug(
         "a slow reader lets messages pile up",
@@ -320,7 +332,7 @@ BUGS = (
         "actors/_net/_tap.py",
         "        return full and not self._left and self.ending is None\n",
         "        return False\n",
-        (_T + "test_tap.py::test_when_too_much_waits_reading_pauses_and_pongs_go_out_unasked",),
+        (_T + "net/test_tap.py::test_when_too_much_waits_reading_pauses_and_pongs_go_out_unasked",),
     ),
     Bug(
         "half a frame on the wire is followed by another one",
@@ -328,6 +340,6 @@ BUGS = (
         "actors/_net/_tap.py",
         "        except trio.Cancelled:\n            self.half_sent = True\n            raise\n",
         "        except trio.Cancelled:\n            raise\n",
-        (_T + "test_tap.py::test_a_send_that_was_cancelled_half_way_leaves_nothing_to_send_behind_it",),
+        (_T + "net/test_tap.py::test_a_send_that_was_cancelled_half_way_leaves_nothing_to_send_behind_it",),
     ),
 )

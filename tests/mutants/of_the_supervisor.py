@@ -19,8 +19,8 @@ BUGS = (
         "what a full mailbox drops is not counted",
         "python-binance#1647: max_queue_size of user sockets ignored, nobody knows",
         "supervisor/_open_mailbox.py",
-        "            self._dropped += excess\n",
-        "",
+        "self._dropped += len(self._take_items(len(self._items) - self.capacity))",
+        "self._take_items(len(self._items) - self.capacity)",
         (_T + "test_mailbox.py::test_overflow_drops_what_is_declared_and_counts_it",),
     ),
     Bug(

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import attrs
 
-from .._account_source import Question
-from .._source import Ask
+from ._account_source import Question
+from ._source import Ask
 
 
 @attrs.frozen
