@@ -195,12 +195,15 @@ class _Delivery:
         known = None
         if self._book.since is None:
             # Before the connection is opened: what happens after it belongs to the history.
+            opened = trio.current_time()
             began = self._clock.now() - math.ceil(self._clock.uncertainty)
             known = await self._bookkeeper.load()
             if known is not None:
                 self._book.continue_from(known)
+            elif self._settings.since is not None:
+                self._book.since = self._settings.since
             else:
-                self._book.since = began if self._settings.since is None else self._settings.since
+                self._book.since, self._book.opened = began, opened
         self._book.symbols.update(self._settings.symbols)
         # Ready before the first item goes out: whoever takes it may be started only after us.
         self._me.ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeAlias
 
@@ -11,10 +12,10 @@ import trio
 from supervisor import Me
 
 from .._account_source import AccountSource, OrderKey, OrderReport
-from .._connections._venue_clock import VenueClock
+from .._connections._venue_clock import JUMP, VenueClock
 from .._errors import BadFrame, HttpFailure, Inconsistent, Unauthorized
 from .._records import Fill
-from ._inquiring import Inquirer
+from ._inquiring import TRIES, Inquirer
 from ._reconcile import Book, lacking
 
 FORGOTTEN_AFTER: Final = 24 * 3600 * 1000
@@ -99,16 +100,32 @@ class Asking:
 async def ask_everything(
     source: AccountSource, inquirer: Inquirer, clock: VenueClock, book: Book, declared: Iterable[str], me: Me
 ) -> Answers:
-    """Ask for orders and fills since the last reconciliation but one; the book is not changed but for its symbols.
+    """Ask for orders and fills since the last reconciliation but one; the book is not changed but for its symbols and times.
 
     Orders come before fills, as `differences` wants it. Of the orders that are open as far as is known, and of those that
     a new fill belongs to, each one is asked for by itself where it is not among the others: orders that were made long
-    ago and have ended are in no list.
+    ago and have ended are in no list. When the venue's clock turns out to have been set meanwhile, the questions were
+    about the wrong time, and are asked anew.
 
     Raises:
         HttpFailure: There was no answer.
         BadFrame: An answer cannot be read.
+        Inconsistent: The venue's clock is another one time after time.
     """
+    for _ in range(TRIES):
+        asked = trio.current_time()
+        opened = None if book.opened is None else clock.at(book.opened) - math.ceil(clock.uncertainty)
+        book.follow(clock.set_back, opened)
+        answers = await _ask_once(source, inquirer, clock, book, declared, me)
+        if abs(clock.at(asked) - answers.began) <= JUMP:
+            return answers
+        me.note("clock_set", seconds=round((clock.at(asked) - answers.began) / 1000, 1))
+    raise Inconsistent("the venue's clock is another one each time it is measured")
+
+
+async def _ask_once(
+    source: AccountSource, inquirer: Inquirer, clock: VenueClock, book: Book, declared: Iterable[str], me: Me
+) -> Answers:
     began = clock.now()
     if not source.whole and not declared:
         reports = await inquirer.inquire(source.open_orders(None))

@@ -5,7 +5,8 @@ streams). `Book` is what was delivered; `differences` says what has to be delive
 reports; `judge` says whether a live event is news. Only `Book.absorb` changes anything, and is called after the
 delivery of each update, so that a crash at any moment leaves the book equal to what went out.
 
-Where the next reconciliation begins is a time: ids of orders and fills need not be numbers, nor rise.
+Where the next reconciliation begins is a time: ids of orders and fills need not be numbers, nor rise. It is a time by
+the venue's clock as it was known then, and that clock may be set back: `Book.follow`.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class Book:
         self.orders: OrderedDict[OrderKey, Known] = OrderedDict()
         self.since: int | None = None
         """Where the account's history begins, milliseconds by the venue's clock. Fills before it are not delivered."""
+        self.opened: float | None = None
+        """When it was opened, on Trio's clock, where the history begins with that."""
+        self.set_back = 0
+        """Milliseconds by which the venue's clock had been set back in all when the book followed it last."""
         self.symbols: set[str] = set()
         """What is reconciled: the symbols declared, and those of which a live update came."""
         self.fills_from = 0
@@ -80,6 +85,21 @@ class Book:
     def continue_from(self, other: Book) -> None:
         """Become another book, of which nothing was told yet in this process."""
         vars(self).update({**vars(other), "state": self.state})
+
+    def follow(self, set_back: int, opened: int | None) -> None:
+        """Move back what was noted by a clock that has been set back since: what happens now would lie before it.
+
+        Args:
+            set_back: Milliseconds by which the venue's clock was set back so far, all times together.
+            opened: When the history was opened, by the clock as it is known now; None: it does not begin there.
+        """
+        by, self.set_back = set_back - self.set_back, set_back
+        if not by:
+            return
+        for symbol, (before, last) in self.points.items():
+            self.points[symbol] = (None if before is None else before - by, last - by)
+        if opened is not None and self.since is not None:
+            self.since = min(self.since, opened)
 
     def copy(self) -> Book:
         """Return a book that does not change with this one."""

@@ -46,6 +46,8 @@ class VenueClock:
     """Milliseconds by which `now` may be off: half of the time that the answers took."""
     doubted: bool = False
     """Whether the venue did not like a time that we sent."""
+    set_back: int = 0
+    """Milliseconds by which it turned out to be behind what it was taken for, all times together. It never falls."""
 
     @property
     def known(self) -> bool:
@@ -54,7 +56,11 @@ class VenueClock:
 
     def now(self) -> int:
         """Return the venue's time."""
-        return int(trio.current_time() * 1000 + self._offset)
+        return self.at(trio.current_time())
+
+    def at(self, moment: float) -> int:
+        """Return the venue's time at a moment of Trio's clock, as far as is known now."""
+        return int(moment * 1000 + self._offset)
 
     def ahead_of(self, wall: float) -> float:
         """Return by how many seconds the venue's clock is ahead of another, given what that one shows."""
@@ -70,10 +76,12 @@ class VenueClock:
         """
         offset = venue_ms - (sent + received) * 500
         took = (received - sent) * 1000
+        before = self._offset if self._offsets else offset
         if self._offsets and abs(offset - self._offset) > JUMP + took:
             self._offsets.clear()
         self._offsets.append(offset)
         self._offset = median(self._offsets)
+        self.set_back += max(0, int(before - self._offset))
         self.uncertainty = took / 2 if len(self._offsets) == 1 else max(self.uncertainty * 0.9, took / 2)
 
 

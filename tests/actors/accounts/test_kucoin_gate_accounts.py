@@ -247,6 +247,28 @@ async def test_a_clock_that_is_a_minute_off_signs_with_the_venue_s_time(
 
 
 @pytest.mark.parametrize(("venue", "symbol"), VENUES)
+async def test_what_came_and_went_unseen_is_told_although_the_clock_was_ahead_before(
+    venue: Venue, symbol: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with in_memory(venue, symbol) as bot:
+        await bot.until(lambda: bot.states[-1:] == ["live"])
+        await trio.sleep(200)
+        bot.fault("clock_skew", "rest", duration=31.0, shift=150.0)
+        bot.fault("reset")
+        # Long enough for the reconciliation from which the one after the next interruption begins.
+        await trio.sleep(20)
+        states = len(bot.states)
+        bot.fault("refuse", "ws", duration=20.0)
+        bot.fault("reset")
+        await trio.sleep(5)
+        bot.exchange.cancel_order(KEY, bot.place(), venue=bot.venue)
+        bot.fill(bot.place())
+        await bot.until(lambda: bot.states[states:][-1:] == ["live"])
+
+        bot.check()
+
+
+@pytest.mark.parametrize(("venue", "symbol"), VENUES)
 async def test_over_sockets_nothing_is_lost_either(venue: Venue, symbol: str) -> None:
     exchange = quiet(venue, symbol)
     async with serve(exchange) as addresses:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import attrs
 import httpx  # noqa: ASYNC127 - see actors/_net/_http.py
+import pytest
 import trio
 import trio.testing
 from hypothesis import given, settings
@@ -48,6 +49,7 @@ class World:
     Attributes:
         lag: How many of the latest events REST does not know yet.
         longest_lag: Seconds after which it knows an event all the same.
+        clock_ahead: Milliseconds by which the clock that requests are held against is ahead of the one of the orders.
         trouble: Raised, or answered, by every REST request while set; a path limits it.
     """
 
@@ -59,7 +61,7 @@ class World:
         self.lag = 0
         self.trouble: Exception | httpx.Response | None = None
         self.troubled = ""
-        self.clock_error = 0
+        self.clock_ahead = 0
         self.asked: list[str] = []
         self.out: list[AccountItem] = []
         self.orders: list[Order] = []
@@ -104,9 +106,9 @@ class World:
                 raise self.trouble
             return self.trouble
         if path == "/fapi/v1/time":
-            return reply({"serverTime": self.now()})
+            return reply({"serverTime": self.now() + self.clock_ahead})
         fields = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
-        if abs(int(fields["timestamp"]) - self.now() - self.clock_error) > 1000:
+        if abs(int(fields["timestamp"]) - self.now() - self.clock_ahead) > 1000:
             return reply({"code": -1021, "msg": "Timestamp"}, 400)
         seen = sum(at <= trio.current_time() - self.longest_lag for at in self.happened)
         orders, fills = self.snapshots[max(0, seen, len(self.snapshots) - 1 - self.lag)]
@@ -446,6 +448,50 @@ def test_a_clock_that_drifts_is_set_again() -> None:
     world = play(script)
     assert world.asked.count("/fapi/v1/time") == 6, "three measurements each time"
     assert world.failures == []
+
+
+@pytest.mark.parametrize("ahead", [106_000, -106_000])
+def test_what_is_missed_around_a_wrong_time_of_the_venue_is_told_before_the_account_is_live(ahead: int) -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(100)
+        world.clock_ahead = ahead
+        await world.tell(Lost(world.session, "reset"))
+        await world.open()
+        # Long enough for reconciliations that begin by that time, from where the next one asks.
+        await trio.sleep(50)
+        await world.tell(Lost(world.session, "reset"))
+        world.happen("BTCUSDT", 1, "new")
+        world.happen("BTCUSDT", 1, "cancel")
+        world.happen("BTCUSDT", 2, "new")
+        world.happen("BTCUSDT", 2, "fill")
+        await trio.sleep(5)
+        world.clock_ahead = 0
+        await world.open()
+        await trio.sleep(1)
+        assert world.states[-1]
+        check_complete(world.updates, world.truth)
+
+    assert play(script, reconcile_every=20.0).failures == []
+
+
+def test_a_history_that_was_opened_by_a_clock_that_was_ahead_begins_when_it_was_opened() -> None:
+    async def script(world: World) -> None:
+        await trio.sleep(1)
+        await world.open()
+        await trio.sleep(10)
+        await world.tell(Lost(world.session, "reset"))
+        for what in ("new", "fill", "cancel"):
+            world.happen("BTCUSDT", 1, what)
+        world.clock_ahead = 0
+        await world.open()
+        await trio.sleep(1)
+        assert world.states[-1]
+        check_complete(world.updates, world.truth)
+
+    world = World()
+    world.clock_ahead = 106_000
+    play(script, world)
 
 
 def test_a_rate_limit_is_waited_out_without_asking() -> None:

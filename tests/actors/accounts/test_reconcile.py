@@ -455,6 +455,30 @@ def test_each_time_is_asked_about_twice() -> None:
     assert book.asks_since("ETHUSDT") == 5_000, "of a symbol that comes later, from the beginning"
 
 
+def test_a_clock_that_is_set_back_takes_along_what_was_noted_by_it() -> None:
+    book = Book()
+    book.since = 5_000
+    for began in (400_000, 500_000):
+        book.reconciled("BTCUSDT", began)
+    book.follow(106_000, None)
+    assert book.asks_since("BTCUSDT") == 400_000 - 106_000 - MARGIN
+    book.follow(106_000, None)
+    assert book.asks_since("BTCUSDT") == 400_000 - 106_000 - MARGIN, "once"
+    book.reconciled("BTCUSDT", 400_000)
+    book.follow(107_000, None)
+    assert book.asks_since("BTCUSDT") == 500_000 - 107_000 - MARGIN
+    assert book.since == 5_000, "it was told, and not read off a clock"
+
+
+def test_a_history_that_begins_with_the_opening_does_so_by_the_clock_that_is_right() -> None:
+    book = Book()
+    book.since = 200_000
+    book.follow(106_000, 94_000)
+    assert book.asks_since("BTCUSDT") == 94_000
+    book.follow(107_000, 150_000)
+    assert book.since == 94_000, "never later: what has been told belongs to it"
+
+
 def test_an_order_that_has_more_than_its_fills_has_them_asked_for_from_its_last_update_on() -> None:
     truth = history([("BTCUSDT", 1, "new"), ("BTCUSDT", 1, "fill"), ("BTCUSDT", 1, "fill")])
     book = Book()

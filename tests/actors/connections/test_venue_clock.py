@@ -72,6 +72,21 @@ def test_a_jump_makes_it_forget_what_was_before() -> None:
     run(main)
 
 
+def test_it_says_by_how_much_it_was_set_back_whatever_came_between() -> None:
+    async def main() -> None:
+        await trio.lowlevel.checkpoint()
+        clock = VenueClock()
+        now = trio.current_time()
+        told = []
+        for ahead in (0, 90_000, 75_000, 0, -60_000, 0):
+            for _ in range(3):
+                clock.measured(T0 + ahead, now, now)
+            told.append(clock.set_back)
+        assert told == [0, 0, 15_000, 90_000, 150_000, 150_000]
+
+    run(main)
+
+
 def test_it_runs_on_while_nobody_asks() -> None:
     async def main() -> None:
         clock = VenueClock()
