@@ -26,13 +26,15 @@ class MessageWindow:
         self._within = within
         self._most = most
         # Requests always get something, or nothing would ever be subscribed.
-        self._most_requests = None if most is None else max(1, most - reserved)
+        self._most_requests = 0 if most is None else max(1, most - reserved)
         # When the last ones were sent, of all and of requests: never more than may be in one window.
         self._all: list[float] = []
         self._requests: list[float] = []
 
     def allowed_at(self, *, urgent: bool) -> float:
         """Return the earliest time for the next message."""
+        if self._most is None:
+            return -math.inf
         oldest = [self._all[0]] if len(self._all) == self._most else []
         if not urgent and len(self._requests) == self._most_requests:
             oldest.append(self._requests[0])
@@ -40,7 +42,7 @@ class MessageWindow:
 
     def take(self, now: float, *, urgent: bool) -> None:
         """Count a message that is sent now."""
-        if self._most is None or self._most_requests is None:
+        if self._most is None:
             return
         self._all.append(now)
         del self._all[: -self._most]

@@ -113,6 +113,11 @@ CORE: Final = (
                 "until = self._window.allowed_at(urgent=urgent) if (self._is_first(me)) or True else math.inf",
                 "who is not the first wakes together with the first, and waits on",
             ),
+            Survivor(
+                "self._most_requests = 0 if most is None else max(1, most - reserved)",
+                "self._most_requests = 1 if most is None else max(1, most - reserved)",
+                "without a limit it is not looked at",
+            ),
         ),
     ),
     Module("actors/_feeds/_rhythm.py", ("tests/actors/feeds/test_rhythm.py",)),
