@@ -315,7 +315,7 @@ BUGS = (
         "actors/_accounts/_reconcile.py",
         "            self.points[symbol] = (None if before is None else before - by, last - by)\n",
         "            self.points[symbol] = (before, last)\n",
-        (_T + "test_reconcile.py::test_a_clock_that_is_set_back_takes_along_what_was_noted_by_it",),
+        (_T + "accounts/test_reconcile.py::test_a_clock_that_is_set_back_takes_along_what_was_noted_by_it",),
     ),
     # Whether it is live
     Bug(
