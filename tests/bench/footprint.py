@@ -1,6 +1,6 @@
 """Memory of feeds: a thousand markets in one process, each with a connection of its own, or many on one.
 
-What counts is resident memory of the process, so everything that a feed needs: its four actors and their supervisor, its
+What counts is resident memory of the process, so everything that a feed needs: its three actors and their supervisor, its
 mailboxes, its HTTP client and its WebSocket. What does not count is what waits in its buffers: trades that the consumer
 has not taken (the mailbox ``out``), batches that the feed has not taken (its inflow), and bytes read and not yet taken
 from the tap. At the time of measuring all of them are empty, and the first trades have passed through each.
@@ -12,6 +12,7 @@ import gc
 from pathlib import Path
 
 import trio
+import trio_websocket
 from clients import venue
 from figures import Figure
 
@@ -36,11 +37,16 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
+def hosts(port: int, count: int) -> list[str]:
+    """Return where each feed goes."""
+    return [f"127.0.0.{2 + number // PER_ADDRESS}:{port}" for number in range(count)]
+
+
 def places(port: int, count: int) -> list[Venue]:
     """Return a venue for each feed."""
-    hosts = [f"127.0.0.{2 + number}:{port}" for number in range(count // PER_ADDRESS + 1)]
-    at = [binance.at(ws=f"ws://{host}", rest=f"http://{host}") for host in hosts]
-    return [at[number // PER_ADDRESS] for number in range(count)]
+    where = hosts(port, count)
+    at = {host: binance.at(ws=f"ws://{host}", rest=f"http://{host}") for host in set(where)}
+    return [at[host] for host in where]
 
 
 async def feeds(port: int, count: int, markets: int = 1) -> int:
@@ -52,20 +58,48 @@ async def feeds(port: int, count: int, markets: int = 1) -> int:
     ]
     async with Supervisor("bench", [group.with_(first_start="retry") for group in groups]).open() as running:
         async with trio.open_nursery() as nursery:
-
-            async def first_trades(box: Mailbox[FeedItem]) -> None:
-                seen = set[str]()
-                while len(seen) < markets:
-                    seen |= {item.symbol for item in await box.receive_many() if hasattr(item, "price")}
-
             for declared in boxes:
-                nursery.start_soon(first_trades, running.mailbox(declared))
-        # What the questions of the start needed is given up by then.
-        await trio.sleep(IDLE + 1.0)
-        for declared in boxes:
-            running.mailbox(declared).receive_many_nowait()
+                reading = trio.Event()
+                nursery.start_soon(read, running.mailbox(declared), markets, reading)
+                await reading.wait()
+            # What the questions of the start needed is given up by then.
+            await trio.sleep(IDLE + 1.0)
+            nursery.cancel_scope.cancel()
         after = resident()
         running.hurry()
+    return after
+
+
+async def read(box: Mailbox[FeedItem], markets: int, reading: trio.Event) -> None:
+    """Take all that comes, and say when there was a trade of each market."""
+    seen = set[str]()
+    while True:
+        seen |= {item.symbol for item in await box.receive_many() if hasattr(item, "price")}
+        if len(seen) == markets:
+            reading.set()
+
+
+async def bare_connections(port: int, count: int) -> int:
+    """Open so many connections of trio-websocket that only read, and return the memory when each has brought a trade."""
+    opened = trio.Event()
+    left = count
+
+    async def follow(host: str, number: int) -> None:
+        nonlocal left
+        async with trio_websocket.open_websocket_url(f"ws://{host}/ws/s{number}usdt@trade") as connection:
+            await connection.get_message()
+            left -= 1
+            if not left:
+                opened.set()
+            while True:
+                await connection.get_message()
+
+    async with trio.open_nursery() as nursery:
+        for number, host in enumerate(hosts(port, count)):
+            nursery.start_soon(follow, host, number)
+        await opened.wait()
+        after = resident()
+        nursery.cancel_scope.cancel()
     return after
 
 
@@ -75,11 +109,17 @@ async def memory_of_feeds() -> list[Figure]:
         # Modules, the certificates and the heap of a first feed are there whether there are ten or a thousand.
         await feeds(port, 1)
         before = resident()
+        bare = await bare_connections(port, FEW)
         together = await feeds(port, MANY // TOGETHER, TOGETHER)
         few = await feeds(port, FEW)
         many = await feeds(port, MANY)
     return [
-        Figure(f"memory of a feed, {FEW} of them", (few - before) / FEW / 1024, "KB"),
+        Figure(
+            f"memory of a feed, {FEW} of them (beside: a bare connection of trio-websocket)",
+            (few - before) / FEW / 1024,
+            "KB",
+            (bare - before) / FEW / 1024,
+        ),
         Figure(f"memory of a feed, {MANY:,} of them", (many - before) / MANY / 1024, "KB", target=TARGET),
         Figure(
             f"memory of a feed, {MANY:,} of them, {TOGETHER} to a connection",
