@@ -198,12 +198,18 @@ class _Run:
                 self._lags[symbol] = trades[-1].received - trades[-1].time
                 self._mute.discard(symbol)
                 self._filler.forget(symbol)
-                if self._audits is not None and self._audits.arrived(symbol, fresh, now):
-                    track.audit()
+                self._audited(symbol, track, fresh, now)
             self._look(symbol, "in order")
             if track.cursor.ready:
                 await self._filler.flush(track)
         self._wake(self._silence.next_at)
+
+    def _audited(self, symbol: str, track: Track, fresh: int, now: float) -> bool:
+        """Take note of new trades; return whether they are to be compared with REST's list, after so many or so long."""
+        due = self._audits is not None and self._audits.arrived(symbol, fresh, now)
+        if due:
+            track.audit()
+        return due
 
     def _is_news_of(self, session: Session, symbol: str, last: Trade) -> bool:
         """Say whether a session has not brought this before: one that repeats itself is as good as mute."""
@@ -283,9 +289,14 @@ class _Run:
 
     def _found(self, symbol: str, *, news: bool | None) -> None:
         """Take the answer to a question about silence."""
+        now = trio.current_time()
         if self._filler.is_refused(symbol):
             self._silence.forget(symbol)
-        self._act(self._silence.told(symbol, trio.current_time(), news=news))
+        track = self._tracks.get(symbol)
+        # The stream may repeat itself for long, and what it lost before that is to be found all the same.
+        if news and track is not None and self._audited(symbol, track, 1, now):
+            self._filler.add(symbol)
+        self._act(self._silence.told(symbol, now, news=news))
         self._wake(self._silence.next_at)
 
     # Silence ---------------------------------------------------------------------------------------------------

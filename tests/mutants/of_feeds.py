@@ -103,6 +103,17 @@ BUGS = (
         (_T + "feeds/test_unnumbered.py::test_a_list_that_does_not_reach_back_leaves_a_gap_in_its_place",),
     ),
     Bug(
+        "a loss is looked for only while the stream brings something new",
+        "found by a simulated day: a stream that had lost trades repeated itself for a minute",
+        "actors/_feeds/_feed.py",
+        "        if news and track is not None and self._audited(symbol, track, 1, now):\n",
+        "        if False:\n",
+        (
+            _T + "feeds/test_feed_venues.py"
+            "::test_a_loss_in_the_middle_is_found_although_the_stream_brings_nothing_new_afterwards",
+        ),
+    ),
+    Bug(
         "the cursor does not move with what was delivered: all of it comes again after a crash",
         "nautilus PR#4991: replayed fills",
         "actors/_feeds/_continuity.py",

@@ -8,7 +8,7 @@ import trio
 
 from actors import FeedState, Gap, binance, binance_usdm, okx
 from actors._venue import Venue
-from actors.simulator import Exchange, FaultScript, open_network
+from actors.simulator import Exchange, Fault, FaultScript, open_network
 from supervisor import Ended, Mailbox, Note, Running, Supervisor
 from supervisor.testing import run_virtually
 
@@ -17,6 +17,8 @@ from ..products import PRODUCTS
 
 MINUTES = float(os.environ.get("UNBLINKING_BAD_MINUTES", "10")) * 60
 VENUES = [(venue, symbol) for venue, symbol, _ in PRODUCTS.values()]
+CALM = 15.0
+"""Seconds before the first fault can come."""
 SEEDS = range(int(os.environ.get("UNBLINKING_BAD_HOURS", "1")))
 
 
@@ -90,7 +92,7 @@ def live_through(
             async with running.opened():
                 nursery.start_soon(drain, running.mailbox(out), day.items)
                 nursery.start_soon(drain, running.events(capacity=100_000), day.events)
-                await trio.sleep(15)
+                await trio.sleep(CALM)
                 with trio.move_on_after(seconds):
                     await exchange.run(script)
                 await trio.sleep(300)
@@ -118,3 +120,22 @@ def test_bad_minutes_lose_nothing_unsaid(venue: Venue, symbol: str, connections:
     assert not [e for e in day.events if isinstance(e, Ended) and e.path.endswith("feed") and e.end.kind == "crashed"]
     if venue in (binance, binance_usdm, okx):
         assert in_gaps == 0, "REST has everything"
+
+
+UNPROVEN = [(venue, symbol) for venue, symbol, dense in PRODUCTS.values() if not dense]
+
+
+@pytest.mark.parametrize(("venue", "symbol"), UNPROVEN, ids=lambda value: getattr(value, "name", ""))
+def test_a_loss_in_the_middle_is_found_although_the_stream_brings_nothing_new_afterwards(
+    venue: Venue, symbol: str
+) -> None:
+    found: list[float] = []
+    for lost in (50.0, 60.0, 70.0, 80.0):
+        mute, stale = Fault("mute", venue=venue.name, duration=6.0), Fault("stale", venue=venue.name, duration=120.0)
+        script = FaultScript([(lost, mute), (lost + 10.0, stale)])
+        day = live_through(venue, symbol, script, seed=7, rate=0.5, seconds=lost + 135.0)
+        day.check()
+        gaps = [event.at for event in day.events if isinstance(event, Note) and event.what == "gap"]
+        found += [at - CALM - lost for at in gaps[:1]]
+    assert found, "a mute that is shorter than a natural silence is not noticed while it lasts"
+    assert max(found) < 6.0 + 45.0
