@@ -23,7 +23,7 @@ from supervisor import Supervisor
 from .._account_source import OrderKey
 from ..ops._ledger import LedgerWriter
 from ..ops._ledger_file import LedgerTrouble, move_aside, open_database, transaction, troubles
-from ._reconcile import MARGIN, Book, Known
+from ._book import MARGIN, Book, Known
 from ._told_fills import FillKey
 
 _SCHEMA: Final = """

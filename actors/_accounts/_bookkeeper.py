@@ -15,7 +15,7 @@ from supervisor import Mailbox, Me
 from .._records import OrderUpdate
 from ..ops._ledger_file import LedgerTrouble
 from ._account_store import AccountStore, Complete, Entry, FillTold, OrderTold, everything
-from ._reconcile import Book
+from ._book import Book
 
 _LOOK_EVERY: Final = 0.1
 """Seconds. A mailbox does not tell when something is taken out of it."""

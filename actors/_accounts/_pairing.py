@@ -16,7 +16,8 @@ import attrs
 
 from .._account_source import OrderKey
 from .._records import Fill, OrderId, OrderUpdate
-from ._reconcile import RANK, Book
+from ._book import Book
+from ._reconcile import RANK
 
 Item: TypeAlias = OrderUpdate | Fill
 

@@ -41,12 +41,13 @@ from .._session import Session
 from .._wall_clock import now_ms
 from ..ops._vitals import StreamVital, facts
 from ._account_store import AccountStore, ledger_of
+from ._book import Book
 from ._bookkeeper import Backlog, Bookkeeper
 from ._inquiring import DELAYS, TRIES, Inquirer
 from ._liveness import Liveness
 from ._pairing import Item, Pairing
 from ._questions import Answers, Asking, Outcome, ask_everything
-from ._reconcile import Book, beginning, differences, judge, present
+from ._reconcile import beginning, differences, judge, present
 from ._telling import Telling
 
 SETTLE: Final = 5.0

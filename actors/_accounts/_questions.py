@@ -15,8 +15,9 @@ from .._account_source import AccountSource, OrderKey, OrderReport
 from .._connections._venue_clock import JUMP, VenueClock
 from .._errors import BadFrame, HttpFailure, Inconsistent, Unauthorized
 from .._records import Fill
+from ._book import Book
 from ._inquiring import TRIES, Inquirer
-from ._reconcile import Book, lacking
+from ._reconcile import lacking
 
 FORGOTTEN_AFTER: Final = 24 * 3600 * 1000
 """Milliseconds after the last news of an order. What is neither open nor known to the venue then has ended without a fill:

@@ -6,9 +6,9 @@ from supervisor import Mailbox
 
 from .._records import AccountItem, AccountPhase, AccountState, OrderUpdate
 from .._wall_clock import now_ms
+from ._book import Book
 from ._bookkeeper import Bookkeeper
 from ._liveness import Liveness
-from ._reconcile import Book
 
 
 class Telling:

@@ -62,7 +62,7 @@ BUGS = (
     Bug(
         "a reconciliation asks from where the last one began: an answer that lagged is never made good",
         "REST reads a copy that lags behind the stream",
-        "actors/_accounts/_reconcile.py",
+        "actors/_accounts/_book.py",
         "        self.points[symbol] = (None if last is None else last[1], began)\n",
         "        self.points[symbol] = (began, began)\n",
         (_T + "accounts/test_reconcile.py::test_each_time_is_asked_about_twice",),
@@ -312,7 +312,7 @@ BUGS = (
     Bug(
         "a venue's clock that is set back leaves the next questions beginning too late",
         "what came and went unseen after that moment is never told",
-        "actors/_accounts/_reconcile.py",
+        "actors/_accounts/_book.py",
         "            self.points[symbol] = (None if before is None else before - by, last - by)\n",
         "            self.points[symbol] = (before, last)\n",
         (_T + "accounts/test_reconcile.py::test_a_clock_that_is_set_back_takes_along_what_was_noted_by_it",),

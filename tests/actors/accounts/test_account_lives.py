@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from actors import AccountState, OrderUpdate
 from actors._accounts import _bookkeeper, _told_fills
 from actors._accounts._account_store import AccountStore
-from actors._accounts._reconcile import Book
+from actors._accounts._book import Book
 from actors.ops._ledger_file import LedgerTrouble
 from supervisor import Mailbox, Running
 from supervisor.testing import run_virtually

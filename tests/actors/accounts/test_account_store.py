@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from actors import ledger
 from actors._accounts import _account_store, _bookkeeper
 from actors._accounts._account_store import AccountStore, Complete, FillTold, OrderTold, everything, ledger_of
+from actors._accounts._book import MARGIN, Book
 from actors._accounts._bookkeeper import Backlog, Bookkeeper
-from actors._accounts._reconcile import MARGIN, Book, judge
+from actors._accounts._reconcile import judge
 from actors._records import OrderUpdate
 from actors.ops._ledger_file import LedgerFile, LedgerTrouble, Run
 from supervisor import Mailbox, Me, Note, Running, Supervisor, actor

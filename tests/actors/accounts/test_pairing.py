@@ -6,8 +6,9 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors._accounts._book import Book
 from actors._accounts._pairing import MOST, ROUNDS, WITHIN, Item, Pairing
-from actors._accounts._reconcile import Book, beginning, judge
+from actors._accounts._reconcile import beginning, judge
 from actors._records import OrderUpdate
 
 from .test_reconcile import Truth, absorb, check_complete, history, moves

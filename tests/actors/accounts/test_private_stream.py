@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from actors import AccountItem, AccountState, OrderUpdate, Secret
 from actors._account_source import Credentials
+from actors._accounts._book import Book
 from actors._accounts._bookkeeper import Backlog
 from actors._accounts._private_stream import PrivateStream
-from actors._accounts._reconcile import Book
 from actors._connections._venue_clock import VenueClock
 from actors._messages import Batch, Hold, Lost, Opened, Order, PrivateInflow, Reconnect
 from actors._records import CLOSED

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from actors import AccountState, Liveness, OrderUpdate, Secret
 from actors._account_source import Credentials
+from actors._accounts._book import Book
 from actors._accounts._bookkeeper import Backlog, Bookkeeper
-from actors._accounts._reconcile import Book
 from actors._accounts._telling import Telling
 from actors._messages import Authenticating, Batch, Denial, Lost, Opened
 from actors._session import Session

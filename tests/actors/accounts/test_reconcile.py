@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors._account_source import OrderReport
-from actors._accounts import _reconcile, _told_fills
-from actors._accounts._reconcile import MARGIN, Book, beginning, differences, judge, lacking, present
+from actors._accounts import _book, _told_fills
+from actors._accounts._book import MARGIN, Book
+from actors._accounts._reconcile import beginning, differences, judge, lacking, present
 from actors._errors import Inconsistent
 from actors._records import CLOSED, Fill, OrderStatus, OrderUpdate
 
@@ -303,7 +304,7 @@ def test_a_rejected_order_has_no_beginning() -> None:
 
 def test_what_is_remembered_is_bounded_and_old_fills_stay_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_told_fills, "FILLS_KEPT", 3)
-    monkeypatch.setattr(_reconcile, "CLOSED_KEPT", 2)
+    monkeypatch.setattr(_book, "CLOSED_KEPT", 2)
     truth = history([("BTCUSDT", i, what) for i in range(1, 5) for what in ("new", "fill", "fill", "fill", "fill")])
     book = Book()
     play(book, truth.events)
