@@ -23,7 +23,7 @@ from supervisor import Supervisor
 from .._account_source import OrderKey
 from ..ops._ledger import LedgerWriter
 from ..ops._ledger_file import LedgerTrouble, move_aside, open_database, transaction, troubles
-from ._book import MARGIN, Book, Known
+from ._book import CLOCK_OFF, MARGIN, Book, Known
 from ._told_fills import FillKey
 
 _SCHEMA: Final = """
@@ -48,6 +48,8 @@ CREATE TABLE IF NOT EXISTS account_fills (
     PRIMARY KEY (account, symbol, order_id, fill_id)
 )
 """
+_ADDED: Final = ("since_ahead", "ahead")
+"""Columns of the accounts that files of earlier versions do not have; see `Book`."""
 _EVERYTHING: Final = ""
 """In place of a symbol, of a point that is about all of them."""
 _SELECT_ORDERS: Final = (
@@ -84,6 +86,8 @@ class Complete:
     symbol: str | None
     before: int | None
     last: int
+    ahead: int | None = None
+    """`Book.ahead` then."""
 
 
 Entry: TypeAlias = OrderTold | FillTold | Complete
@@ -122,12 +126,15 @@ class AccountStore:
         with troubles(self.path):
             return self._load(self._opened())
 
-    def write(self, since: int, entries: Sequence[Entry], *, complete_from: int | None = None) -> None:
+    def write(
+        self, since: int, entries: Sequence[Entry], *, since_ahead: int | None = None, complete_from: int | None = None
+    ) -> None:
         """Write all entries, or none: see `incomplete`. A corrupt file is moved aside.
 
         Args:
             since: Where the account's history begins.
             entries: In the order in which they were told.
+            since_ahead: `Book.since_ahead`.
             complete_from: They are `everything` of a book, whose `Book.fills_from` this is, and take the place of what is
                 there. None: they go on from it; nothing is added to an `incomplete` file.
 
@@ -135,13 +142,13 @@ class AccountStore:
             LedgerTrouble: Nothing was written.
         """
         try:
-            self._write(since, entries, complete_from)
+            self._write(since, since_ahead, entries, complete_from)
         except LedgerTrouble as trouble:
             self.close()
             if trouble.kind != "corrupt":
                 raise
             self.moved_to = move_aside(self.path)
-            self._write(since, entries, complete_from)
+            self._write(since, since_ahead, entries, complete_from)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -159,6 +166,10 @@ class AccountStore:
             with transaction(db):
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
+                there = {name for _, name, *_ in db.execute("PRAGMA table_info(accounts)")}
+                for column in _ADDED:
+                    if column not in there:
+                        db.execute(f"ALTER TABLE accounts ADD COLUMN {column} INTEGER")
         except BaseException:
             db.close()
             raise
@@ -167,13 +178,13 @@ class AccountStore:
 
     def _load(self, db: sqlite3.Connection) -> Book | None:
         row = db.execute(
-            "SELECT id, since, complete_from, seen FROM accounts WHERE venue = ? AND account = ?",
+            "SELECT id, since, since_ahead, ahead, complete_from, seen FROM accounts WHERE venue = ? AND account = ?",
             (self._venue, self._account),
         ).fetchone()
         if row is None:
             return None
-        number, since, complete_from, self._seen = row
         book = Book()
+        number, since, book.since_ahead, book.ahead, complete_from, self._seen = row
         book.since, book.fills_from, book.forgotten = since, complete_from, complete_from - 1
         for symbol, order_id, *known in db.execute(_SELECT_ORDERS, (number,)):
             book.remember((symbol, json.loads(order_id)), _known(known))
@@ -187,7 +198,7 @@ class AccountStore:
         book.symbols.update(symbol for symbol in book.points if symbol is not None)
         return book
 
-    def _write(self, since: int, entries: Iterable[Entry], complete_from: int | None) -> None:
+    def _write(self, since: int, since_ahead: int | None, entries: Iterable[Entry], complete_from: int | None) -> None:
         with troubles(self.path):
             db = self._opened()
             seen = time.time()
@@ -199,15 +210,18 @@ class AccountStore:
                 self.incomplete = self.incomplete or self._seen != (None if row is None else row[1])
                 if row is None:
                     row = db.execute(
-                        "INSERT INTO accounts (venue, account, since, complete_from, seen) VALUES (?, ?, ?, 0, ?)"
-                        " RETURNING id, seen",
-                        (self._venue, self._account, since, seen),
+                        "INSERT INTO accounts (venue, account, since, since_ahead, complete_from, seen)"
+                        " VALUES (?, ?, ?, ?, 0, ?) RETURNING id, seen",
+                        (self._venue, self._account, since, since_ahead, seen),
                     ).fetchone()
                 number, now_seen = row
                 if complete_from is not None:
                     _forget(db, number, complete_from)
                 if complete_from is not None or not self.incomplete:
-                    db.execute("UPDATE accounts SET since = ?, seen = ? WHERE id = ?", (since, seen, number))
+                    db.execute(
+                        "UPDATE accounts SET since = ?, since_ahead = ?, seen = ? WHERE id = ?",
+                        (since, since_ahead, seen, number),
+                    )
                     for entry in entries:
                         _put(db, number, entry)
                     _prune(db, number)
@@ -232,7 +246,7 @@ def everything(book: Book) -> list[Entry]:
     """Return entries that make a book anew."""
     found: list[Entry] = [OrderTold(key, known) for key, known in book.orders.items()]
     found += [FillTold(symbol, key, at) for symbol, key, at in book.fills()]
-    found += [Complete(symbol, before, last) for symbol, (before, last) in book.points.items()]
+    found += [Complete(symbol, before, last, book.ahead) for symbol, (before, last) in book.points.items()]
     return found
 
 
@@ -271,6 +285,7 @@ def _put(db: sqlite3.Connection, number: int, entry: Entry) -> None:
                 "INSERT OR REPLACE INTO account_points (account, symbol, before, last) VALUES (?, ?, ?, ?)",
                 (number, symbol, entry.before, entry.last),
             )
+            db.execute("UPDATE accounts SET ahead = ? WHERE id = ?", (entry.ahead, number))
 
 
 def _forget(db: sqlite3.Connection, number: int, complete_from: int) -> None:
@@ -280,13 +295,13 @@ def _forget(db: sqlite3.Connection, number: int, complete_from: int) -> None:
 
 
 def _prune(db: sqlite3.Connection, number: int) -> None:
-    """Delete what no reconciliation asks about any more."""
+    """Delete what no reconciliation asks about any more, also when the clock turns out to have been ahead."""
     least, unknown = db.execute(
         "SELECT min(before), count(*) - count(before) FROM account_points WHERE account = ?", (number,)
     ).fetchone()
     if least is None or unknown:
         return
-    until = least - 2 * MARGIN
+    until = least - 2 * MARGIN - CLOCK_OFF
     db.execute("DELETE FROM account_fills WHERE account = ? AND time < ?", (number, until))
     db.execute(
         "DELETE FROM account_orders WHERE account = ? AND time < ?"

@@ -25,6 +25,9 @@ CLOSED_KEPT: Final = 10_000
 MARGIN: Final = 60_000
 """Milliseconds by which each reconciliation asks further back than it should have to: by so much answers may lag behind
 the stream, time after time, without anything being lost. Venues promise nothing about it."""
+CLOCK_OFF: Final = 600_000
+"""Milliseconds by which a venue's clock may have been ahead while an earlier process ran. Where it seems to have been more,
+the machine's clock was wrong. For so much longer than it is asked about the file keeps what was told."""
 
 
 @attrs.frozen
@@ -52,6 +55,9 @@ class Book:
         """Where the account's history begins, milliseconds by the venue's clock. Fills before it are not delivered."""
         self.opened: float | None = None
         """When it was opened, on Trio's clock, where the history begins with that."""
+        self.since_ahead: int | None = None
+        """Milliseconds by which the clock that ``since`` was read off was ahead of the machine's; None: it was told, or an
+        earlier version has written it."""
         self.set_back = 0
         """Milliseconds by which the venue's clock had been set back in all when the book followed it last."""
         self.symbols: set[str] = set()
@@ -67,10 +73,24 @@ class Book:
         self._fills: dict[str, ToldFills] = {}
         self.points: dict[str | None, tuple[int | None, int]] = {}
         """By symbol, when the last two complete reconciliations began; None: of all symbols."""
+        self.ahead: int | None = None
+        """As ``since_ahead``, of the clock that the points were read off; None: an earlier version has written them."""
 
-    def continue_from(self, other: Book) -> None:
-        """Become another book, of which nothing was told yet in this process."""
+    def continue_from(self, other: Book, set_back: int, ahead: int) -> None:
+        """Become the book of an earlier process, of which nothing was told yet in this one.
+
+        No process was there to see the venue's clock being set back. The machine's clock tells, or it was set itself: to
+        begin too early costs a larger question, to begin too late an order. So nothing is ever moved forward.
+
+        Args:
+            other: The book as it was written.
+            set_back: As of `follow`, which moves the points back.
+            ahead: Milliseconds by which the venue's clock is ahead of the machine's now.
+        """
         vars(self).update({**vars(other), "state": self.state})
+        self.set_back = set_back - _fallen(self.ahead, ahead)
+        if self.since is not None:
+            self._begin_at(self.since - _fallen(self.since_ahead, ahead))
 
     def follow(self, set_back: int, opened: int | None) -> None:
         """Move back what was noted by a clock that has been set back since: what happens now would lie before it.
@@ -85,7 +105,12 @@ class Book:
         for symbol, (before, last) in self.points.items():
             self.points[symbol] = (None if before is None else before - by, last - by)
         if opened is not None and self.since is not None:
-            self.since = min(self.since, opened)
+            self._begin_at(min(self.since, opened))
+
+    def _begin_at(self, since: int) -> None:
+        if self.since is not None and self.since_ahead is not None:
+            self.since_ahead -= self.since - since
+        self.since = since
 
     def copy(self) -> Book:
         """Return a book that does not change with this one."""
@@ -186,6 +211,12 @@ class Book:
     def remember_fill(self, symbol: str, key: FillKey, time: int) -> None:
         """Note that a fill was delivered."""
         self._fills.setdefault(symbol, ToldFills(self.fills_from - 1)).add(key, time)
+
+
+def _fallen(then: int | None, now: int) -> int:
+    """Return by how much less the venue's clock is ahead of the machine's than it was; 0 where it is not, or too much."""
+    fallen = 0 if then is None else then - now
+    return fallen if 0 < fallen <= CLOCK_OFF else 0
 
 
 def in_order(key: OrderKey) -> tuple[str, int, str]:

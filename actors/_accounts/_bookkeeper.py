@@ -107,7 +107,7 @@ class Bookkeeper:
     def reconciled(self, symbol: str | None) -> None:
         """Note that a reconciliation is complete; it counts when what came before it is handled."""
         if self._store is not None:
-            self._append(Complete(symbol, *self._book.points[symbol]))
+            self._append(Complete(symbol, *self._book.points[symbol], self._book.ahead))
 
     def _append(self, entry: Entry) -> None:
         backlog = self._backlog
@@ -183,13 +183,13 @@ class Bookkeeper:
         return True
 
     async def _write(self, store: AccountStore, entries: Sequence[Entry], anew: Book | None) -> None:
-        since = self._book.since or 0
+        since, since_ahead = self._book.since or 0, self._book.since_ahead
 
         def write() -> None:
             if anew is None:
-                store.write(since, entries)
+                store.write(since, entries, since_ahead=since_ahead)
             else:
-                store.write(since, everything(anew), complete_from=anew.fills_from)
+                store.write(since, everything(anew), since_ahead=since_ahead, complete_from=anew.fills_from)
 
         await trio.to_thread.run_sync(write, limiter=self._limiter)
 

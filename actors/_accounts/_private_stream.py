@@ -198,13 +198,17 @@ class _Delivery:
             # Before the connection is opened: what happens after it belongs to the history.
             opened = trio.current_time()
             began = self._clock.now() - math.ceil(self._clock.uncertainty)
+            ahead = self._ahead()
             known = await self._bookkeeper.load()
             if known is not None:
-                self._book.continue_from(known)
+                self._book.continue_from(known, self._clock.set_back, ahead)
             elif self._settings.since is not None:
                 self._book.since = self._settings.since
             else:
-                self._book.since, self._book.opened = began, opened
+                self._book.since, self._book.since_ahead = began, ahead
+            if self._book.since is not None and self._book.since_ahead is not None:
+                # Now, or so long before this process as its beginning says.
+                self._book.opened = opened + (self._book.since - began) / 1000
         self._book.symbols.update(self._settings.symbols)
         # Ready before the first item goes out: whoever takes it may be started only after us.
         self._me.ready()
@@ -213,6 +217,10 @@ class _Delivery:
             # Of a bot that has just been started, nobody but us knows which orders it has.
             for update in present(self._book, self._source.venue, self._source.account, now_ms()):
                 await self._telling.put(update)
+
+    def _ahead(self) -> int:
+        """Milliseconds by which the venue's clock is ahead of the machine's."""
+        return round(self._clock.ahead_of(self._settings.wall()) * 1000)
 
     async def _watch_clock(self) -> None:
         await watch(self._clock, self._inquirer.check_clock, self._settings.wall, self._me)
@@ -387,6 +395,8 @@ class _Delivery:
     async def _reconciled(self, answers: Answers, found: list[OrderUpdate]) -> None:
         for update in found:
             await self._telling.deliver(update)
+        # Of the clock as it was when the questions began: by the rest it was set back since.
+        self._book.ahead = self._ahead() + self._clock.set_back - self._book.set_back
         for symbol in answers.symbols:
             self._book.reconciled(symbol, answers.began)
             self._bookkeeper.reconciled(symbol)

@@ -1,8 +1,9 @@
 """The venue's clock as a group of actors knows it: the middle of several measurements, on Trio's clock.
 
-The machine's wall clock decides nothing: it may be wrong, and may jump. Signed requests and logins carry the time that is
-kept here, so that they are valid on a machine whose clock is minutes off; and because that is a trouble of its own (logs,
-certificates), the owner of the account compares the two.
+The machine's wall clock may be wrong, and may jump. It decides nothing but how much further back than it must a process
+asks that goes on from an earlier one. Signed requests and logins carry the time that is kept here, so that they are valid
+on a machine whose clock is minutes off; and because that is a trouble of its own (logs, certificates), the owner of the
+account compares the two.
 """
 
 from __future__ import annotations

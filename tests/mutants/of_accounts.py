@@ -317,6 +317,17 @@ BUGS = (
         "            self.points[symbol] = (before, last)\n",
         (_T + "accounts/test_reconcile.py::test_a_clock_that_is_set_back_takes_along_what_was_noted_by_it",),
     ),
+    Bug(
+        "a process begins where the one before it had asked by a clock that was ahead",
+        "what came and went while no process ran is never told",
+        "actors/_accounts/_book.py",
+        "        self.set_back = set_back - _fallen(self.ahead, ahead)\n",
+        "        self.set_back = set_back\n",
+        (
+            _T
+            + "accounts/test_account_lives.py::test_what_came_and_went_while_no_process_ran_is_told_although_the_clock_was_ahead_before",
+        ),
+    ),
     # Whether it is live
     Bug(
         "the account counts as live although its connection is lost",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from actors import ledger
 from actors._accounts import _account_store, _bookkeeper
 from actors._accounts._account_store import AccountStore, Complete, FillTold, OrderTold, everything, ledger_of
-from actors._accounts._book import MARGIN, Book
+from actors._accounts._book import CLOCK_OFF, MARGIN, Book
 from actors._accounts._bookkeeper import Backlog, Bookkeeper
 from actors._accounts._reconcile import judge
 from actors._records import OrderUpdate
@@ -26,11 +26,13 @@ from .test_reconcile import absorb, history, moves, reconcile
 
 
 def same(one: Book, other: Book) -> bool:
-    return (dict(one.orders), set(one.fills()), one.points, one.since) == (
+    return (dict(one.orders), set(one.fills()), one.points, one.ahead, one.since, one.since_ahead) == (
         dict(other.orders),
         set(other.fills()),
         other.points,
+        other.ahead,
         other.since,
+        other.since_ahead,
     )
 
 
@@ -52,10 +54,10 @@ def test_what_is_written_is_what_is_read(
 ) -> None:
     truth = history(plan)
     book = Book()
-    book.since = 1000
+    book.since, book.since_ahead = 1000, -70
     cut = data.draw(st.integers(0, len(truth.events)))
     store = AccountStore(tmp_path_factory.mktemp("s") / "f", "v", "a")
-    store.write(1000, entries_of(absorb(book, truth.events[:cut]), book))
+    store.write(1000, entries_of(absorb(book, truth.events[:cut]), book), since_ahead=-70)
     store.close()
     again = AccountStore(store.path, "v", "a").load()
     assert again is not None
@@ -97,13 +99,30 @@ def test_what_nobody_asks_about_any_more_is_deleted_and_still_counts_as_told(tmp
     book = Book()
     store = AccountStore(tmp_path / "f", "v", "a")
     store.write(0, entries_of(absorb(book, [*truth.events, *open_order.events]), book))
-    late = truth.time + 3 * MARGIN
+    late = truth.time + 3 * MARGIN + CLOCK_OFF
     store.write(0, [Complete("BTCUSDT", late, late + 1), Complete("ETHUSDT", late, late + 1)])
     read = store.load()
     assert read is not None
     assert list(read.orders) == [("ETHUSDT", 2)], "an open order stays"
     assert list(read.fills()) == []
     assert all(judge(read, event) == "repeated" for event in truth.events)
+
+
+def test_a_file_of_an_earlier_version_is_read_and_goes_on_with_what_that_one_did_not_write(tmp_path: Path) -> None:
+    store = AccountStore(tmp_path / "f", "v", "a")
+    store.write(5, [FillTold("B", (1, 1), 7), Complete("B", 8, 9, 150)], since_ahead=150)
+    store.close()
+    with sqlite3.connect(store.path) as db:
+        for column in ("ahead", "since_ahead"):
+            db.execute(f"ALTER TABLE accounts DROP COLUMN {column}")
+    read = store.load()
+    assert read is not None
+    assert (read.since, read.points, [key for _, key, _ in read.fills()]) == (5, {"B": (8, 9)}, [(1, 1)])
+    assert (read.since_ahead, read.ahead) == (None, None)
+    store.write(5, [Complete("B", 9, 10, -3)])
+    read = store.load()
+    assert read is not None
+    assert (read.points, read.since_ahead, read.ahead) == ({"B": (9, 10)}, None, -3)
 
 
 def test_a_backup_that_somebody_puts_in_its_place_is_not_written_on(tmp_path: Path) -> None:
@@ -191,7 +210,7 @@ class Shop:
         self.store = AccountStore(path, "v", "a")
         self.backlog = Backlog(self.store)
         self.book = Book()
-        self.book.since = 1000
+        self.book.since, self.book.since_ahead = 1000, 60
         self.keeper: Bookkeeper
         self.running: Running
         self.out: Mailbox[Any]
@@ -271,6 +290,7 @@ async def test_only_what_the_reader_has_come_back_from_is_written(tmp_path: Path
 async def test_a_point_counts_when_what_came_before_it_is_handled(tmp_path: Path) -> None:
     async with shop(tmp_path / "f") as made:
         made.deliver(0)
+        made.book.ahead = 70
         made.book.reconciled("BTCUSDT", 77)
         made.keeper.reconciled("BTCUSDT")
         await trio.sleep(0.3)
@@ -280,7 +300,7 @@ async def test_a_point_counts_when_what_came_before_it_is_handled(tmp_path: Path
             with trio.fail_after(5):
                 while True:
                     found = AccountStore(made.store.path, "v", "a").load()
-                    if found is not None and found.points == {"BTCUSDT": (None, 77)}:
+                    if found is not None and (found.points, found.ahead) == ({"BTCUSDT": (None, 77)}, 70):
                         break
                     await trio.sleep(0.02)
             nursery.cancel_scope.cancel()
@@ -380,13 +400,17 @@ async def test_a_file_that_somebody_removes_is_made_again_with_everything_in_it(
         nursery.start_soon(_read, made.out)
         for number in range(3):
             made.deliver(number)
+        made.book.ahead = 70
+        made.book.reconciled("BTCUSDT", 77)
+        made.keeper.reconciled("BTCUSDT")
         await made.until(2)
         for file in tmp_path.iterdir():
             file.unlink()
         made.deliver(3)
         await made.until(3)
         nursery.cancel_scope.cancel()
-    assert len(everything(made.book)) == 4
+    assert len(everything(made.book)) == 5
+    assert same(made.on_disk(), made.book)
 
 
 async def test_without_a_file_nothing_is_done(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors._account_source import OrderReport
 from actors._accounts import _book, _told_fills
-from actors._accounts._book import MARGIN, Book
+from actors._accounts._book import CLOCK_OFF, MARGIN, Book
 from actors._accounts._reconcile import beginning, differences, judge, lacking, present
 from actors._errors import Inconsistent
 from actors._records import CLOSED, Fill, OrderStatus, OrderUpdate
@@ -478,6 +478,35 @@ def test_a_history_that_begins_with_the_opening_does_so_by_the_clock_that_is_rig
     assert book.asks_since("BTCUSDT") == 94_000
     book.follow(107_000, 150_000)
     assert book.since == 94_000, "never later: what has been told belongs to it"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "back"),
+    [
+        (106_000, 0, 106_000),
+        (-300_000, -406_000, 106_000),
+        (0, 106_000, 0),
+        (106_000, 106_000, 0),
+        (CLOCK_OFF, 0, CLOCK_OFF),
+        (CLOCK_OFF + 1, 0, 0),
+        (None, 0, 0),
+    ],
+)
+def test_what_an_earlier_process_has_noted_is_moved_back_where_the_clock_was_further_ahead_then(
+    then: int | None, now: int, back: int
+) -> None:
+    earlier = Book()
+    earlier.since, earlier.since_ahead, earlier.ahead = 1_000_000, then, then
+    for began in (1_400_000, 1_500_000):
+        earlier.reconciled("BTCUSDT", began)
+    book = Book()
+    book.continue_from(earlier, 7, now)
+    assert book.since == 1_000_000 - back
+    assert book.since_ahead == (None if then is None else then - back), "moved once, whoever reads it next"
+    book.follow(7, None)
+    assert book.points == {"BTCUSDT": (1_400_000 - back, 1_500_000 - back)}
+    book.follow(107, None)
+    assert book.points == {"BTCUSDT": (1_399_900 - back, 1_499_900 - back)}, "and with the clock from there on"
 
 
 def test_an_order_that_has_more_than_its_fills_has_them_asked_for_from_its_last_update_on() -> None:
