@@ -7,8 +7,9 @@ at once and refill meanwhile.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import deque
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 
@@ -16,6 +17,8 @@ from ._checks import is_name, is_seconds, is_whole
 
 BudgetKind = Literal["window", "bucket"]
 
+LOOK_AGAIN: Final = 0.25
+"""Seconds after which is looked again whether one of those under way has arrived."""
 _BOTH_ENDS = 1e-6
 """Seconds beyond the window, so that a window which includes both its ends does not hold one too many."""
 
@@ -77,7 +80,8 @@ class Ticket:
 class OpenBudget:
     """A budget that is part of an open tree. Served in the order in which tickets are taken.
 
-    What counts are the times at which tickets were really used: tasks wake late, and a strict window notices.
+    What counts are the times at which tickets were really used: tasks wake late, and a strict window notices. Who counts
+    at the other end counts arrivals: what is `under_way` fills its place for so long, and is used when it has arrived.
     """
 
     def __init__(self, declared: Budget) -> None:
@@ -87,6 +91,7 @@ class OpenBudget:
         self._spent = 0
         self._delayed = 0
         self._used: deque[float] = deque(maxlen=declared.count)
+        self._under_way = 0
         # bucket: when it will be full again (the theoretical arrival time of the generic cell rate algorithm).
         self._full_at = -math.inf
 
@@ -108,7 +113,7 @@ class OpenBudget:
 
     def claim(self, ticket: Ticket, now: float) -> bool:
         """Use the ticket now, if the budget allows it; otherwise bring its time up to date."""
-        allowed = self._allowed_at()
+        allowed = self._allowed_at(now)
         if now < allowed:
             ticket.at = allowed
             return False
@@ -117,6 +122,19 @@ class OpenBudget:
         self._full_at = max(self._full_at, now) + self._token
         self._spent += 1
         return True
+
+    def under_way(self, since: float) -> None:
+        """Count one that was used at ``since`` as on its way, until it has `arrived`."""
+        place = bisect_right(self._used, since) - 1
+        if place >= 0:
+            del self._used[place]
+        self._under_way += 1
+
+    def arrived(self, now: float) -> None:
+        """Count one that was under way as used now: it cannot arrive any later."""
+        self._under_way -= 1
+        self._used.append(now)
+        self._full_at = max(self._full_at, now + self._token)
 
     def give_back(self, ticket: Ticket) -> None:
         """Leave the queue without having used the ticket."""
@@ -131,7 +149,8 @@ class OpenBudget:
         if now < self._not_before:
             left = 0
         elif self.declared.kind == "window":
-            left = self.declared.count - sum(1 for used in self._used if now - used <= self.declared.within)
+            used = sum(1 for used in self._used if now - used <= self.declared.within)
+            left = self.declared.count - used - self._under_way
         else:
             left = self.declared.count - math.ceil(max(0.0, self._full_at - now) / self._token)
         return BudgetStatistics(self.declared.name, max(0, left), self._spent, self._delayed, len(self._queue))
@@ -140,10 +159,13 @@ class OpenBudget:
     def _token(self) -> float:
         return self.declared.within / self.declared.count
 
-    def _allowed_at(self) -> float:
+    def _allowed_at(self, now: float) -> float:
         if self.declared.kind == "bucket":
             return max(self._not_before, self._full_at - (self.declared.within - self._token))
-        if len(self._used) < self.declared.count:
+        too_many = len(self._used) + self._under_way - self.declared.count
+        if too_many < 0:
             return self._not_before
+        if too_many >= len(self._used):
+            return max(self._not_before, now + LOOK_AGAIN)
         # The venue may count both ends of its window.
-        return max(self._not_before, self._used[0] + self.declared.within + _BOTH_ENDS)
+        return max(self._not_before, self._used[too_many] + self.declared.within + _BOTH_ENDS)

@@ -27,7 +27,18 @@ class Me:
         generation: Which incarnation this is, 1 for the first.
     """
 
-    __slots__ = ("_cleanups", "_cut", "_facts", "_machine", "_random", "_runtime", "_slot", "generation", "path")
+    __slots__ = (
+        "_cleanups",
+        "_cut",
+        "_facts",
+        "_machine",
+        "_paid_at",
+        "_random",
+        "_runtime",
+        "_slot",
+        "generation",
+        "path",
+    )
 
     def __init__(self, slot: Slot, machine: Machine, runtime: Runtime) -> None:
         self._slot = slot
@@ -36,6 +47,8 @@ class Me:
         self._random: Random | None = None
         self._cleanups: tuple[trio.CancelScope, ...] = ()
         self._cut = False
+        self._paid_at: float = slot.started_at
+        """When a budget was drawn from last: by the start, or by `spend`."""
         self._facts: Callable[[], Mapping[str, Any]] | None = None
         self.path: str = slot.path
         self.generation: int = slot.generation
@@ -131,10 +144,28 @@ class Me:
             while not (now >= ticket.at and opened.claim(ticket, now)):
                 now = await timers.sleep_until(ticket.at, self._slot.order)
             used = True
+            self._paid_at = now
         finally:
             if not used:
                 opened.give_back(ticket)
         return now - began
+
+    def under_way(self, budget: Budget) -> Callable[[], None]:
+        """Count what was drawn last, by the start or by `spend`, as on its way; call what is returned when it has arrived.
+
+        Whoever keeps the limit counts arrivals. Until then it fills a place in the window, and only then its time begins
+        to run: so nothing can arrive at the same moment as what was allowed meanwhile, not even when the machine sleeps in
+        between. Call it in ``finally``, too; further calls do nothing. A bucket only refills later.
+        """
+        opened = self._runtime.budget(budget)
+        opened.under_way(self._paid_at)
+        left = [opened]
+
+        def arrived() -> None:
+            if left:
+                left.pop().arrived(trio.current_time())
+
+        return arrived
 
     def close_budget(self, budget: Budget, seconds: float) -> None:
         """Let nobody draw from a budget for so long: a venue's ``Retry-After`` or ban outranks every allowance."""

@@ -186,6 +186,8 @@ class Link:
 
     async def _run(self) -> None:
         settings = self._settings
+        # The venue counts the attempt when it arrives, which is somewhere between here and the end of the handshake.
+        arrived = None if settings.attempts is None else self._me.under_way(settings.attempts)
         try:
             if self._line.keyed:
                 self._say_authenticating()
@@ -197,6 +199,8 @@ class Link:
             async with open_wire(
                 door.url, tls=settings.tls, dial=settings.dial, connect_timeout=settings.connect_timeout
             ) as wire:
+                if arrived is not None:
+                    arrived()
                 try:
                     with self._inner:
                         await with_helpers(partial(self._flow_through, wire, door))
@@ -218,6 +222,9 @@ class Link:
         except Exception as failure:
             self._say_lost(f"{type(failure).__name__}: {failure}")
             raise
+        finally:
+            if arrived is not None:
+                arrived()
 
     def _say_authenticating(self) -> None:
         if not self._told:

@@ -40,6 +40,14 @@ BUGS = (
         (_T + "test_budget.py::test_no_closed_interval_of_the_window_holds_more_than_count",),
     ),
     Bug(
+        "an attempt counts from its beginning only: what was slow arrives together with what was allowed meanwhile",
+        "found by a simulated day: the machine slept while it dialled",
+        "supervisor/_budget.py",
+        "too_many = len(self._used) + self._under_way - self.declared.count",
+        "too_many = len(self._used) - self.declared.count",
+        (_T + "test_budget.py::test_no_window_holds_more_arrivals_than_count_however_long_each_is_under_way",),
+    ),
+    Bug(
         "Retry-After does not close a budget",
         "alpaca-py#740: fixed 10 ms reconnect into a 429",
         "supervisor/_budget.py",

@@ -52,6 +52,44 @@ def test_no_closed_interval_of_the_window_holds_more_than_count(
         assert sum(first <= at <= first + budget.within for at in used[place:]) <= budget.count
 
 
+steps = st.tuples(
+    st.sampled_from([0.0, 0.0, 0.1, 0.5, 1.0, 5.0]),
+    st.sampled_from([0.0, 0.0, 0.01, 0.3, 2.0, 60.0]),
+    st.floats(0.0, 1.0),
+)
+
+
+@given(windows, st.lists(steps, min_size=1, max_size=40))
+def test_no_window_holds_more_arrivals_than_count_however_long_each_is_under_way(
+    declared: Budget, asked: list[tuple[float, float, float]]
+) -> None:
+    budget = OpenBudget(declared)
+    now = asked_at = 0.0
+    landings: list[float] = []
+    arrivals: list[float] = []
+
+    def pass_until(at: float) -> None:
+        while landings and landings[0] <= at:
+            budget.arrived(landings.pop(0))
+
+    for gap, takes, part in asked:
+        asked_at += gap
+        now = max(now, asked_at)
+        pass_until(now)
+        ticket = budget.queue(now)
+        while not budget.claim(ticket, now):
+            now = ticket.at
+            pass_until(now)
+        budget.under_way(now)
+        arrivals.append(now + part * takes)
+        landings.append(now + takes)
+        landings.sort()
+
+    arrivals.sort()
+    for place, first in enumerate(arrivals):
+        assert sum(first <= at <= first + declared.within for at in arrivals[place:]) <= declared.count
+
+
 @given(st.integers(1, 5), gaps)
 def test_a_bucket_allows_its_burst_and_then_its_rate(count: int, asked: list[float]) -> None:
     budget = Budget("venue", count, 10.0, kind="bucket")
@@ -229,6 +267,35 @@ def test_children_with_equal_deadlines_draw_in_declared_order() -> None:
     ]
     at = starts(found)
     assert all(later - earlier >= 2.0 for earlier, later in pairwise(at))
+
+
+def test_what_is_under_way_fills_its_place_until_it_has_arrived() -> None:
+    budget = Budget("venue", 2, 1.0)
+    under_way, most = set[str](), 0
+    arrivals: list[float] = []
+
+    async def dials(me: Me) -> None:
+        nonlocal most
+        arrived = me.under_way(budget)
+        under_way.add(me.path)
+        most = max(most, len(under_way))
+        try:
+            await trio.sleep(5.0)
+            if me.name == "c0" and me.generation == 1:
+                raise ConnectionError("refused")
+        finally:
+            under_way.discard(me.path)
+            arrivals.append(trio.current_time())
+            arrived()
+            arrived()
+        await trio.sleep_forever()
+
+    soon = Backoff(floor=0.1, base=0.1, cap=0.1)
+    trace(Supervisor("bot", [child(f"c{n}", dials, budget=budget, backoff=soon) for n in range(5)]), until=60.0)
+
+    assert most == 2
+    assert len(arrivals) == 6
+    assert all(third - first > budget.within for first, third in zip(arrivals, arrivals[2:], strict=False))
 
 
 def test_equal_declarations_are_one_budget_and_different_ones_are_not() -> None:

@@ -245,6 +245,23 @@ def test_the_next_wire_is_paid_from_the_budget_of_the_address() -> None:
     perform([market.serve, *[dies] * 8, market.serve], act, attempts=ATTEMPTS)
 
 
+def test_the_time_of_an_attempt_begins_to_run_when_it_has_ended() -> None:
+    market = Market()
+
+    async def slow(peer: Peer) -> None:
+        await trio.sleep(4)
+        await market.serve(peer)
+
+    async def act(scene: Scene) -> None:
+        assert trio.current_time() - scene.peers.dialed[0] >= 4
+        await trio.sleep(ATTEMPTS.within - 2)
+        assert scene.running.budgets()[0].left == ATTEMPTS.count - 1, "its time began to run when it was there"
+        await trio.sleep(4)
+        assert scene.running.budgets()[0].left == ATTEMPTS.count
+
+    perform([slow], act, attempts=ATTEMPTS)
+
+
 def test_orders_and_changes_reach_both_wires() -> None:
     market = Market()
 
