@@ -35,8 +35,8 @@ BUGS = (
         "a budget lets a burst through at the edge of its window",
         "a token bucket with burst gets connections closed",
         "supervisor/_budget.py",
-        "return max(self._not_before, self._used[0] + self.declared.within + _BOTH_ENDS)",
-        "return max(self._not_before, self._used[0] + self.declared.within / 2)",
+        "return max(self._not_before, self._used[too_many] + self.declared.within + _BOTH_ENDS)",
+        "return max(self._not_before, self._used[too_many] + self.declared.within / 2)",
         (_T + "test_budget.py::test_no_closed_interval_of_the_window_holds_more_than_count",),
     ),
     Bug(
