@@ -29,7 +29,7 @@ BUGS = (
         "supervisor/_state.py",
         "due = max(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
         "due = min(due, now + slot.policy.backoff.delay(max(slot.failures, 1), rng))",
-        (_T + "test_life.py::test_a_group_waits_for_the_longest_delay_of_its_members",),
+        (_T + "test_delays.py::test_a_group_waits_for_the_longest_delay_of_its_members",),
     ),
     Bug(
         "a budget lets a burst through at the edge of its window",
