@@ -191,7 +191,7 @@ BUGS = (
         "            page = read((yield self._page(symbol, **{self.id_name: int(last) + 1})))\n",
         (
             _T
-            + "exchanges/test_binance_spot_account.py::test_everything_since_a_time_is_found_whatever_the_windows_and_pages",
+            + "exchanges/test_binance_spot_account_rest.py::test_everything_since_a_time_is_found_whatever_the_windows_and_pages",
         ),
     ),
     # Logging in
