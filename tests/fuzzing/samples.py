@@ -34,8 +34,8 @@ from ..simulator.tongues import ALL as SYMBOLS
 VENUES: dict[str, Venue] = {venue.name: venue for venue in vars(actors).values() if isinstance(venue, Venue)}
 _TESTS = {
     "binance": ("test_binance_spot", "test_binance", "test_binance_spot_account", "test_binance_spot_account_rest"),
-    "binance-usdm": ("test_binance_usdm", "test_binance"),
-    "binance-coinm": ("test_binance_usdm", "test_binance"),
+    "binance-usdm": ("test_binance_usdm", "test_binance_usdm_account", "test_binance"),
+    "binance-coinm": ("test_binance_usdm", "test_binance_usdm_account", "test_binance"),
     "bybit": ("test_bybit", "test_bybit_account"),
     "bybit-linear": ("test_bybit", "test_bybit_account"),
     "okx": ("test_okx", "test_okx_account"),

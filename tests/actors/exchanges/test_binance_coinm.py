@@ -17,7 +17,7 @@ from actors.exchanges import binance_coinm
 from actors.exchanges.binance_coinm import CoinmAccount, CoinmBooks, CoinmQuotes, CoinmTrades
 from actors.exchanges.binance_usdm import UsdmAccount
 
-from .test_binance_usdm import order
+from .binance_usdm_account import order
 
 TRADES: TradeSource = CoinmTrades()
 QUOTES: QuoteSource = CoinmQuotes()
