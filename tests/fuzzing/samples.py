@@ -39,7 +39,7 @@ _TESTS = {
     "bybit": ("test_bybit", "test_bybit_account"),
     "bybit-linear": ("test_bybit", "test_bybit_account"),
     "okx": ("test_okx", "test_okx_account"),
-    "kucoin": ("test_kucoin", "test_kucoin_account"),
+    "kucoin": ("test_kucoin", "kucoin_account"),
     "gate": ("test_gate", "test_gate_account"),
 }
 """Where the documented samples of a venue are."""
