@@ -40,7 +40,7 @@ _TESTS = {
     "bybit-linear": ("test_bybit", "test_bybit_account"),
     "okx": ("test_okx", "test_okx_account"),
     "kucoin": ("test_kucoin", "kucoin_account"),
-    "gate": ("test_gate", "test_gate_account"),
+    "gate": ("test_gate", "gate_account"),
 }
 """Where the documented samples of a venue are."""
 _FOLDERS = {

@@ -18,9 +18,8 @@ from actors.exchanges.gate import GateBooks, GateQuotes, GateTrades
 from actors.exchanges.kucoin import KucoinBooks, KucoinQuotes, KucoinTrades
 from actors.exchanges.okx import OkxBooks, OkxQuotes, OkxTrades
 
-from . import kucoin_account
+from . import gate_account, kucoin_account
 from . import test_gate as gate
-from . import test_gate_account as gate_account
 from . import test_kucoin as kucoin
 from . import test_okx as okx
 
