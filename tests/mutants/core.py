@@ -80,6 +80,11 @@ CORE: Final = (
                 "at = max(now, self._not_before, *ahead[-2:])",
                 "of those who wait, the last is due last",
             ),
+            Survivor(
+                "self._used: deque[float] = deque(maxlen=declared.count)",
+                "self._used: deque[float] = deque(maxlen=None)",
+                "older ones are never looked at; without it they would pile up",
+            ),
         ),
     ),
     Module(

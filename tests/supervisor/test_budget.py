@@ -269,6 +269,39 @@ def test_children_with_equal_deadlines_draw_in_declared_order() -> None:
     assert all(later - earlier >= 2.0 for earlier, later in pairwise(at))
 
 
+def claimed(budget: OpenBudget, *times: float) -> None:
+    for at in times:
+        assert budget.claim(budget.queue(at), at)
+
+
+def test_what_is_under_way_fills_one_place_and_no_other_than_its_own() -> None:
+    budget = OpenBudget(Budget("venue", 3, 10.0))
+    claimed(budget, 0.0, 5.0)
+    budget.under_way(0.0)
+    assert budget.statistics(6.0).left == 1
+    claimed(budget, 6.0)
+    assert budget.statistics(6.0).left == 0
+    # Its own place would have been free at 10; now that of the second one comes first.
+    assert not budget.claim(ticket := budget.queue(14.0), 14.0)
+    assert ticket.at == pytest.approx(15.0, abs=0.001)
+
+    other = OpenBudget(Budget("venue", 2, 10.0))
+    claimed(other, 0.0, 5.0)
+    other.under_way(5.0)
+    other.arrived(6.0)
+    assert not other.claim(ticket := other.queue(6.0), 6.0)
+    assert ticket.at == pytest.approx(10.0, abs=0.001)
+
+
+def test_a_bucket_refills_from_the_arrival_on() -> None:
+    budget = OpenBudget(Budget("venue", 1, 10.0, kind="bucket"))
+    claimed(budget, 0.0)
+    budget.under_way(0.0)
+    budget.arrived(8.0)
+    assert not budget.claim(ticket := budget.queue(8.0), 8.0)
+    assert ticket.at == 18.0
+
+
 def test_what_is_under_way_fills_its_place_until_it_has_arrived() -> None:
     budget = Budget("venue", 2, 1.0)
     under_way, most = set[str](), 0
