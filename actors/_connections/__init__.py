@@ -3,7 +3,7 @@
 Layout, from the top of the import order down:
 
     _connection         one wire after the other, and two while the next one takes over
-    _link               one wire: greeted, subscribed or logged in, pumped, pinged
+    _link               one wire: greeted, subscribed or logged in, pumped; _pings: its pings
     _lines              what a public and a private connection say; pure: _subscriptions, _login
     _outflow            the way to the owner of the data
     _pinger             the metronome

@@ -12,7 +12,7 @@ import trio
 
 from supervisor import MailboxClosed, Me
 
-from .._errors import ConnectFailed, PongTimeout, RateLimited, Unauthorized, Unsubscribed
+from .._errors import ConnectFailed, RateLimited, Unauthorized, Unsubscribed
 from .._messages import Authenticating, Batch, Hold, Lost, Opened, Rejected, Rotate, Subscribed
 from .._net._wire import Wire, open_wire
 from .._session import Session
@@ -34,6 +34,7 @@ from .._wall_clock import now_ms
 from ._login import Talk
 from ._message_budget import MessageBudget
 from ._outflow import Outflow
+from ._pings import Pings
 from ._subscriptions import Subscriptions
 from ._together import with_helpers
 
@@ -42,19 +43,16 @@ if TYPE_CHECKING:
 
 EARLY: Final = 10_000
 """Items that are kept until the connection counts as open; with more of them it does, whatever is still to come."""
-LEAST_BETWEEN_PINGS: Final = 1.0
-"""Seconds: one socket of KuCoin (UTA) was seen to end connections with more pings, 2026-09."""
 _KINDS_NOTED: Final = 20
 
 
 @attrs.frozen
 class _Flow:
-    """An open wire, and where those run who help with it."""
+    """An open wire, and those who help with it."""
 
     wire: Wire
     helpers: trio.Nursery
-    pong_within: float
-    """Seconds."""
+    pings: Pings
 
 
 class Link:
@@ -110,10 +108,6 @@ class Link:
         """Something has happened that whoever asks has to know."""
         self._open_by = float("inf")
         """When it counts as open, whatever is still to come."""
-        self._pong: trio.Event | None = None
-        self._pinging = False
-        self._pinged_at = -float("inf")
-        self._pings = 0
         self._unknown: dict[str, int] = {}
 
     # Told from outside -----------------------------------------------------------------------------------------
@@ -148,15 +142,8 @@ class Link:
 
     def ping(self) -> None:
         """Ping the peer now, unless that has just been done or is being done."""
-        now = trio.current_time()
-        if (
-            self._flow is not None
-            and self._greeted
-            and not self._pinging
-            and now >= self._pinged_at + LEAST_BETWEEN_PINGS
-        ):
-            self._pinging, self._pinged_at = True, now
-            self._flow.helpers.start_soon(self._ping, self._flow)
+        if self._flow is not None:
+            self._flow.pings.ping()
 
     def want(self, symbols: Iterable[str]) -> None:
         """Change what is subscribed."""
@@ -241,11 +228,12 @@ class Link:
     async def _flow_through(self, wire: Wire, door: Door, helpers: trio.Nursery) -> None:
         """Take what comes. Whatever else there is to do has a task only while there is: feeds are many."""
         within = self._settings.pong_within if door.pong_within is None else door.pong_within
-        self._flow = _Flow(wire, helpers, within)
+        pings = Pings(wire, self._line, within, helpers, lambda: self._greeted, self._messages, self._outflow, self._me)
+        self._flow = _Flow(wire, helpers, pings)
         try:
             helpers.start_soon(self._begin, wire)
             if door.ping_every is not None:
-                helpers.start_soon(self._keep_pinging, door.ping_every)
+                helpers.start_soon(pings.keep_on, door.ping_every)
             while True:
                 frames = await wire.receive_many()
                 self._me.beat()
@@ -281,8 +269,8 @@ class Link:
     def _hear(self, control: Control) -> None:
         match control:
             case Pong():
-                if self._pong is not None:
-                    self._pong.set()
+                if self._flow is not None:
+                    self._flow.pings.pong()
             case Welcome():
                 self._greeted = True
                 self._go_on_asking()
@@ -404,48 +392,3 @@ class Link:
         for symbol, reason in news.refused:
             self._me.note("rejected", symbol=symbol, reason=reason)
             self._outflow.say(Rejected(self.session, symbol, reason))
-
-    # Heartbeat -------------------------------------------------------------------------------------------------
-
-    async def _keep_pinging(self, every: float) -> None:
-        """Ping as often as the door asks for, counting the pings that the pinger orders."""
-        due = trio.current_time() + every
-        while True:
-            await trio.sleep_until(due)
-            due = self._pinged_at + every
-            if due <= trio.current_time():
-                self.ping()
-                due = trio.current_time() + every
-
-    async def _ping(self, flow: _Flow) -> None:
-        try:
-            await self._messages.spend(urgent=True)
-            await self._ping_now(flow)
-        finally:
-            self._pinging = False
-
-    async def _ping_now(self, flow: _Flow) -> None:
-        started, within = trio.current_time(), flow.pong_within
-        self._pings += 1
-        text = self._line.ping(self._pings)
-        try:
-            seconds = await (
-                flow.wire.ping(within=within) if text is None else self._ping_by_text(flow.wire, text, within)
-            )
-        except PongTimeout:
-            if self._outflow.held_until >= started:
-                # The pong may be waiting behind messages that nobody has taken.
-                return
-            raise
-        self._me.beat()
-        self._me.note("pong", milliseconds=round(seconds * 1000, 1))
-
-    async def _ping_by_text(self, wire: Wire, text: str, within: float) -> float:
-        started = trio.current_time()
-        self._pong = trio.Event()
-        await wire.send(text)
-        with trio.move_on_after(within) as scope:
-            await self._pong.wait()
-        if scope.cancelled_caught:
-            raise PongTimeout(within)
-        return trio.current_time() - started

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors._connections._lines import PublicLine
-from actors._connections._link import LEAST_BETWEEN_PINGS
+from actors._connections._pings import LEAST_BETWEEN_PINGS
 from actors._messages import Lost, Opened, Rejected, Resubscribe, Subscribed, WantedChanged
 from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrades
