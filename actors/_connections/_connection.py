@@ -269,6 +269,8 @@ class _Run:
         Orders are obeyed meanwhile. This is the only place where this task waits while there is a link, so that it needs
         no second one for them.
         """
+        # A link that was cancelled together with us has ended, too: what is waited for may be so.
+        await trio.lowlevel.checkpoint_if_cancelled()
         while not condition():
             with trio.CancelScope(deadline=at) as self._wait:
                 # Cancellation loses nothing: an order is taken, or it is still there.

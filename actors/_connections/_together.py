@@ -34,6 +34,7 @@ async def with_helpers(job: Callable[[trio.Nursery], Awaitable[None]]) -> None:
     except BaseExceptionGroup as group:
         failures = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
         if len({(type(error), str(error)) for error in failures}) > 1:
-            raise
+            # Without the cancellations of the others, which are ours: they must not look like somebody else's.
+            raise BaseExceptionGroup("several failed at the same moment", failures) from None
         # A failure is worth more than the cancellation that came at the same time; many cancellations are one.
         raise (failures or group.exceptions)[0] from None

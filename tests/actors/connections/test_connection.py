@@ -133,6 +133,22 @@ def test_a_greeting_that_does_not_come_is_a_failure_within_its_bound() -> None:
     perform([deaf], act, source=source)
 
 
+@pytest.mark.parametrize("steps", range(12))
+def test_it_stops_although_its_wire_has_just_ended_and_an_order_comes_at_that_moment(steps: int) -> None:
+    async def act(scene: Scene) -> None:
+        await trio.sleep(1)
+        await trio.aclose_forcefully(scene.peers.peers[0].stream)
+        for _ in range(steps):
+            # The end goes through the tap, the wire and the link, one after the other.
+            await trio.lowlevel.checkpoint()
+        scene.control.send_nowait(Ping())
+        scene.running.stop_child("t/connection")
+        await trio.sleep(3)
+        assert scene.running.status().children[0].state == "down"
+
+    perform([Market().serve], act)
+
+
 def test_a_failed_connection_is_followed_by_another() -> None:
     market = Market()
 
@@ -325,9 +341,9 @@ async def test_of_jobs_together_the_first_failure_comes_out_as_itself() -> None:
         await together(trio.sleep_forever, fails, trio.sleep_forever)
     with pytest.raises(SecretMissing):
         await together(fails, fails)  # Everyone who uses the connection sees the same end.
-    with pytest.raises(BaseExceptionGroup) as both:
-        await together(fails, fails_otherwise)
-    assert len(both.value.exceptions) == 2
+    with pytest.raises(ExceptionGroup) as both:
+        await together(fails, trio.sleep_forever, fails_otherwise)
+    assert {type(error) for error in both.value.exceptions} == {SecretMissing, KeyTimeout}, "and nothing of ours"
     with trio.move_on_after(0.01) as scope:
         await together(trio.sleep_forever, trio.sleep_forever)
     assert scope.cancelled_caught
