@@ -252,7 +252,8 @@ AccountPhase: TypeAlias = Literal["connecting", "authenticating", "reconciling",
 * authenticating: a listen key is made, or the login is under way.
 * reconciling: connected; what may have been missed is asked for, and live events wait.
 * live: the updates so far are complete, and whatever happens comes at once.
-* degraded: events come, and asking the venue whether they are complete has failed, or is not allowed for a while.
+* degraded: events come, and asking the venue whether they are complete has failed, goes unanswered, or is not allowed for a
+  while.
 * parked: the venue refuses the credentials, or they are missing. Nothing is tried until somebody says so.
 """
 

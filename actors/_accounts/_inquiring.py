@@ -24,6 +24,8 @@ TRIES: Final = 5
 """Attempts of one question."""
 DELAYS: Final = (0.25, 0.5, 1.0, 2.0)
 """Seconds between them."""
+UNANSWERED: Final = 5.0
+"""Seconds after which a question that has failed, and is asked again, is told: the attempts may go on for a minute."""
 PAGES: Final = 1000
 """Most questions of one inquiry: a venue that pages in circles must not keep us for ever."""
 
@@ -40,6 +42,7 @@ class Inquirer:
         clock: The venue's; measured again when the venue finds our time wrong.
         limited: Told when the venue wants to be left alone, which is then done, however long: asking earlier makes a
             ban longer.
+        unanswered: Told when there has been no answer for a while, and the question is asked once more.
     """
 
     def __init__(
@@ -48,11 +51,13 @@ class Inquirer:
         http: Http,
         clock: VenueClock,
         limited: Callable[[RateLimited], Awaitable[None]],
+        unanswered: Callable[[str], None] | None = None,
     ) -> None:
         self._source = source
         self._http = http
         self._clock = clock
         self._limited = limited
+        self._unanswered = unanswered
 
     async def inquire(self, inquiry: Inquiry[T]) -> T:
         """Ask all questions of an inquiry, and return what they say together.
@@ -80,6 +85,7 @@ class Inquirer:
 
     async def ask(self, question: Question) -> bytes:
         """Ask one question, again where that may help, and return the body of the answer."""
+        began = trio.current_time()
         for attempt in range(TRIES):
             try:
                 # Signed after the waiting, which would make the signature old.
@@ -97,6 +103,8 @@ class Inquirer:
             except HttpFailure as failure:
                 if attempt == TRIES - 1:
                     raise
+                if self._unanswered is not None and trio.current_time() >= began + UNANSWERED:
+                    self._unanswered(str(failure))
                 if isinstance(failure, ClockOff):
                     await self.set_clock()
                 else:

@@ -13,7 +13,7 @@ Theory of operation
   reconciliation follows `SETTLE` seconds later, and each asks far enough back to see again what the one before saw.
 * A live event that does not follow from the book shows a loss: held, and reconciled at once. A reconciliation on schedule
   goes on beside the stream; what it finds although the stream should have told it long ago shows that the stream is mute:
-  reconnected. When it fails the account is ``degraded``, and it is tried again.
+  reconnected. When it fails, or finds no answer for a while, the account is ``degraded``, and it is tried again.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ class _Delivery:
         self._http = http
         self._book = kept(settings.book, Book)
         self._clock = kept(settings.clock, VenueClock)
-        self._inquirer = Inquirer(settings.source, http, self._clock, self._limited)
+        self._nap = trio.CancelScope()
+        self._asking = Asking(self._everything, lambda: self._nap.cancel("there is news of the questions"))
+        self._inquirer = Inquirer(settings.source, http, self._clock, self._limited, self._asking.hinder)
         backlog = kept(settings.backlog, lambda: Backlog(self._store()))
         self._bookkeeper = Bookkeeper(backlog, settings.out, self._book, me)
         self._pairing = Pairing(self._book)
@@ -144,10 +146,6 @@ class _Delivery:
         """Live events for which there was no room."""
         self._live_from = 0
         """Since when, by the venue's clock, the stream brings what happens."""
-        self._nap = trio.CancelScope()
-        self._asking = Asking(self._everything, lambda: self._nap.cancel("there is an answer"))
-        self._limit: str | None = None
-        """Why the venue must not be asked now."""
         self._tries = 0
         """Reconciliations in a row that have come to nothing."""
         self._due = _NEVER
@@ -231,13 +229,12 @@ class _Delivery:
         while True:
             messages: list[PrivateInflow[Any]] = []
             with trio.CancelScope(deadline=self._next()) as self._nap:
-                if self._asking.outcome is None and self._limit is None:
+                if self._asking.outcome is None and self._asking.trouble is None:
                     messages = await self._settings.inflow.receive_many()
             for message in messages:
                 await self._take(message)
-            if self._limit is not None:
-                reason, self._limit = self._limit, None
-                await self._telling.say("degraded" if self._flowing else self._book.state or "connecting", reason)
+            if (trouble := self._asking.take_trouble()) is not None:
+                await self._telling.say("degraded" if self._flowing else self._book.state or "connecting", trouble)
             if self._asking.outcome is not None:
                 await self._asked_for(self._asking.take())
             await self._see_to_time()
@@ -446,5 +443,4 @@ class _Delivery:
     async def _limited(self, limited: RateLimited) -> None:
         await trio.lowlevel.checkpoint()
         self._me.note("rate_limited", seconds=limited.retry_after)
-        self._limit = "the venue limits our requests"
-        self._nap.cancel("there is news")
+        self._asking.hinder("the venue limits our requests")

@@ -44,20 +44,22 @@ class Asking:
 
     Args:
         ask: What to do.
-        done: Called when there is an outcome.
+        news: Called when there is an outcome, or a trouble.
 
     Attributes:
         busy: Whether it is under way.
         outcome: What has come of it; `take` takes it away.
+        trouble: Why there is no answer yet, and may be none for long; `take_trouble` takes it away.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[Answers]], done: Callable[[], None]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Answers]], news: Callable[[], None]) -> None:
         self._ask = ask
-        self._done = done
+        self._news = news
         self._told = trio.Event()
         self._scope = trio.CancelScope()
         self.busy = False
         self.outcome: Outcome | None = None
+        self.trouble: str | None = None
 
     def begin(self) -> None:
         """Ask everything, from the beginning where that is under way: what was asked before this moment is too old."""
@@ -71,6 +73,16 @@ class Asking:
         outcome, self.outcome = self.outcome, None
         assert outcome is not None, "there is one"
         return outcome
+
+    def hinder(self, trouble: str) -> None:
+        """Note that there is no answer for now: the venue must be left alone, or attempts have failed for a while."""
+        self.trouble = trouble
+        self._news()
+
+    def take_trouble(self) -> str | None:
+        """Return why there is no answer, once; None: nothing is known to be in the way."""
+        trouble, self.trouble = self.trouble, None
+        return trouble
 
     async def run(self) -> None:
         """Serve, for ever.
@@ -87,7 +99,7 @@ class Asking:
                 # The last answer may have come in the very moment in which everything was asked for again.
                 if not self._told.is_set():
                     self.outcome, self.busy = outcome, False
-                    self._done()
+                    self._news()
 
     async def _outcome(self) -> Outcome:
         try:

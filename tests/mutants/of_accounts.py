@@ -98,8 +98,8 @@ BUGS = (
         "a failure on the way is taken for an empty answer",
         "JKorf/Binance.Net, ccxt: a 5xx says nothing about what has happened",
         "actors/_accounts/_inquiring.py",
-        "                if attempt == TRIES - 1:\n                    raise\n                if isinstance(failure, ClockOff):\n",
-        '                if attempt == TRIES - 1:\n                    return b"[]"\n                if isinstance(failure, ClockOff):\n',
+        "            except HttpFailure as failure:\n                if attempt == TRIES - 1:\n                    raise\n",
+        '            except HttpFailure as failure:\n                if attempt == TRIES - 1:\n                    return b"[]"\n',
         (_T + "accounts/test_inquiring.py::test_after_some_attempts_the_failure_comes_out",),
     ),
     Bug(
@@ -329,6 +329,17 @@ BUGS = (
         ),
     ),
     # Whether it is live
+    Bug(
+        "the account counts as live until the last attempt to ask has failed",
+        "an early state of this library, found by a simulated day: OKX's REST silent for 42 s, an order lost by the stream before",
+        "actors/_accounts/_inquiring.py",
+        "                    self._unanswered(str(failure))\n",
+        "                    pass\n",
+        (
+            _T
+            + "accounts/test_private_stream_states.py::test_a_routine_question_without_an_answer_degrades_long_before_it_is_given_up",
+        ),
+    ),
     Bug(
         "the account counts as live although its connection is lost",
         "hummingbot#7590, hummingbot: `ready` is never taken back",

@@ -23,13 +23,15 @@ T0 = 1_700_000_000_000
 
 
 class World:
-    """A venue's REST side: statuses that are answered one after the other, then 200."""
+    """A venue's REST side: statuses that are answered one after the other, then 200; each as long after the question."""
 
     def __init__(self, *statuses: int) -> None:
         self.statuses = list(statuses)
         self.asked: list[tuple[float, str, int]] = []
         self.offset = 0
+        self.takes = 0.01
         self.limited: list[float] = []
+        self.unanswered: list[tuple[float, str]] = []
         self.inquirer: Inquirer
         self.hold = Hold()
 
@@ -39,7 +41,7 @@ class World:
             return httpx.Response(200, content=str(T0 + int(trio.current_time() * 1000) + self.offset).encode())
         at = int(request.url.params["at"])
         self.asked.append((trio.current_time(), path, at))
-        await trio.sleep(0.01)
+        await trio.sleep(self.takes)
         return httpx.Response(self.statuses.pop(0) if self.statuses else 200, content=path.encode())
 
 
@@ -48,11 +50,14 @@ def play(world: World, script: Callable[[World], Awaitable[None]], limit: RestLi
         await trio.lowlevel.checkpoint()
         world.limited.append(failure.retry_after)
 
+    def unanswered(reason: str) -> None:
+        world.unanswered.append((trio.current_time(), reason))
+
     async def main() -> None:
         source = FakeAccount()
         transport = lambda: httpx.MockTransport(world.answer)  # noqa: E731
         async with open_http("http://x", source.failure, hold=world.hold, transport=transport, limit=limit) as http:
-            world.inquirer = Inquirer(source, http, VenueClock(), limited)
+            world.inquirer = Inquirer(source, http, VenueClock(), limited, unanswered)
             await world.inquirer.set_clock()
             await script(world)
 
@@ -79,7 +84,21 @@ def test_after_some_attempts_the_failure_comes_out() -> None:
         with pytest.raises(UnknownOutcome):
             await world.inquirer.inquire(one())
 
-    assert len(play(World(*[500] * 20), script).asked) == TRIES
+    world = play(World(*[500] * 20), script)
+    assert len(world.asked) == TRIES
+    assert world.unanswered == [], "the failure itself says so, and soon"
+
+
+def test_that_there_is_no_answer_is_told_while_it_is_asked_again() -> None:
+    async def script(world: World) -> None:
+        world.takes = 1000.0
+        with pytest.raises(UnknownOutcome):
+            await world.inquirer.inquire(one())
+
+    world = play(World(), script)
+    assert len(world.asked) == TRIES
+    assert [at - world.asked[0][0] for at, _ in world.unanswered] == pytest.approx([10.0, 20.25, 30.75, 41.75])
+    assert "no answer within 10 s" in world.unanswered[0][1]
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, Unauthorized), (410, KeyGone)])

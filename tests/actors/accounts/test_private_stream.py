@@ -50,6 +50,7 @@ class World:
         lag: How many of the latest events REST does not know yet.
         longest_lag: Seconds after which it knows an event all the same.
         clock_ahead: Milliseconds by which the clock that requests are held against is ahead of the one of the orders.
+        takes: Seconds until a REST request is answered.
         trouble: Raised, or answered, by every REST request while set; a path limits it.
     """
 
@@ -59,6 +60,7 @@ class World:
         self.happened: list[float] = []
         self.longest_lag = 30.0
         self.lag = 0
+        self.takes = 0.01
         self.trouble: Exception | httpx.Response | None = None
         self.troubled = ""
         self.clock_ahead = 0
@@ -100,7 +102,7 @@ class World:
     async def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         self.asked.append(path)
-        await trio.sleep(0.01)
+        await trio.sleep(self.takes)
         if self.trouble is not None and self.troubled in path:
             if isinstance(self.trouble, Exception):
                 raise self.trouble

@@ -108,6 +108,25 @@ def test_a_routine_question_that_fails_degrades_and_the_stream_goes_on() -> None
     assert world.phases == ["connecting", "reconciling", "live", "degraded", "live"]
 
 
+def test_a_routine_question_without_an_answer_degrades_long_before_it_is_given_up() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(100)
+        world.takes = 1000.0
+        await trio.sleep(20)
+        assert world.phases[-1] == "degraded", "nobody knows what the stream has left out"
+        await world.live(world.happen("BTCUSDT", 1, "new"))
+        await trio.sleep(0.1)
+        assert [u.source for u in world.updates] == ["stream"], "what comes is delivered at once"
+        world.takes = 0.01
+        await trio.sleep(10)
+        assert world.phases[-1] == "live"
+
+    world = play(script, reconcile_every=100.0)
+    assert not notes(world, "not_reconciled"), "the attempts went on until there was an answer"
+    assert world.phases == ["connecting", "reconciling", "live", "degraded", "live"]
+
+
 def test_a_limit_on_a_routine_question_does_not_hold_up_the_stream() -> None:
     async def script(world: World) -> None:
         await world.open()
