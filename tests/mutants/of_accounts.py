@@ -65,7 +65,7 @@ BUGS = (
         "actors/_accounts/_book.py",
         "        self.points[symbol] = (None if last is None else last[1], began)\n",
         "        self.points[symbol] = (began, began)\n",
-        (_T + "accounts/test_reconcile.py::test_each_time_is_asked_about_twice",),
+        (_T + "accounts/test_account_book.py::test_each_time_is_asked_about_twice",),
     ),
     Bug(
         "an order that the copy behind REST does not have yet is taken for cancelled",
@@ -133,7 +133,7 @@ BUGS = (
         "actors/_accounts/_reconcile.py",
         '    if rank < known_rank or known_rank == RANK["filled"] or (rank == known_rank and update.time <= known.time):\n',
         "    if rank < known_rank or (rank == known_rank and update.time <= known.time):\n",
-        (_T + "accounts/test_reconcile.py::test_an_end_that_is_told_again_is_no_news_whatever_it_says",),
+        (_T + "accounts/test_live_events.py::test_an_end_that_is_told_again_is_no_news_whatever_it_says",),
     ),
     Bug(
         "a cancellation goes out before the fills that it overtook",
@@ -141,7 +141,7 @@ BUGS = (
         "actors/_accounts/_reconcile.py",
         '    return "news" if update.filled == known.filled else "incomplete"\n',
         '    return "news"\n',
-        (_T + "accounts/test_reconcile.py::test_a_live_event_that_skips_a_fill_shows_the_loss",),
+        (_T + "accounts/test_live_events.py::test_a_live_event_that_skips_a_fill_shows_the_loss",),
     ),
     Bug(
         "an order's state goes out before the fills that led to it",
@@ -315,7 +315,7 @@ BUGS = (
         "actors/_accounts/_book.py",
         "            self.points[symbol] = (None if before is None else before - by, last - by)\n",
         "            self.points[symbol] = (before, last)\n",
-        (_T + "accounts/test_reconcile.py::test_a_clock_that_is_set_back_takes_along_what_was_noted_by_it",),
+        (_T + "accounts/test_account_book.py::test_a_clock_that_is_set_back_takes_along_what_was_noted_by_it",),
     ),
     Bug(
         "a process begins where the one before it had asked by a clock that was ahead",

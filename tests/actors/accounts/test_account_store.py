@@ -22,7 +22,7 @@ from actors._records import OrderUpdate
 from actors.ops._ledger_file import LedgerFile, LedgerTrouble, Run
 from supervisor import Mailbox, Me, Note, Running, Supervisor, actor
 
-from .test_reconcile import absorb, history, moves, reconcile
+from .account_truth import absorb, history, moves, reconcile
 
 
 def same(one: Book, other: Book) -> bool:

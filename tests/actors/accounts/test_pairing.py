@@ -11,7 +11,7 @@ from actors._accounts._pairing import MOST, ROUNDS, WITHIN, Item, Pairing
 from actors._accounts._reconcile import beginning, judge
 from actors._records import OrderUpdate
 
-from .test_reconcile import Truth, absorb, check_complete, history, moves
+from .account_truth import Truth, absorb, check_complete, history, moves
 
 
 def apart(truth: Truth) -> list[Item]:

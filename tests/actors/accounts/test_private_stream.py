@@ -29,7 +29,7 @@ from supervisor import Backoff, Ended, Event, Limit, Mailbox, Me, Running, Super
 from supervisor.testing import run_virtually
 
 from ..in_memory import drain
-from .test_reconcile import Truth, check_complete
+from .account_truth import Truth, check_complete
 
 T0 = 1_700_000_000_000
 OK = httpx.Response(200)

@@ -22,8 +22,8 @@ from supervisor import Mailbox, Me, Note
 from supervisor._open_mailbox import OpenMailbox
 from supervisor.testing import run_virtually
 
+from .account_truth import check_complete, history
 from .test_private_stream import World, play, reply
-from .test_reconcile import check_complete, history
 
 APART = UsdmAccount("main", Credentials(Secret.literal("k"), Secret.literal("s")), fills_apart=True)
 
