@@ -232,7 +232,7 @@ BUGS = (
         "actors/_accounts/_private_stream.py",
         '    on={Unauthorized: "park", SecretMissing: "park"},\n',
         '    on={SecretMissing: "park"},\n',
-        (_T + "accounts/test_private_stream.py::test_whoever_is_parked_while_live_says_so_first",),
+        (_T + "accounts/test_private_stream_failures.py::test_whoever_is_parked_while_live_says_so_first",),
     ),
     Bug(
         "a wrong key is tried again for ever, on the connection",

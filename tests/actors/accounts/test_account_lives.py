@@ -20,7 +20,7 @@ from supervisor import Mailbox, Running
 from supervisor.testing import run_virtually
 
 from ..in_memory import drain
-from .test_private_stream import T0, World
+from .account_world import T0, World
 
 Script = Callable[[World], Awaitable[None]]
 

@@ -23,7 +23,7 @@ from supervisor._open_mailbox import OpenMailbox
 from supervisor.testing import run_virtually
 
 from .account_truth import check_complete, history
-from .test_private_stream import World, play, reply
+from .account_world import World, play, reply
 
 APART = UsdmAccount("main", Credentials(Secret.literal("k"), Secret.literal("s")), fills_apart=True)
 
