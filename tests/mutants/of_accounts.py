@@ -57,7 +57,7 @@ BUGS = (
         "actors/_accounts/_telling.py",
         "        await self.put(update)\n        # No checkpoint since it was put in.\n        self._book.absorb(update)\n",
         "        self._book.absorb(update)\n        await self.put(update)\n",
-        (_T + "accounts/test_private_stream_states.py::test_an_update_that_does_not_reach_the_bot_was_not_delivered",),
+        (_T + "accounts/test_telling.py::test_an_update_that_does_not_reach_the_bot_was_not_delivered",),
     ),
     Bug(
         "a reconciliation asks from where the last one began: an answer that lagged is never made good",
@@ -91,7 +91,7 @@ BUGS = (
         "        return _NEVER\n",
         (
             _T
-            + "accounts/test_private_stream_states.py::test_with_open_orders_a_quiet_stream_is_asked_about_earlier_and_less_and_less_often",
+            + "accounts/test_private_stream_quiet.py::test_with_open_orders_a_quiet_stream_is_asked_about_earlier_and_less_and_less_often",
         ),
     ),
     Bug(
@@ -346,10 +346,7 @@ BUGS = (
         "actors/_accounts/_telling.py",
         "            self._live.tell(live=live)\n",
         "            self._live.tell(live=live or self._live.now)\n",
-        (
-            _T
-            + "accounts/test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",
-        ),
+        (_T + "accounts/test_telling.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",),
     ),
     Bug(
         "the account counts as live until the bot has room for the news that it is not",
@@ -357,10 +354,7 @@ BUGS = (
         "actors/_accounts/_telling.py",
         "            # Before it waits for room: whoever trades must stop at once.\n            self.show(live=False)\n",
         "            pass\n",
-        (
-            _T
-            + "accounts/test_private_stream_states.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",
-        ),
+        (_T + "accounts/test_telling.py::test_whoever_trades_stops_before_the_bot_has_room_for_the_news",),
     ),
     Bug(
         "a strategy trades on although the account is no longer live",

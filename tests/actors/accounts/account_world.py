@@ -20,7 +20,7 @@ from actors._messages import Batch, Hold, Lost, Opened, Order, PrivateInflow, Re
 from actors._records import CLOSED
 from actors._session import Session
 from actors.exchanges.binance_usdm import UsdmAccount
-from supervisor import Backoff, Ended, Event, Limit, Mailbox, Me, Running, Supervisor, actor, child
+from supervisor import Backoff, Ended, Event, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
 from supervisor.testing import run_virtually
 
 from ..in_memory import drain
@@ -249,3 +249,12 @@ def play(script: Callable[[World], Awaitable[None]], world: World | None = None,
 
     run_virtually(main)
     return world
+
+
+def notes(world: World, what: str) -> list[Note]:
+    return [event for event in world.events if isinstance(event, Note) and event.what == what]
+
+
+def reconciliations(world: World) -> int:
+    """How often everything was asked for."""
+    return world.asked.count("/fapi/v1/userTrades") // len(world.symbols)

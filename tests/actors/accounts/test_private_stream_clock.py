@@ -6,7 +6,7 @@ import trio
 from actors._messages import Lost
 
 from .account_truth import check_complete
-from .account_world import World, play
+from .account_world import World, notes, play
 
 
 def test_a_clock_that_drifts_is_set_again() -> None:
@@ -69,3 +69,15 @@ def test_a_history_that_was_opened_by_a_clock_that_was_ahead_begins_when_it_was_
     world = World()
     world.clock_ahead = 106_000
     play(script, world)
+
+
+def test_a_machine_whose_clock_is_off_still_signs_and_it_is_told() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(1)
+
+    world = World()
+    play(script, world, wall=lambda: world.now() / 1000 - 61)
+    assert world.phases[-1] == "live"
+    [note] = notes(world, "clock_off")
+    assert note.fields["seconds"] == pytest.approx(-61, abs=0.1)
