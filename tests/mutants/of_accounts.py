@@ -325,7 +325,7 @@ BUGS = (
         "        self.set_back = set_back\n",
         (
             _T
-            + "accounts/test_account_lives.py::test_what_came_and_went_while_no_process_ran_is_told_although_the_clock_was_ahead_before",
+            + "accounts/test_account_lives_clock.py::test_what_came_and_went_while_no_process_ran_is_told_although_the_clock_was_ahead_before",
         ),
     ),
     # Whether it is live
@@ -392,7 +392,7 @@ BUGS = (
         "count < len(backlog.waiting)",
         (
             _T
-            + "accounts/test_account_lives.py::test_a_book_that_has_forgotten_what_is_asked_about_is_not_written_anew",
+            + "accounts/test_account_lives_store.py::test_a_book_that_has_forgotten_what_is_asked_about_is_not_written_anew",
         ),
     ),
     Bug(
@@ -414,7 +414,7 @@ BUGS = (
         "self.incomplete",
         (
             _T
-            + "accounts/test_account_lives.py::test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_being_live",
+            + "accounts/test_account_lives_store.py::test_a_store_that_one_process_could_not_read_does_not_keep_the_next_from_being_live",
         ),
     ),
     Bug(
