@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from actors import MuteFeed
+from actors.simulator import Fault
+
 from ...actors.products import PRODUCTS
 from ..bot import SILENCE
 from ..evidence import Breach, Evidence
@@ -61,9 +64,19 @@ def overdue(evidence: Evidence, delivery: Delivery) -> Iterator[tuple[float, flo
 
 def _false_alarms(evidence: Evidence) -> Iterator[Breach]:
     causes = [(at, at + echo(entry.what, ECHO)) for at, entry in evidence.happened]
+    accounts = {holding.name for holding in evidence.orders}
+    # Of an account one subscription of several may be lost, and missed when something happens that it would have brought.
+    lost = [at for at, entry in evidence.happened if _loses_a_part(entry.what)]
     for life in evidence.lives:
         for event in life.trace.of("ended"):
-            if event.end.failed and not any(at <= event.at <= end for at, end in causes):
+            if not event.end.failed or any(at <= event.at <= end for at, end in causes):
+                continue
+            is_of_account = event.path.split("/")[1] in accounts and isinstance(event.end.exception, MuteFeed)
+            if not (is_of_account and any(at <= event.at for at in lost)):
                 yield Breach(
                     "L4", f"life {life.number}: {event.path} failed without a cause: {event.end.summary()}", event.at
                 )
+
+
+def _loses_a_part(what: object) -> bool:
+    return isinstance(what, Fault) and what.kind == "lost_subscription" and what.surface == "private"
