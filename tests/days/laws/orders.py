@@ -245,8 +245,9 @@ def _all_lives(stories: Sequence[_Story]) -> Iterator[Breach]:
             if told.get(key, float("inf")) < float("inf"):
                 yield Breach("L3", f"{story.name}: fill {key} was told by a life before", at)
                 return
-        # The last batch that was taken is in the strategy's hands until it comes back for more.
-        last = max((at for at, _ in story.life.journal.orders), default=0.0)
+        # The last batch that was taken is in the strategy's hands until it comes back for more. When it does so after the
+        # end has begun, the account may have ended, and has written down only what was handled before.
+        last = max((at for at, _ in story.life.journal.orders if at < story.life.stopped), default=0.0)
         hands = min(last, story.life.stopped - IN_HANDS)
         told |= {key: at if at < hands else float("inf") for key, at in here.items()}
     for event in stories[-1].truth if began else ():
