@@ -14,24 +14,17 @@ from actors._feeds._feed import Feed
 from actors._messages import Batch, Hold, Inflow, Opened, Order, Reconnect, Resubscribe, Wanted
 from actors._session import Session
 from actors.exchanges.binance_spot import SpotTrade, SpotTrades
-from supervisor import Backoff, Limit, Mailbox, Me, Running, Supervisor, actor, child
+from supervisor import Limit, Mailbox, Running, Supervisor, child
 from supervisor.testing import run_virtually
 
 from ..in_memory import drain
+from ..owner_world import explode
 
 T0 = 1_700_000_000_000
 
 
 def trade(trade_id: int, time: int | None = None) -> Trade:
     return SpotTrade(trade_id, Decimal(1), Decimal(1), T0 + trade_id if time is None else time, False, "BTCUSDT")
-
-
-@actor(backoff=Backoff(0, 0, 0))
-async def explode(me: Me, bombs: Mailbox[int]) -> None:
-    """Fail when told, after so many checkpoints, and take the feed along: cancelled wherever it is."""
-    for _ in range(await bombs.receive()):
-        await trio.lowlevel.checkpoint()
-    raise RuntimeError("told to")
 
 
 class World:
