@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -19,6 +20,8 @@ import attrs
 import trio
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.trio.v2 import Proxy
+
+from ._prompt import PromptStream
 
 Dial: TypeAlias = Callable[[str, int], Awaitable[trio.abc.Stream]]
 """Connects to host and port, or raises OSError. Whoever calls it sets the bound. Simulators inject one in memory."""
@@ -46,7 +49,9 @@ async def system_dial(host: str, port: int) -> trio.abc.Stream:
         OSError: No address of the host takes the connection; `socket.gaierror`: the name has none.
         UnicodeError: The name is none.
     """
-    return await trio.open_tcp_stream(host, port)
+    stream = await trio.open_tcp_stream(host, port)
+    # Windows reads sockets in its own way.
+    return stream if sys.platform == "win32" else PromptStream(stream)
 
 
 def proxied(url: str, *, dial: Dial | None = None, tls: Tls = None) -> Dial:
