@@ -6,12 +6,14 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 import trio
 
 from ._mailbox import DeadLetter, Mailbox, MailboxClosed, MailboxFull, MailboxStatistics, T
+
+V = TypeVar("V")
 
 _SMALL: Final = 4096
 """Items up to which a mailbox is a list: an empty deque takes 760 bytes, and taking the first of so many items from a list
@@ -24,6 +26,29 @@ class _WaitingSender(Generic[T]):
 
     items: Sequence[T]
     next: int = 0
+
+
+def _queued(place: dict[trio.lowlevel.Task, V], what: V) -> Callable[[Any], trio.lowlevel.Abort]:
+    """Put the running task into a queue; return what takes it out again when it is cancelled.
+
+    A `trio.lowlevel.ParkingLot` would take 300 bytes more, and a tree has many mailboxes.
+    """
+    task = trio.lowlevel.current_task()
+    place[task] = what
+
+    def abort(_: Any) -> trio.lowlevel.Abort:
+        del place[task]
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    return abort
+
+
+@trio.lowlevel.enable_ki_protection
+def _wake(place: dict[trio.lowlevel.Task, Any], most: int) -> None:
+    """Wake so many who wait, the longest first."""
+    for task in list(islice(place, most)):
+        del place[task]
+        trio.lowlevel.reschedule(task)
 
 
 class OpenMailbox(Mailbox[T]):
@@ -62,7 +87,8 @@ class OpenMailbox(Mailbox[T]):
         # Conflating mailboxes keep their items here instead: replacing keeps the place of the key.
         self._keyed: OrderedDict[Hashable, T] | None = None if declared.key is None else OrderedDict()
         self._senders: dict[trio.lowlevel.Task, _WaitingSender[T]] = {}
-        self._receivers = trio.lowlevel.ParkingLot()
+        # Who waits for an item, the longest first.
+        self._receivers: dict[trio.lowlevel.Task, None] = {}
         self._writers: trio.lowlevel.ParkingLot | None = None
         self._sent = self._received = self._dropped = self._peak = 0
         self._closed = False
@@ -98,7 +124,7 @@ class OpenMailbox(Mailbox[T]):
         used = len(self)
         self._peak = max(self._peak, used)
         if self._receivers:
-            self._receivers.unpark(count=used)
+            _wake(self._receivers, used)
 
     def _overflow(self, items: Sequence[T], start: int, room: int) -> int:
         """Put in what the declared overflow allows; return the place of the first item that must still wait."""
@@ -137,14 +163,8 @@ class OpenMailbox(Mailbox[T]):
         if done == len(items):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        task = trio.lowlevel.current_task()
-        waiting = self._senders[task] = _WaitingSender(items, done)
-
-        def abort(_: Any) -> trio.lowlevel.Abort:
-            del self._senders[task]
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+        waiting = _WaitingSender(items, done)
+        await trio.lowlevel.wait_task_rescheduled(_queued(self._senders, waiting))
         if waiting.next < len(items):
             raise MailboxClosed(f"mailbox {self.name!r} was closed")
 
@@ -220,7 +240,8 @@ class OpenMailbox(Mailbox[T]):
             self._writers.unpark_all()
 
     async def receive(self) -> T:
-        return (await self.receive_many(1))[0]
+        await self._wait_for_item()
+        return self._take(1)[0]
 
     def receive_nowait(self) -> T:
         taken = self._take(1)
@@ -232,6 +253,7 @@ class OpenMailbox(Mailbox[T]):
         await self._wait_for_item()
         return self._take(limit)
 
+    @trio.lowlevel.enable_ki_protection
     async def _wait_for_item(self) -> None:
         """Wait until there is one; a checkpoint in every case, and no other task runs between it and the caller."""
         if len(self) or self._closed:
@@ -239,7 +261,7 @@ class OpenMailbox(Mailbox[T]):
         while not len(self):
             if self._closed:
                 raise trio.EndOfChannel
-            await self._receivers.park()
+            await trio.lowlevel.wait_task_rescheduled(_queued(self._receivers, None))
 
     def receive_many_nowait(self, limit: int | None = None) -> list[T]:
         return self._take(limit)
@@ -250,12 +272,10 @@ class OpenMailbox(Mailbox[T]):
         if self._closed:
             return
         self._closed = True
-        self._receivers.unpark_all()
+        _wake(self._receivers, len(self._receivers))
         if self._writers is not None:
             self._writers.unpark_all()
-        for task in list(self._senders):
-            del self._senders[task]
-            trio.lowlevel.reschedule(task)
+        _wake(self._senders, len(self._senders))
 
     def statistics(self) -> MailboxStatistics:
         return MailboxStatistics(

@@ -95,6 +95,8 @@ class Runtime:
         self._subscribers: list[OpenMailbox[Event]] = []
         # Keyed by identity; the declaration is kept so that its id stays taken.
         self._mailboxes: dict[int, tuple[Mailbox[Any], OpenMailbox[Any]]] = {}
+        self._burying: Callable[[DeadLetter[Any]], None] = self._bury
+        """One for all mailboxes, of which there are many."""
         self._budgets: dict[Budget, OpenBudget] = {}
         self._changed = trio.lowlevel.ParkingLot()
         self.end_process: Callable[[str], None] = lambda reason: None
@@ -182,7 +184,7 @@ class Runtime:
             return declared
         found = self._mailboxes.get(id(declared))
         if found is None:
-            found = self._mailboxes[id(declared)] = (declared, OpenMailbox(declared, self._bury))
+            found = self._mailboxes[id(declared)] = (declared, OpenMailbox(declared, self._burying))
         return found[1]
 
     def _bury(self, letter: DeadLetter[Any]) -> None:
