@@ -38,6 +38,7 @@ class Bounds:
     def ready(self, slot: Slot, now: float) -> None:
         """Begin to listen for its beats."""
         self._port.take_back(slot.start_timer)
+        slot.start_timer = None
         silence = slot.policy.silence
         if silence is not None:
             slot.watch_timer = self._port.at(now + silence, slot.order, partial(self._watch, slot, slot.generation))
