@@ -6,12 +6,12 @@ proxies from the environment, which the WebSocket side would not. What is used i
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, Final, TypeAlias
+import ssl
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, Self, TypeAlias
 from urllib.parse import quote, unquote
 
 import httpcore
@@ -55,27 +55,47 @@ def _without_headers(record: logging.LogRecord) -> bool:
 logging.getLogger("httpcore.http11").addFilter(_without_headers)
 
 
-class _Network(httpx.AsyncHTTPTransport):
+class _Pooled(httpx.AsyncHTTPTransport):
     """httpx's own transport over a pool that dials as it is told."""
 
-    def __init__(self, tls: Tls, dial: Dial) -> None:
+    def __init__(self, context: ssl.SSLContext, dial: Dial) -> None:
         # Not the constructor of the base: all it does is to make a pool that dials by itself.
-        self._make = partial(
-            httpcore.AsyncConnectionPool,
-            ssl_context=tls_context(tls),
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
             max_connections=4,
             max_keepalive_connections=2,
             keepalive_expiry=IDLE,
             network_backend=DialBackend(dial),
         )
-        self._pool = self._make()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no connection carries a request."""
+        return all(connection.is_idle() for connection in self._pool.connections)
+
+
+class _Network(httpx.AsyncBaseTransport):
+    """Has a pool while it is used: a feed asks at its start and after an interruption, and there are many of them."""
+
+    def __init__(self, tls: Tls, dial: Dial) -> None:
+        self._context = tls_context(tls)
+        self._dial = dial
+        self._pooled: _Pooled | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._pooled is None:
+            self._pooled = _Pooled(self._context, self._dial)
+        return await self._pooled.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        if self._pooled is not None:
+            await self._pooled.aclose()
 
     async def close_idle(self) -> None:
         """Close all connections, if none of them carries a request."""
-        if all(connection.is_idle() for connection in self._pool.connections):
-            # A pool forgets closed connections with its next request only.
-            pool, self._pool = self._pool, self._make()
-            await pool.aclose()
+        if (pooled := self._pooled) is not None and pooled.idle:
+            self._pooled = None
+            await pooled.aclose()
 
 
 def network(*, tls: Tls = None, dial: Dial | None = None) -> Transport:
@@ -118,7 +138,7 @@ class _Once(AsyncIterator[bytes]):
 
 
 class Http:
-    """The REST side of one venue. Made by `open_http`.
+    """The REST side of one venue. Made by `open_http`, and open until the block is left that it is entered with.
 
     After the venue has said when to come back, requests before that time raise `RateLimited` without being sent; so do
     those that would go beyond its allowance.
@@ -146,11 +166,15 @@ class Http:
         self._tidying = False
         self._used_at = -math.inf
 
-    def tidy_in(self, nursery: trio.Nursery) -> None:
-        """Close idle connections after `IDLE` seconds, in tasks of this nursery; without this only the next request does.
+    async def __aenter__(self) -> Self:
+        return self
 
-        A feed asks at its start and after an interruption, and there are many of them.
-        """
+    async def __aexit__(self, *_: object) -> None:
+        # httpcore closes sockets even where this is cut short by a cancellation.
+        await self._transport.aclose()
+
+    def tidy_in(self, nursery: trio.Nursery) -> None:
+        """Close idle connections after `IDLE` seconds, in tasks of this nursery; without this only the next request does."""
         self._nursery = nursery
 
     def _used(self) -> None:
@@ -308,8 +332,7 @@ def _raw_path(base: httpx.URL, request: HttpRequest) -> bytes:
     return (f"{path}?{request.query}" if request.query else path).encode("ascii")
 
 
-@asynccontextmanager
-async def open_http(
+def open_http(
     base: str,
     judge: Judge,
     *,
@@ -320,8 +343,8 @@ async def open_http(
     timeout: float = TIMEOUT,
     max_body: int = MAX_BODY,
     limit: RestLimit | None = None,
-) -> AsyncGenerator[Http, None]:
-    """Open the REST side of a venue; nothing is connected before the first request.
+) -> Http:
+    """Return the REST side of a venue, to be entered with ``async with``; nothing is connected before the first request.
 
     Args:
         base: ``https://api.binance.com``; plain ``http`` is for simulators.
@@ -338,12 +361,14 @@ async def open_http(
     Raises:
         ValueError: The base address is none, or there are no certificates where ``tls`` says.
     """
-    url = httpx.URL(base)
+    url = _url(base)
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError(f"not an http:// or https:// address: {base!r}")
     carrier: httpx.AsyncBaseTransport = (transport or network(tls=tls, dial=dial))()
-    try:
-        yield Http(url, carrier, judge, hold or Hold(), timeout, max_body, limit)
-    finally:
-        # httpcore closes sockets even where this is cut short by a cancellation.
-        await carrier.aclose()
+    return Http(url, carrier, judge, hold or Hold(), timeout, max_body, limit)
+
+
+@functools.lru_cache(maxsize=64)
+def _url(base: str) -> httpx.URL:
+    """Return an address, which is the same for all feeds of a venue."""
+    return httpx.URL(base)
