@@ -86,9 +86,9 @@ class Errands:
         self._nursery = nursery
         self._job = job
         self._tasks = tasks
-        self._running: set[str] = set()
+        self._running: dict[str, bool] = {}
+        """By symbol, whether its job is to run once more."""
         self._waiting: dict[str, None] = {}
-        self._again: set[str] = set()
 
     def __contains__(self, symbol: str) -> bool:
         """Whether its job waits or runs."""
@@ -97,7 +97,7 @@ class Errands:
     def add(self, symbol: str) -> None:
         """Have the job run for a symbol. While it waits already, nothing changes; while it runs, it runs once more."""
         if symbol in self._running:
-            self._again.add(symbol)
+            self._running[symbol] = True
             return
         self._waiting[symbol] = None
         if len(self._running) < self._tasks:
@@ -107,16 +107,14 @@ class Errands:
     def _next(self) -> str:
         symbol = next(iter(self._waiting))
         del self._waiting[symbol]
-        self._running.add(symbol)
+        self._running[symbol] = False
         return symbol
 
     async def _run(self, symbol: str) -> None:
         while True:
             await self._job(symbol)
             # No checkpoint from here on: what is added later finds the task gone.
-            self._running.discard(symbol)
-            if symbol in self._again:
-                self._again.discard(symbol)
+            if self._running.pop(symbol):
                 self._waiting[symbol] = None
             if not self._waiting:
                 return
