@@ -33,8 +33,8 @@ class Judge:
         self._path = path
         self._window = Window()
         self._failed = 0
-        self._first: list[Exception] = []
-        self._last: list[Exception] = []
+        self._first: tuple[Exception, ...] = ()
+        self._last: tuple[Exception, ...] = ()
 
     def judge(self, slot: Slot, end: End, limit: Limit, now: float) -> tuple[Action, str]:
         """Say what is done about an end that nobody asked for, and why. Counts it.
@@ -81,9 +81,9 @@ class Judge:
         if not isinstance(cause, Exception):
             cause = SupervisorError(f"{slot.path} {end.summary()}")
         if len(self._first) < _SAMPLES:
-            self._first.append(cause)
+            self._first = (*self._first, cause)
         else:
-            self._last = [*self._last[1 - _SAMPLES :], cause]
+            self._last = (*self._last[1 - _SAMPLES :], cause)
 
 
 def shuts_down(auto_shutdown: AutoShutdown, slot: Slot, end: End, siblings: Iterable[Slot]) -> bool:
