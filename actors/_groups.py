@@ -9,7 +9,7 @@ bot: no limit of a group can be reached by failures that keep to the backoff.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -161,6 +161,12 @@ def feed_group(
     )
 
 
+@lru_cache(maxsize=64)
+def _attempts(ws: str, most: int, within: float) -> Budget:
+    """Return what all connections to an address draw from: a venue counts what comes from one, whoever it is for."""
+    return Budget(f"connections to {ws}", most, within)
+
+
 def _side_by_side(lines: Sequence[Sequence[Child]]) -> Supervisor:
     return Supervisor(
         "lines",
@@ -181,8 +187,7 @@ def _line(
     ping_every: float,
     **policy: Any,
 ) -> list[Child]:
-    # A venue counts what comes from one address, whoever it is for.
-    attempts = Budget(f"connections to {place.ws}", limits.attempts, limits.attempts_within)
+    attempts = _attempts(place.ws, limits.attempts, limits.attempts_within)
     connection = Connection(
         line=line,
         inflow=inflow,

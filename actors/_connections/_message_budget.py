@@ -66,7 +66,8 @@ class MessageBudget:
         pongs = math.floor(within / PEER_PINGS_EVERY) + 1 if peer_pings else 0
         self._window = MessageWindow(None if most is None else max(1, most - pongs), within + MARGIN, pings)
         self._waiting: tuple[list[object], list[object]] = ([], [])
-        self._changed = trio.Event()
+        self._changed: trio.Event | None = None
+        """What those wait for who are not first, or whose time has not come."""
 
     async def spend(self, *, urgent: bool = False) -> None:
         """Wait until one more message may be sent, which the caller does at once.
@@ -82,15 +83,16 @@ class MessageBudget:
         queue.append(me)
         try:
             while not self._is_first(me) or trio.current_time() < self._window.allowed_at(urgent=urgent):
-                changed = self._changed
+                changed = self._changed = trio.Event() if self._changed is None else self._changed
                 until = self._window.allowed_at(urgent=urgent) if self._is_first(me) else math.inf
                 with trio.move_on_at(until):
                     await changed.wait()
             self._window.take(trio.current_time(), urgent=urgent)
         finally:
             queue.remove(me)
-            self._changed.set()
-            self._changed = trio.Event()
+            if self._changed is not None:
+                self._changed.set()
+                self._changed = None
 
     def _is_first(self, waiting: object) -> bool:
         urgent, patient = self._waiting
