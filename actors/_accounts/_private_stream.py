@@ -19,7 +19,6 @@ Theory of operation
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -44,18 +43,17 @@ from ._account_store import AccountStore, ledger_of
 from ._book import Book
 from ._bookkeeper import Backlog, Bookkeeper
 from ._inquiring import DELAYS, TRIES, Inquirer
+from ._live_events import LiveEvents
 from ._liveness import Liveness
-from ._pairing import Item, Pairing
+from ._pairing import Item
 from ._questions import Answers, Asking, Outcome, ask_everything
-from ._reconcile import beginning, differences, judge, present
+from ._reconcile import differences, present
 from ._telling import Telling
 
 SETTLE: Final = 5.0
 """Seconds after the first reconciliation of a connection until the second."""
 MUTE_AFTER: Final = 10_000
 """Milliseconds after which an update that only REST has told should have come over the stream."""
-HELD: Final = 10_000
-"""Live events that are held; older ones are found by asking."""
 RETRY: Final = Backoff(floor=2.0, base=5.0, cap=60.0)
 """Before a reconciliation on schedule is tried again."""
 
@@ -133,17 +131,14 @@ class _Delivery:
         self._inquirer = Inquirer(settings.source, http, self._clock, self._limited, self._asking.hinder)
         backlog = kept(settings.backlog, lambda: Backlog(self._store()))
         self._bookkeeper = Bookkeeper(backlog, settings.out, self._book, me)
-        self._pairing = Pairing(self._book)
         self._telling = Telling(
             settings.source.venue, settings.source.account, settings.out, self._book, self._bookkeeper, settings.live
         )
+        self._events = LiveEvents(
+            self._book, self._telling, apart=settings.source.fills_apart, me=me, missed=self._missed
+        )
         self._sessions: list[Session] = []
         """Connections that are open, the oldest first."""
-        self._flowing = False
-        """Whether live events are delivered as they come."""
-        self._held: deque[Item] = deque()
-        self._unheld = 0
-        """Live events for which there was no room."""
         self._live_from = 0
         """Since when, by the venue's clock, the stream brings what happens."""
         self._tries = 0
@@ -165,8 +160,8 @@ class _Delivery:
             self._source.venue,
             required=self._settings.required,
             streams=[stream],
-            held=len(self._held),
-            not_held=self._unheld,
+            held=self._events.held,
+            not_held=self._events.not_held,
             store_trouble=self._bookkeeper.trouble,
         )
 
@@ -234,7 +229,9 @@ class _Delivery:
             for message in messages:
                 await self._take(message)
             if (trouble := self._asking.take_trouble()) is not None:
-                await self._telling.say("degraded" if self._flowing else self._book.state or "connecting", trouble)
+                await self._telling.say(
+                    "degraded" if self._events.flowing else self._book.state or "connecting", trouble
+                )
             if self._asking.outcome is not None:
                 await self._asked_for(self._asking.take())
             await self._see_to_time()
@@ -254,14 +251,14 @@ class _Delivery:
                 await self._telling.say("parked", message.reason)
 
     async def _opened(self, session: Session) -> None:
-        takes_over = bool(self._sessions) and self._flowing
+        takes_over = bool(self._sessions) and self._events.flowing
         self._sessions.append(session)
         if takes_over:
             self._due = trio.current_time() + min(SETTLE, self._settings.reconcile_every)
             return
         self._live_from = self._clock.now() + math.ceil(self._clock.uncertainty)
         self._tries = 0
-        self._flowing = False
+        self._events.stop()
         await self._telling.say("reconciling", "connected")
         self._ask()
 
@@ -273,7 +270,7 @@ class _Delivery:
             await self._telling.say("connecting", message.reason)
 
     def _stop_flowing(self) -> None:
-        self._flowing = False
+        self._events.stop()
         self._due = self._quiet_at = _NEVER
 
     # Live events -----------------------------------------------------------------------------------------------
@@ -282,33 +279,7 @@ class _Delivery:
         self._book.symbols.add(item.symbol)
         self._quiet_for = self._settings.quiet_after
         self._quiet_at = trio.current_time() + self._quiet_for
-        if not self._flowing:
-            self._hold(item)
-        elif not self._source.fills_apart:
-            assert isinstance(item, OrderUpdate), "where fills are told with their orders there are no bare ones"
-            await self._update(item)
-        else:
-            for update in self._pairing.take(item, trio.current_time()):
-                await self._update(update)
-
-    def _hold(self, item: Item) -> None:
-        if len(self._held) >= HELD:
-            self._held.popleft()
-            self._unheld += 1
-        self._held.append(item)
-
-    async def _update(self, update: OrderUpdate) -> None:
-        verdict = judge(self._book, update) if self._flowing else "incomplete"
-        if verdict == "news":
-            first = beginning(self._book, update)
-            if first is not None:
-                await self._telling.deliver(first)
-            await self._telling.deliver(update)
-        elif verdict == "incomplete":
-            self._hold(update)
-            if self._flowing:
-                self._me.note("loss_seen", symbol=update.symbol, order=update.order_id)
-                await self._missed(f"order {update.order_id} ({update.symbol}): the stream is ahead of what REST tells")
+        await self._events.take(item)
 
     async def _missed(self, problem: str) -> None:
         """Hold what comes, and ask: at once, and when that has not helped a bit later."""
@@ -326,20 +297,19 @@ class _Delivery:
     # Reconciling -----------------------------------------------------------------------------------------------
 
     def _next(self) -> float:
-        waiting = self._pairing.due() if self._flowing else _NEVER
-        due = min(self._due, self._quiet_due(), waiting)
+        due = min(self._due, self._quiet_due(), self._events.unpaired_due())
         # What cannot be done yet must not keep us from reading.
         return _NEVER if self._asking.busy else max(due, trio.current_time() + 0.01)
 
     def _quiet_due(self) -> float:
-        return self._quiet_at if self._flowing and self._book.has_open_orders else _NEVER
+        return self._quiet_at if self._events.flowing and self._book.has_open_orders else _NEVER
 
     async def _see_to_time(self) -> None:
         now = trio.current_time()
         if self._asking.busy or not self._sessions:
             return
-        if self._flowing and now >= self._pairing.due():
-            self._me.note("unpaired", items=len(self._pairing))
+        if now >= self._events.unpaired_due():
+            self._me.note("unpaired", items=self._events.unpaired)
             await self._missed("orders and fills that belong together do not come")
         if now >= min(self._due, self._quiet_due()):
             if now >= self._quiet_due():
@@ -380,7 +350,7 @@ class _Delivery:
         self._me.note("not_reconciled", reason=str(problem))
         if not self._sessions:
             return
-        if self._flowing:
+        if self._events.flowing:
             self._tries += 1
             self._due = trio.current_time() + RETRY.delay(self._tries, self._me.random)
             await self._telling.say("degraded", str(problem))
@@ -401,36 +371,21 @@ class _Delivery:
             self._me.note("reconciled", updates=len(found))
         if not self._sessions:
             return
-        first = not self._flowing
+        first = not self._events.flowing
         if first:
-            await self._let_flow()
+            await self._events.flow()
         else:
             missed = [u for u in found if self._live_from <= u.time < self._clock.now() - MUTE_AFTER]
             if missed:
                 await self._is_mute(f"{len(missed)} updates did not come over the stream")
             else:
-                await self._settle()
-        if self._flowing:
+                await self._events.settle()
+        if self._events.flowing:
             self._tries = 0
             self._due = trio.current_time() + min(SETTLE if first else math.inf, self._settings.reconcile_every)
             self._quiet_at = trio.current_time() + self._quiet_for
             # A rate limit, or a failure, may have taken us out of it.
             await self._telling.say("live", "reconciled")
-
-    async def _let_flow(self) -> None:
-        self._flowing = True
-        await self._settle()
-        held, self._held = self._held, deque()
-        for item in held:
-            await self._item(item)
-
-    async def _settle(self) -> None:
-        for update in self._pairing.settle(trio.current_time()):
-            await self._update(update)
-        for one in self._pairing.given_up():
-            self._me.note(
-                "given_up", symbol=one.symbol, order_id=one.order_id, states=one.states, fills=str(list(one.fills)[:5])
-            )
 
     async def _is_mute(self, reason: str) -> None:
         self._me.note("mute", reason=reason)

@@ -12,8 +12,8 @@ BUGS = (
         "a connection is followed by no reconciliation",
         "python-binance, pybit, freqtrade: almost nobody reconciles after a private reconnect",
         "actors/_accounts/_private_stream.py",
-        '        self._flowing = False\n        await self._telling.say("reconciling", "connected")\n        self._ask()\n',
-        '        await self._let_flow()\n        await self._telling.say("live", "connected")\n',
+        '        self._events.stop()\n        await self._telling.say("reconciling", "connected")\n        self._ask()\n',
+        '        await self._events.flow()\n        await self._telling.say("live", "connected")\n',
         (
             _T
             + "accounts/test_private_stream.py::test_what_happened_during_an_interruption_is_delivered_before_the_account_is_live",
@@ -22,7 +22,7 @@ BUGS = (
     Bug(
         "what came while the venue was asked is lost",
         "ibx#113: missed fills on reconnect are lost",
-        "actors/_accounts/_private_stream.py",
+        "actors/_accounts/_live_events.py",
         "        held, self._held = self._held, deque()\n",
         "        held, self._held = deque[Item](), deque()\n",
         (
@@ -34,8 +34,8 @@ BUGS = (
         "the account is called live before what was held is delivered",
         "hummingbot#7590: user_stream_initialized says nothing about what the bot has been told",
         "actors/_accounts/_private_stream.py",
-        "        if first:\n            await self._let_flow()\n",
-        '        if first:\n            await self._telling.say("live", "reconciled")\n            await self._let_flow()\n',
+        "        if first:\n            await self._events.flow()\n",
+        '        if first:\n            await self._telling.say("live", "reconciled")\n            await self._events.flow()\n',
         (
             _T
             + "accounts/test_private_stream_states.py::test_what_came_while_it_was_asked_is_told_from_the_stream_before_the_account_is_live",
@@ -77,7 +77,7 @@ BUGS = (
         "with orders open, a stream that tells nothing is not asked about before the schedule",
         "python-binance#1057, binance-connector-js#135: pongs arrive, order events stop",
         "actors/_accounts/_private_stream.py",
-        "        return self._quiet_at if self._flowing and self._book.has_open_orders else _NEVER\n",
+        "        return self._quiet_at if self._events.flowing and self._book.has_open_orders else _NEVER\n",
         "        return _NEVER\n",
         (
             _T
