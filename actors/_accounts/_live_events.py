@@ -11,8 +11,9 @@ import trio
 
 from supervisor import Me
 
-from .._records import OrderUpdate
+from .._records import Fill, OrderUpdate
 from ._book import Book
+from ._channel_watch import ChannelWatch
 from ._pairing import Item, Pairing
 from ._reconcile import beginning, judge
 from ._telling import Telling
@@ -42,6 +43,9 @@ class LiveEvents:
         self._me = me
         self._missed = missed
         self._pairing = Pairing(book)
+        self._channels = ChannelWatch()
+        self._is_new = False
+        """Whether the connection was opened, and nothing has flowed since."""
         self._held: deque[Item] = deque()
         self.flowing = False
         """Whether they are delivered as they come."""
@@ -62,6 +66,19 @@ class LiveEvents:
         """Return when one will have waited too long; never while nothing flows."""
         return self._pairing.due() if self.flowing else math.inf
 
+    def mute_due(self) -> float:
+        """Return when the connection must be replaced because one of its channels is mute; never while nothing flows."""
+        return self._channels.due() if self.flowing else math.inf
+
+    def mute(self) -> str:
+        """Return what is mute, when that is due: the connection is replaced now."""
+        return f"one of its channels is mute: {self._channels.replace(trio.current_time())} do not come"
+
+    def opened(self) -> None:
+        """Take note of another connection; beside one that flows, or after `stop`."""
+        self._channels.opened(trio.current_time())
+        self._is_new = not self.flowing
+
     async def take(self, item: Item) -> None:
         """Take what has come."""
         if not self.flowing:
@@ -70,7 +87,9 @@ class LiveEvents:
             assert isinstance(item, OrderUpdate), "where fills are told with their orders there are no bare ones"
             await self._update(item)
         else:
-            for update in self._pairing.take(item, trio.current_time()):
+            now = trio.current_time()
+            self._channels.heard("fills" if isinstance(item, Fill) else "orders", now)
+            for update in self._pairing.take(item, now):
                 await self._update(update)
 
     def stop(self) -> None:
@@ -84,11 +103,17 @@ class LiveEvents:
         held, self._held = self._held, deque()
         for item in held:
             await self.take(item)
+        if self._is_new and self.flowing:
+            # Of what was held, the rest may have been told by the connection before.
+            self._is_new = False
+            self._channels.opened(trio.current_time())
 
     async def settle(self) -> None:
         """Take note that the venue was asked, and its answers are told: what has waited is delivered, or waits no more."""
         for update in self._pairing.settle(trio.current_time()):
             await self._update(update)
+        for alone in self._pairing.alone():
+            self._channels.told(alone)
         for one in self._pairing.given_up():
             self._me.note(
                 "given_up", symbol=one.symbol, order_id=one.order_id, states=one.states, fills=str(list(one.fills)[:5])

@@ -17,6 +17,7 @@ import attrs
 from .._account_source import OrderKey
 from .._records import Fill, OrderId, OrderUpdate
 from ._book import Book
+from ._channel_watch import Alone, Channel
 from ._reconcile import RANK
 
 Item: TypeAlias = OrderUpdate | Fill
@@ -33,10 +34,18 @@ MOST: Final = 10_000
 class _Waiting:
     """What is there of one order and not delivered."""
 
+    came: float
     until: float
     states: list[OrderUpdate] = attrs.field(factory=list)
     fills: dict[int | str, Fill] = attrs.field(factory=dict)
     rounds: int = 0
+
+    @property
+    def lacking(self) -> Channel | None:
+        """The channel that has told nothing of this; None: each has told something."""
+        if bool(self.states) == bool(self.fills):
+            return None
+        return "fills" if self.states else "orders"
 
 
 @attrs.frozen
@@ -65,6 +74,7 @@ class Pairing:
         self._book = book
         self._waiting: dict[OrderKey, _Waiting] = {}
         self._given_up: list[GivenUp] = []
+        self._alone: list[Alone] = []
 
     def __len__(self) -> int:
         return sum(len(one.states) + len(one.fills) for one in self._waiting.values())
@@ -74,7 +84,7 @@ class Pairing:
         key = (item.symbol, item.order_id)
         if isinstance(item, OrderUpdate) and item.fill is not None:
             return [item]
-        waiting = self._waiting.setdefault(key, _Waiting(now + WITHIN))
+        waiting = self._waiting.setdefault(key, _Waiting(now, now + WITHIN))
         if isinstance(item, OrderUpdate):
             waiting.states.append(item)
             waiting.states.sort(key=_in_order)
@@ -90,9 +100,14 @@ class Pairing:
         """Take note that the venue was asked: what it has told goes, the rest is tried again or given up."""
         found: list[OrderUpdate] = []
         for key, waiting in list(self._waiting.items()):
+            lacking = waiting.lacking
             waiting.fills = {number: fill for number, fill in waiting.fills.items() if not self._book.has_fill(fill)}
             found += self._release(key, waiting)
             if self._forget_if_done(key):
+                known = self._book.get(key)
+                # The fills of what is assumed are from before the account's history: nobody should have told them.
+                if lacking is not None and known is not None and not known.assumed:
+                    self._alone.append(Alone(*key, lacking, waiting.came))
                 continue
             if now >= waiting.until:
                 waiting.rounds += 1
@@ -105,6 +120,11 @@ class Pairing:
     def given_up(self) -> list[GivenUp]:
         """Return what `settle` has given up since the last call."""
         found, self._given_up = self._given_up, []
+        return found
+
+    def alone(self) -> list[Alone]:
+        """Return the orders of which one channel alone had told when `settle` has found the rest, since the last call."""
+        found, self._alone = self._alone, []
         return found
 
     def due(self) -> float:

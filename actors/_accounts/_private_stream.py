@@ -14,6 +14,7 @@ Theory of operation
 * A live event that does not follow from the book shows a loss: held, and reconciled at once. A reconciliation on schedule
   goes on beside the stream; what it finds although the stream should have told it long ago shows that the stream is mute:
   reconnected. When it fails, or finds no answer for a while, the account is ``degraded``, and it is tried again.
+* Where orders and fills have channels of their own, and one of the two brings nothing time after time: reconnected, too.
 """
 
 from __future__ import annotations
@@ -226,6 +227,9 @@ class _Delivery:
             with trio.CancelScope(deadline=self._next()) as self._nap:
                 if self._asking.outcome is None and self._asking.trouble is None:
                     messages = await self._settings.inflow.receive_many()
+            if self._nap.cancelled_caught and trio.current_time() >= self._events.mute_due():
+                # What it should have told lies not unread in the mailbox either.
+                await self._is_mute(self._events.mute())
             for message in messages:
                 await self._take(message)
             if (trouble := self._asking.take_trouble()) is not None:
@@ -254,11 +258,13 @@ class _Delivery:
         takes_over = bool(self._sessions) and self._events.flowing
         self._sessions.append(session)
         if takes_over:
+            self._events.opened()
             self._due = trio.current_time() + min(SETTLE, self._settings.reconcile_every)
             return
         self._live_from = self._clock.now() + math.ceil(self._clock.uncertainty)
         self._tries = 0
         self._events.stop()
+        self._events.opened()
         await self._telling.say("reconciling", "connected")
         self._ask()
 
@@ -297,7 +303,7 @@ class _Delivery:
     # Reconciling -----------------------------------------------------------------------------------------------
 
     def _next(self) -> float:
-        due = min(self._due, self._quiet_due(), self._events.unpaired_due())
+        due = min(self._due, self._quiet_due(), self._events.unpaired_due(), self._events.mute_due())
         # What cannot be done yet must not keep us from reading.
         return _NEVER if self._asking.busy else max(due, trio.current_time() + 0.01)
 

@@ -12,7 +12,7 @@ BUGS = (
         "a connection is followed by no reconciliation",
         "python-binance, pybit, freqtrade: almost nobody reconciles after a private reconnect",
         "actors/_accounts/_private_stream.py",
-        '        self._events.stop()\n        await self._telling.say("reconciling", "connected")\n        self._ask()\n',
+        '        self._events.opened()\n        await self._telling.say("reconciling", "connected")\n        self._ask()\n',
         '        await self._events.flow()\n        await self._telling.say("live", "connected")\n',
         (
             _T
@@ -72,6 +72,25 @@ BUGS = (
         "            if missed:\n",
         "            if False:\n",
         (_T + "accounts/test_private_stream.py::test_a_stream_that_keeps_updates_to_itself_is_found_out_and_replaced",),
+    ),
+    Bug(
+        "one of two channels is mute, and the connection is kept because the other one lives",
+        "ccxt/node-binance-api#86: single streams of a connection go dead, the others live",
+        "actors/_accounts/_live_events.py",
+        "            self._channels.told(alone)\n",
+        "            pass\n",
+        (
+            _T
+            + "accounts/test_mute_channel.py::test_a_second_order_that_one_channel_tells_of_alone_has_the_connection_replaced",
+        ),
+    ),
+    Bug(
+        "a connection is replaced again and again for a channel that does not tell such things",
+        "Bybit does not say whether liquidations and block trades have order events",
+        "actors/_accounts/_channel_watch.py",
+        "        self._not_before = now + self._wait\n",
+        "",
+        (_T + "accounts/test_mute_channel.py::test_where_another_connection_does_not_help_the_account_does_not_flap",),
     ),
     Bug(
         "with orders open, a stream that tells nothing is not asked about before the schedule",

@@ -3,10 +3,12 @@
 from decimal import Decimal
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors._accounts._book import Book
+from actors._accounts._channel_watch import Alone, Channel
 from actors._accounts._pairing import MOST, ROUNDS, WITHIN, Item, Pairing
 from actors._accounts._reconcile import beginning, judge
 from actors._records import OrderUpdate
@@ -247,6 +249,52 @@ def test_what_the_venue_knows_the_last_time_that_it_is_asked_is_settled() -> Non
     absorb(book, truth.events)
     assert pairing.settle(21.0) == []
     assert len(pairing) == 0
+
+
+@pytest.mark.parametrize(("kept", "lacking"), [(0, "fills"), (1, "orders")])
+def test_an_order_of_which_one_channel_alone_has_told_is_named_when_the_venue_knows_the_rest(
+    kept: int, lacking: Channel
+) -> None:
+    truth, (_, filled) = order(1, "fill")
+    book = Book()
+    pairing = Pairing(book)
+    items: list[Item] = [filled, truth.fills[0]]
+    pairing.take(items[kept], 5.0)
+    pairing.take(items[kept], 6.0)
+    pairing.settle(7.0)
+    assert pairing.alone() == [], "the venue does not know of it yet"
+    absorb(book, truth.events)
+    pairing.settle(8.0)
+    assert pairing.alone() == [Alone("BTCUSDT", 1, lacking, 5.0)]
+    assert pairing.alone() == []
+
+
+def test_where_each_channel_has_told_something_or_what_was_told_comes_to_nothing_neither_is_alone() -> None:
+    book = Book()
+    pairing = Pairing(book)
+    truth, (new, _, second) = order(1, "fill", "fill")
+    deliver(book, pairing.take(new, 0.0))
+    for item in (second, truth.fills[1]):
+        assert pairing.take(item, 0.0) == [], "the first fill is lost"
+    _, (_, filled) = order(2, "fill")
+    pairing.take(filled, 0.0)
+    absorb(book, truth.events[1:])
+    while len(pairing):
+        pairing.settle(pairing.due())
+    assert pairing.alone() == []
+    assert [one.order_id for one in pairing.given_up()] == [2]
+
+
+def test_of_an_order_from_before_the_history_nobody_should_have_told_the_fills() -> None:
+    truth, (_, filled) = order(1, "fill")
+    book = Book()
+    pairing = Pairing(book)
+    pairing.take(filled, 0.0)
+    # As the venue lists it, without the fill, which is older than anything that is asked for.
+    absorb(book, [attrs.evolve(truth.events[-1], fill=None)])
+    pairing.settle(3.0)
+    assert len(pairing) == 0
+    assert pairing.alone() == []
 
 
 def test_when_too_much_waits_the_venue_is_asked_at_once() -> None:
