@@ -88,6 +88,15 @@ CORE: Final = (
         ),
     ),
     Module(
+        "actors/_accounts/_channel_watch.py",
+        ("tests/actors/accounts/test_channel_watch.py",),
+        (
+            Survivor(
+                "self._wait = AGAIN", "self._wait = None", "the first replacement sets it, before anything reads it"
+            ),
+        ),
+    ),
+    Module(
         "actors/_accounts/_pairing.py",
         ("tests/actors/accounts/test_pairing.py",),
         (
