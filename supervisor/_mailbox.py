@@ -7,7 +7,7 @@ runtime puts an `OpenMailbox` (in `_open_mailbox`) in its place: the same type t
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Generic, Literal, NoReturn, TypeVar
 
 import attrs
@@ -186,6 +186,21 @@ class Mailbox(Generic[T]):
 
         The item is finished when the block ends without an exception. When the block is cancelled the item goes back to
         the front; when it crashes the same, until it was given out `redeliver` times more: then it goes to dead letters.
+        """
+        self._not_open()
+
+    def handed_to(self, taker: Callable[[T], bool]) -> AbstractContextManager[None]:
+        """Hand items over while a block runs: ``with mailbox.handed_to(taker):``.
+
+        Saves the turn of the loop after which a waiting receiver would go on. Whoever does this receives all the same: what
+        the taker refuses goes into the mailbox, and while anything is in it, all that follows does. So the order is kept.
+
+        Args:
+            taker: Called with each item, in the task of its sender. It must not wait and not raise. False: it does not
+                take the item, for instance because it still works on what was received before.
+
+        Raises:
+            MailboxError: There is a taker already.
         """
         self._not_open()
 

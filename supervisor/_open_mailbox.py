@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 import attrs
 import trio
 
-from ._mailbox import DeadLetter, Mailbox, MailboxClosed, MailboxFull, MailboxStatistics, T
+from ._mailbox import DeadLetter, Mailbox, MailboxClosed, MailboxError, MailboxFull, MailboxStatistics, T
 
 V = TypeVar("V")
 
@@ -67,6 +67,7 @@ class OpenMailbox(Mailbox[T]):
         "_receivers",
         "_senders",
         "_sent",
+        "_taker",
         "_writers",
     )
 
@@ -92,6 +93,7 @@ class OpenMailbox(Mailbox[T]):
         self._writers: trio.lowlevel.ParkingLot | None = None
         self._sent = self._received = self._dropped = self._peak = 0
         self._closed = False
+        self._taker: Callable[[T], bool] | None = None
 
     def __len__(self) -> int:
         return len(self._items if self._keyed is None else self._keyed) + len(self._again)
@@ -100,6 +102,16 @@ class OpenMailbox(Mailbox[T]):
         return True
 
     # Sending ---------------------------------------------------------------------------------------------------
+
+    def _put(self, items: Sequence[T]) -> int:
+        """Hand over or put in as many of the first items as possible; return how many that were."""
+        done = 0
+        if self._taker is not None and not self._closed:
+            while done < len(items) and not len(self) and self._taker(items[done]):
+                done += 1
+            self._sent += done
+            self._received += done
+        return self._put_prefix(items, done)
 
     def _put_prefix(self, items: Sequence[T], start: int = 0) -> int:
         """Put items in from ``start`` until there is no room; return the place of the first that is not in."""
@@ -154,12 +166,12 @@ class OpenMailbox(Mailbox[T]):
         await self.send_many((item,))
 
     def send_nowait(self, item: T) -> None:
-        if self._senders or self._put_prefix((item,)) == 0:
+        if self._senders or self._put((item,)) == 0:
             raise trio.WouldBlock
 
     async def send_many(self, items: Sequence[T]) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
-        done = 0 if self._senders else self._put_prefix(items)
+        done = 0 if self._senders else self._put(items)
         if done == len(items):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
@@ -169,7 +181,7 @@ class OpenMailbox(Mailbox[T]):
             raise MailboxClosed(f"mailbox {self.name!r} was closed")
 
     def send_many_nowait(self, items: Sequence[T]) -> int:
-        return 0 if self._senders else self._put_prefix(items)
+        return 0 if self._senders else self._put(items)
 
     async def wait_writable(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -177,6 +189,16 @@ class OpenMailbox(Mailbox[T]):
             if self._writers is None:
                 self._writers = trio.lowlevel.ParkingLot()
             await self._writers.park()
+
+    @contextmanager
+    def handed_to(self, taker: Callable[[T], bool]) -> Generator[None, None, None]:
+        if self._taker is not None:
+            raise MailboxError(f"the items of mailbox {self.name!r} are handed to somebody already")
+        self._taker = taker
+        try:
+            yield
+        finally:
+            self._taker = None
 
     # Receiving -------------------------------------------------------------------------------------------------
 

@@ -191,6 +191,8 @@ operations = st.lists(
     st.one_of(
         st.tuples(st.just("send"), st.integers(1, 6)),
         st.tuples(st.just("receive"), st.one_of(st.none(), st.integers(1, 4))),
+        # How many items the taker takes before it refuses one.
+        st.tuples(st.just("willing"), st.integers(0, 4)),
     ),
     max_size=40,
 )
@@ -203,20 +205,31 @@ def test_nothing_is_lost_doubled_or_reordered_whatever_is_done(
     async def main() -> None:
         box = opened(capacity, overflow)
         got: list[int] = []
-        offered = 0
-        async with trio.open_nursery() as nursery:
-            for what, count in script:
-                if what == "send":
-                    nursery.start_soon(box.send_many, list(range(offered, offered + count)))
-                    offered += count
+        offered = willing = 0
+
+        def taker(item: int) -> bool:
+            nonlocal willing
+            willing -= 1
+            if willing >= 0:
+                got.append(item)
+            return willing >= 0
+
+        with box.handed_to(taker):
+            async with trio.open_nursery() as nursery:
+                for what, count in script:
+                    if what == "willing":
+                        willing = count
+                    elif what == "send":
+                        nursery.start_soon(box.send_many, list(range(offered, offered + count)))
+                        offered += count
+                        await trio.testing.wait_all_tasks_blocked()
+                    else:
+                        got += box.receive_many_nowait(count)
+                    assert conserved(box)
+                    assert box.statistics().used <= capacity
+                while batch := box.receive_many_nowait():
+                    got += batch
                     await trio.testing.wait_all_tasks_blocked()
-                else:
-                    got += box.receive_many_nowait(count)
-                assert conserved(box)
-                assert box.statistics().used <= capacity
-            while batch := box.receive_many_nowait():
-                got += batch
-                await trio.testing.wait_all_tasks_blocked()
 
         assert got == sorted(set(got))
         assert len(got) + box.statistics().dropped == offered
@@ -224,6 +237,39 @@ def test_nothing_is_lost_doubled_or_reordered_whatever_is_done(
             assert got == list(range(offered))
 
     run_virtually(main)
+
+
+async def test_what_a_taker_takes_is_with_him_before_the_sending_returns() -> None:
+    box = opened(2)
+    taken: list[int] = []
+
+    with box.handed_to(lambda item: item < 3 and not taken.append(item)):  # type: ignore[func-returns-value]
+        box.send_nowait(1)
+        assert (taken, box.statistics().used) == ([1], 0)
+        assert box.send_many_nowait([2, 3, 1]) == 3
+        # Behind one that he refused nothing is handed over: he would have it too early.
+        assert taken == [1, 2]
+        assert await box.receive_many() == [3, 1]
+    box.send_nowait(2)
+
+    assert taken == [1, 2]
+    assert conserved(box)
+
+
+async def test_there_is_one_taker_and_a_declaration_has_none() -> None:
+    box = opened(2)
+    with (
+        box.handed_to(lambda _: True),
+        pytest.raises(MailboxError, match="handed to somebody already"),
+        box.handed_to(lambda _: True),
+    ):
+        pass
+    with box.handed_to(lambda _: True):
+        box.close()
+        with pytest.raises(MailboxClosed):
+            box.send_nowait(1)
+    with pytest.raises(MailboxError, match=r"running\.mailbox"):
+        Mailbox("box", capacity=1).handed_to(lambda _: True)
 
 
 async def test_an_item_whose_block_is_cancelled_goes_back_to_the_front_and_does_not_count(
