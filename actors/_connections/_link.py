@@ -23,6 +23,7 @@ from .._source import (
     Decoded,
     Denied,
     Door,
+    Frame,
     Ignored,
     Listed,
     Pong,
@@ -137,7 +138,7 @@ class Link:
 
     def fail(self, error: Exception) -> None:
         """End it with this failure."""
-        self._doom = error
+        self._doom = self._doom or error
         self._inner.cancel("told to fail")
 
     def ping(self) -> None:
@@ -234,13 +235,28 @@ class Link:
             helpers.start_soon(self._begin, wire)
             if door.ping_every is not None:
                 helpers.start_soon(pings.keep_on, door.ping_every)
+            wire.hand_to(self._arrived)
             while True:
-                frames = await wire.receive_many()
-                self._me.beat()
-                self._take(self._line.decode_many(frames, now_ms()))
+                self._read(await wire.receive_many())
                 await self._outflow.flush()
         finally:
             self._flow = None
+
+    def _arrived(self, frames: list[Frame]) -> bool:
+        """Read what has just come, in the task of the wire, while the owner has taken all that came before."""
+        if self._flow is None or self._doom is not None or self._outflow.is_holding():
+            return False
+        try:
+            self._read(frames)
+        except Exception as error:  # noqa: BLE001 - raised where the wire is owned
+            self.fail(error)
+        if self._outflow.is_holding():
+            self._flow.helpers.start_soon(self._outflow.flush)
+        return True
+
+    def _read(self, frames: list[Frame]) -> None:
+        self._me.beat()
+        self._take(self._line.decode_many(frames, now_ms()))
 
     def _take(self, decoded: Decoded) -> None:
         end: Exception | None = decoded.error

@@ -30,6 +30,10 @@ class Outflow:
         self._released_at = -float("inf")
         self._next_note = -float("inf")
 
+    def is_holding(self) -> bool:
+        """Say whether something waits until the owner has room."""
+        return bool(self._waiting)
+
     @property
     def held_until(self) -> float:
         """Until when the owner has let us wait: what arrived before may be unread through no fault of the peer."""

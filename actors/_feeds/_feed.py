@@ -133,6 +133,9 @@ class _Run:
         self._remind_at = _FAR
         self._nap: trio.CancelScope | None = None
         self._strays = 0
+        self._nursery = nursery
+        self._under_way = 0
+        """How many tasks still work on what came before: until they have done, what comes waits its turn."""
         self._lags: dict[str, float] = {}
         """Milliseconds from the venue's stamp to our receiving, of each symbol's last trade."""
 
@@ -175,16 +178,45 @@ class _Run:
         nursery.start_soon(self._watch)
         if self._feed.changes is not None:
             nursery.start_soon(self._follow, self._feed.changes)
-        while True:
-            for message in await self._feed.inflow.receive_many():
-                if isinstance(message, Batch):
-                    await self._batch(message)
-                else:
-                    await self._heard(message)
+        with self._feed.inflow.handed_to(self._arrived):
+            while True:
+                messages = await self._feed.inflow.receive_many()
+                self._under_way += 1
+                for message in messages:
+                    if isinstance(message, Batch):
+                        await self._flush(self._batch(message))
+                    else:
+                        await self._heard(message)
+                self._under_way -= 1
+
+    def _arrived(self, message: Inflow[Trade]) -> bool:
+        """Deliver a batch at once, in the task of the connection, unless what came before it is still under way."""
+        if self._under_way or not isinstance(message, Batch):
+            return False
+        try:
+            behind = self._batch(message)
+        except Exception as error:  # noqa: BLE001 - it is this feed's failure, and not the connection's
+            self._under_way += 1
+            self._nursery.start_soon(_fail, error)
+            return True
+        if behind:
+            self._under_way += 1
+            self._nursery.start_soon(self._catch_up, behind)
+        return True
+
+    async def _catch_up(self, behind: list[Track]) -> None:
+        await self._flush(behind)
+        self._under_way -= 1
+
+    async def _flush(self, tracks: list[Track]) -> None:
+        for track in tracks:
+            await self._filler.flush(track)
 
     # What the connections say ----------------------------------------------------------------------------------
 
-    async def _batch(self, message: Batch[Trade]) -> None:
+    def _batch(self, message: Batch[Trade]) -> list[Track]:
+        """Deliver a batch as far as there is room in ``out``; return the tracks that still have something ready."""
+        behind = list[Track]()
         session, now = message.session, trio.current_time()
         for symbol, trades in by_symbol(message.items).items():
             track = self._tracks.get(symbol)
@@ -200,9 +232,10 @@ class _Run:
                 self._filler.forget(symbol)
                 self._audited(symbol, track, fresh, now)
             self._look(symbol, "in order")
-            if track.cursor.ready:
-                await self._filler.flush(track)
+            if track.cursor.ready and not self._filler.flush_nowait(track):
+                behind.append(track)
         self._wake(self._silence.next_at)
+        return behind
 
     def _audited(self, symbol: str, track: Track, fresh: int, now: float) -> bool:
         """Take note of new trades; return whether they are to be compared with REST's list, after so many or so long."""
@@ -384,3 +417,7 @@ def _pace(feed: Feed) -> float:
     limit = feed.source.limits.rest
     weight = max((feed.source.newest_request(symbol).weight for symbol in feed.symbols[:1]), default=1)
     return limit.within * weight / (PROBES * limit.weight)
+
+
+async def _fail(error: Exception) -> None:
+    raise error

@@ -108,6 +108,12 @@ class Filler:
             if not taken:
                 await out.wait_writable()
 
+    def flush_nowait(self, track: Track) -> bool:
+        """Put what is ready into the mailbox as far as there is room; return whether that was all."""
+        cursor = track.cursor
+        cursor.delivered(self._desk.out.send_many_nowait(cursor.ready))
+        return not cursor.ready
+
     async def refused(self, symbol: str, reason: str) -> None:
         """Say that the venue does not bring a symbol; once, unless the reason changes."""
         track = self._desk.tracks.get(symbol)

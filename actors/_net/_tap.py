@@ -103,6 +103,7 @@ class Tap(trio.abc.Stream):
         self._paused_seconds = 0.0
         self._violated = False
         self._on_violation: Callable[[], None] | None = None
+        self._taker: Callable[[list[bytes]], bool] | None = None
         self.while_paused: Callable[[], Awaitable[None]] | None = None
         self.paused = False
         self.last_heard = trio.current_time()
@@ -121,6 +122,16 @@ class Tap(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
         while not self._frames.messages and self.ending is None:
             await self._arrival.park()
+        return self._taken()
+
+    def hand_to(self, taker: Callable[[list[bytes]], bool]) -> None:
+        """Have this called with all messages that wait, in the task that reads, whenever more have come.
+
+        It must not raise. False: it has taken none of them, and they wait for `take`.
+        """
+        self._taker = taker
+
+    def _taken(self) -> list[bytes]:
         messages, self._frames.messages = self._frames.messages, []
         self._messages += len(messages)
         self._untaken = 0
@@ -185,7 +196,8 @@ class Tap(trio.abc.Stream):
             if self._frames.violation is not None:
                 # Only now that the library has answered the pings before it: behind the close frame it could not.
                 self._refuse()
-            await self._wait_for_room()
+            if self._full():
+                await self._wait_for_room()
             data = await self._read(max_bytes)
             if not data:
                 return b""
@@ -265,6 +277,8 @@ class Tap(trio.abc.Stream):
         self._untaken += len(data)
         if self._left:
             frames.messages.clear()
+        elif frames.messages and self._taker is not None and self._taker(frames.messages):
+            self._taken()
         if (ending := frames.violation or frames.closed) is not None:
             self.end(ending)
         elif frames.messages:
@@ -283,8 +297,6 @@ class Tap(trio.abc.Stream):
         return full and not self._left and self.ending is None
 
     async def _wait_for_room(self) -> None:
-        if not self._full():
-            return
         self._pauses += 1
         self.paused = True
         started = trio.current_time()

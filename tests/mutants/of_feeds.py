@@ -356,4 +356,31 @@ BUGS = (
         "        except trio.Cancelled:\n            raise\n",
         (_T + "net/test_tap.py::test_a_send_that_was_cancelled_half_way_leaves_nothing_to_send_behind_it",),
     ),
+    Bug(
+        "a batch overtakes one that waits for a slow consumer",
+        "a shortcut around a queue forgets who is still in it",
+        "actors/_feeds/_feed.py",
+        "        if self._under_way or not isinstance(message, Batch):\n",
+        "        if not isinstance(message, Batch):\n",
+        (_T + "feeds/test_feed.py::test_a_batch_that_comes_while_others_wait_for_a_slow_consumer_waits_its_turn",),
+    ),
+    Bug(
+        "what found no room is handed over only when more comes",
+        "the last trades before a quiet hour stay behind",
+        "actors/_connections/_link.py",
+        "            self._flow.helpers.start_soon(self._outflow.flush)\n",
+        "            pass\n",
+        (
+            _T + "connections/test_connection.py::"
+            "test_what_the_owner_had_no_room_for_is_his_as_soon_as_he_has_although_nothing_more_comes",
+        ),
+    ),
+    Bug(
+        "a feed's failure is raised in its connection",
+        "callbacks: who calls gets the blame",
+        "actors/_feeds/_feed.py",
+        "            self._nursery.start_soon(_fail, error)\n",
+        "            raise\n",
+        (_T + "feeds/test_feed_failures.py::test_a_feed_that_crashes_repeats_nothing_and_loses_nothing",),
+    ),
 )

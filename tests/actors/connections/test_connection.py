@@ -294,6 +294,22 @@ def test_a_consumer_that_stops_for_a_minute_costs_neither_the_connection_nor_its
     assert isinstance(scene.told[1], Batch)
 
 
+def test_what_the_owner_had_no_room_for_is_his_as_soon_as_he_has_although_nothing_more_comes() -> None:
+    market = Market()
+
+    async def act(scene: Scene) -> None:
+        await trio.sleep(0.5)
+        for number in range(2):
+            await scene.peers.peers[0].send(trade("A", number))
+            await trio.sleep(0.1)
+        assert scene.inflow.statistics().used == 2, "the last one found no room"
+        with trio.move_on_after(0.1):
+            await scene.read()
+
+    scene = perform([market.serve], act, capacity=2, reading=False)
+    assert scene.ids == [0, 1]
+
+
 def test_retry_after_is_obeyed_across_incarnations() -> None:
     async def refuses(peer: Peer) -> None:
         await peer.read_request()

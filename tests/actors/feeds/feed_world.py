@@ -34,6 +34,7 @@ class World:
         published: Ids that the venue has published.
         withheld: Ids that REST never gives.
         trouble: Raised, or answered, by every REST request while set.
+        busy: Seconds for which the consumer works on each item.
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,7 @@ class World:
         self.withheld: set[int] = set()
         self.trouble: Exception | httpx.Response | None = None
         self.hang = False
+        self.busy = 0.0
         self.bomb_at_gaps = False
         self.asked: list[tuple[float, str]] = []
         self.out: list[FeedItem] = []
@@ -141,6 +143,8 @@ def play(script: Callable[[World], Awaitable[None]], world: World | None = None,
         async def read(items: Mailbox[FeedItem]) -> None:
             async for item in items:
                 world.out.append(item)
+                if world.busy:
+                    await trio.sleep(world.busy)
                 if world.bomb_at_gaps and isinstance(item, Gap):
                     running.mailbox(world.bombs).send_nowait(0)
 

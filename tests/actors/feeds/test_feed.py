@@ -3,6 +3,7 @@
 import httpx  # noqa: ASYNC127 - see actors/_net/_http.py
 
 from actors._messages import Batch, Lost, Opened
+from actors._session import Session
 from supervisor import Note
 
 from .feed_world import T0, World, play, trade
@@ -163,3 +164,44 @@ def test_what_happened_is_noted() -> None:
 
     play(script)
     assert "backfilled" in notes
+
+
+def test_a_batch_is_with_the_consumer_before_its_sending_returns() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.settle()
+        world.running.mailbox(world.inflow).send_nowait(Batch([trade(101)], world.session))
+        [item] = world.running.mailbox(world.outbox).receive_many_nowait()
+        assert item == trade(101)
+
+    play(script)
+
+
+def test_what_finds_no_room_at_the_consumers_comes_as_he_takes_although_nothing_more_happens() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.settle()
+        world.busy = 1.0
+        await world.live(*world.publish(8))
+        await world.settle(9)
+        assert world.ids == list(range(101, 109))
+
+    play(script)
+
+
+def test_a_batch_that_comes_while_others_wait_for_a_slow_consumer_waits_its_turn() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.settle()
+        asked = len(world.asked)
+        world.busy = 1.0
+        first, second, third = (world.publish(count) for count in (8, 2, 1))
+        batches = (Batch([trade(each) for each in ids], world.session) for ids in (first, second))
+        await world.tell(Opened(Session(), frozenset({"BTCUSDT"})), *batches)
+        await world.settle(2)
+        await world.live(*third)
+        await world.settle(12)
+        assert world.ids == list(range(101, 112))
+        assert len(world.asked) == asked, "out of its turn, it would look as if the second batch had been lost"
+
+    play(script)

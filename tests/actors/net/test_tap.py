@@ -1,8 +1,6 @@
 """What the tap adds to a connection: batches, bounds, pauses, and ends that are told. On the virtual clock."""
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import hypothesis.strategies as st
@@ -13,42 +11,13 @@ from hypothesis import given, settings
 
 from actors._errors import ConnectFailed, PongTimeout, SendTimeout, WireClosed
 from actors._net._tap import PONG_EVERY, SEND_TIMEOUT
-from actors._net._wire import Wire, open_wire
+from actors._net._wire import open_wire
 from supervisor.testing import run_virtually
 
 from ..ws_peer import CLOSE, PING, PONG, TEXT, Peer, frame
+from .wired import scripted, wired
 
 Clock = trio.testing.MockClock
-
-
-@asynccontextmanager
-async def wired(
-    nursery: trio.Nursery, script: Callable[[Peer], Awaitable[None]], **options: Any
-) -> AsyncIterator[Wire]:
-    """Open a wire to a peer in memory that follows a script."""
-
-    async def dial(_host: str, _port: int) -> trio.abc.Stream:
-        await trio.lowlevel.checkpoint()
-        client, server = trio.testing.memory_stream_pair()
-        nursery.start_soon(script, Peer(cast("trio.SocketStream", server)))
-        return client
-
-    async with open_wire("ws://server", dial=dial, **options) as wire:
-        yield wire
-
-
-def scripted(*sent: bytes) -> Callable[[Peer], Awaitable[None]]:
-    """Return a script that sends, and reads until the client closes."""
-
-    async def script(peer: Peer) -> None:
-        await peer.handshake()
-        for data in sent:
-            await peer.stream.send_all(data)
-        await peer.receive_until(CLOSE)
-        await peer.stream.send_all(frame(CLOSE, (1000).to_bytes(2, "big")))
-        await peer.stream.aclose()
-
-    return script
 
 
 async def test_everything_that_one_read_brought_comes_at_once(nursery: trio.Nursery, autojump_clock: Clock) -> None:
