@@ -30,6 +30,7 @@ class Me:
     __slots__ = (
         "_cleanups",
         "_cut",
+        "_drawn",
         "_facts",
         "_machine",
         "_paid_at",
@@ -45,6 +46,8 @@ class Me:
         self._machine = machine
         self._runtime = runtime
         self._random: Random | None = None
+        self._drawn = 0
+        """How many generators were made by `random_once`."""
         self._cleanups: tuple[trio.CancelScope, ...] = ()
         self._cut = False
         self._paid_at: float = slot.started_at
@@ -67,6 +70,15 @@ class Me:
         if self._random is None:
             self._random = self._runtime.random_for(f"{self.path}#{self.generation}")
         return self._random
+
+    def random_once(self) -> Random:
+        """Return a new random generator, fixed by the tree's seed, to draw from and to forget.
+
+        For actors that are many and seldom draw: `random` takes 2.5 KB as long as the incarnation lives. Making one takes
+        some twenty microseconds.
+        """
+        self._drawn += 1
+        return self._runtime.random_for(f"{self.path}#{self.generation}.{self._drawn}")
 
     @property
     def tree(self) -> OpenTree:

@@ -192,7 +192,7 @@ class _Run:
 
     def _retirement(self, link: Link) -> float:
         lifetime = self._settings.lifetime
-        return float("inf") if lifetime is None else link.opened_at + lifetime * self._me.random.uniform(*RETIRE)
+        return float("inf") if lifetime is None else link.opened_at + lifetime * self._me.random_once().uniform(*RETIRE)
 
     async def _replace(self, nursery: trio.Nursery, present: Link) -> Link:
         """Return the link that has taken over, or the present one when it has ended before."""
@@ -201,7 +201,7 @@ class _Run:
         self._early_notices = self._early_notices + 1 if is_young else 0
         failures = self._early_notices
         while True:
-            delay = NEXT.delay(failures + 1, self._me.random)
+            delay = NEXT.delay(failures + 1, self._me.random_once())
             await self._until(lambda: present.ended, trio.current_time() + delay)
             if present.ended:
                 return present

@@ -145,3 +145,27 @@ def test_all_other_names_are_a_notes_fields() -> None:
         "event": "note", "seq": 0, "wall": 0.0, "at": 2.0, "path": "bot/a", "generation": 1,
         "what": "seen", "kind": "a", "fields": "b", "time": 3,
     }  # fmt: skip
+
+
+async def _drawn(seed: int) -> list[float]:
+    drawn: list[float] = []
+
+    @actor()
+    async def gambler(me: Me) -> None:
+        drawn.extend((me.random_once().random(), me.random.random(), me.random_once().random(), me.random.random()))
+        await trio.sleep_forever()
+
+    async with Supervisor("bot", [gambler.child("gambler")]).open(seed=seed) as running:
+        await running.wait_state("bot/gambler", "ready")
+        await trio.sleep(1)
+        running.hurry()
+    return drawn
+
+
+async def test_what_an_actor_draws_is_fixed_by_the_seed_and_never_the_same_twice(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    first = await _drawn(1)
+
+    assert await _drawn(1) == first
+    assert len({*first, *await _drawn(2)}) == 8
