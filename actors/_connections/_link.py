@@ -80,8 +80,6 @@ class Link:
         self._outflow = outflow
         self._hold = hold
         self._changed = changed
-        self._scope = trio.CancelScope()
-        self._inner = trio.CancelScope()
         self._doom: Exception | None = None
         self._reason = "stopped"
         limits = settings.line.limits
@@ -122,9 +120,8 @@ class Link:
             prepare: What comes before the first attempt: waiting for permission.
         """
         try:
-            with self._scope:
-                await prepare()
-                await self._run()
+            await prepare()
+            await self._run()
         except Exception as error:  # noqa: BLE001 - kept, and raised by the connection unless another link takes over
             self.failure = error
         finally:
@@ -132,14 +129,16 @@ class Link:
             self._changed()
 
     def retire(self, reason: str) -> None:
-        """End it: another one has taken its place."""
+        """End it, which has been opened: another one has taken its place."""
         self._reason = reason
-        self._scope.cancel("replaced")
+        if self._flow is not None:
+            self._flow.helpers.cancel_scope.cancel("replaced")
 
     def fail(self, error: Exception) -> None:
-        """End it with this failure."""
+        """End it with this failure, at once if it flows, and otherwise as soon as it does."""
         self._doom = self._doom or error
-        self._inner.cancel("told to fail")
+        if self._flow is not None:
+            self._flow.helpers.cancel_scope.cancel("told to fail")
 
     def ping(self) -> None:
         """Ping the peer now, unless that has just been done or is being done."""
@@ -190,7 +189,7 @@ class Link:
                 if arrived is not None:
                     arrived()
                 try:
-                    with self._inner:
+                    if self._doom is None:
                         await with_helpers(partial(self._flow_through, wire, door))
                     if self._doom is not None:
                         raise self._doom
