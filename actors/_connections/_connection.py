@@ -254,7 +254,7 @@ class _Run:
     def _start(self, nursery: trio.Nursery, prepare: Callable[[], Awaitable[None]]) -> Link:
         link = Link(self._settings, self._me, self._outflow, self._hold, self._wake)
         self._links.append(link)
-        nursery.start_soon(link.live, prepare)
+        nursery.start_soon(link.live, nursery, prepare)
         return link
 
     # Waiting ---------------------------------------------------------------------------------------------------

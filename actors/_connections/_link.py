@@ -14,7 +14,7 @@ from supervisor import MailboxClosed, Me
 
 from .._errors import ConnectFailed, RateLimited, Unauthorized, Unsubscribed
 from .._messages import Authenticating, Batch, Hold, Lost, Opened, Rejected, Rotate, Subscribed
-from .._net._wire import Wire, open_wire
+from .._net._wire import Wire, connect
 from .._session import Session
 from .._source import (
     Acknowledged,
@@ -111,17 +111,18 @@ class Link:
 
     # Told from outside -----------------------------------------------------------------------------------------
 
-    async def live(self, prepare: Callable[[], Awaitable[None]]) -> None:
+    async def live(self, nursery: trio.Nursery, prepare: Callable[[], Awaitable[None]]) -> None:
         """Run until the end, which is written down and never raised.
 
         Cancellation: the wire is closed in order, within the grace.
 
         Args:
+            nursery: In which it lives, and what its wire needs.
             prepare: What comes before the first attempt: waiting for permission.
         """
         try:
             await prepare()
-            await self._run()
+            await self._run(nursery)
         except Exception as error:  # noqa: BLE001 - kept, and raised by the connection unless another link takes over
             self.failure = error
         finally:
@@ -171,7 +172,7 @@ class Link:
 
     # The life of a wire ----------------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
+    async def _run(self, nursery: trio.Nursery) -> None:
         settings = self._settings
         # The venue counts the attempt when it arrives, which is somewhere between here and the end of the handshake.
         arrived = None if settings.attempts is None else self._me.under_way(settings.attempts)
@@ -183,24 +184,24 @@ class Link:
             self._talk = self._line.talk(
                 door, settings.confirm_within, self._messages, lambda: self._outflow.held_until
             )
-            async with open_wire(
-                door.url, tls=settings.tls, dial=settings.dial, connect_timeout=settings.connect_timeout
-            ) as wire:
+            wire = await connect(
+                nursery, door.url, tls=settings.tls, dial=settings.dial, connect_timeout=settings.connect_timeout
+            )
+            try:
                 if arrived is not None:
                     arrived()
-                try:
-                    if self._doom is None:
-                        await with_helpers(partial(self._flow_through, wire, door))
-                    if self._doom is not None:
-                        raise self._doom
-                except Exception as error:
-                    self._reason = f"{type(error).__name__}: {error}"
-                    raise
-                finally:
-                    # Before the closing, which takes a while: the owner may be about to be stopped, too.
-                    self._say_lost(self._reason)
-                    with self._me.cleanup():
-                        await wire.aclose()
+                if self._doom is None:
+                    await with_helpers(partial(self._flow_through, wire, door))
+                if self._doom is not None:
+                    raise self._doom
+            except Exception as error:
+                self._reason = f"{type(error).__name__}: {error}"
+                raise
+            finally:
+                # Before the closing, which takes a while: the owner may be about to be stopped, too.
+                self._say_lost(self._reason)
+                with self._me.cleanup():
+                    await wire.aclose()
         except (ConnectFailed, RateLimited) as failure:
             self._say_lost(f"{type(failure).__name__}: {failure}")
             if failure.retry_after is not None:

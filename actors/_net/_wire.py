@@ -31,7 +31,17 @@ from ._rest_limit import LONGEST_BAN
 from ._tap import ABNORMAL, MAX_BYTES, MAX_MESSAGES, Tap, WireStatistics
 from ._ws_frames import Ending
 
-__all__ = ["CLOSE_TIMEOUT", "CONNECT_TIMEOUT", "MAX_MESSAGE", "SEND_TIMEOUT", "Dial", "Tls", "Wire", "open_wire"]
+__all__ = [
+    "CLOSE_TIMEOUT",
+    "CONNECT_TIMEOUT",
+    "MAX_MESSAGE",
+    "SEND_TIMEOUT",
+    "Dial",
+    "Tls",
+    "Wire",
+    "connect",
+    "open_wire",
+]
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds for name, TCP, TLS and handshake together."""
@@ -49,11 +59,11 @@ class _Reader:
     def __init__(self, nursery: trio.Nursery, tap: Tap) -> None:
         self._nursery = nursery
         self._tap = tap
-        self._scopes: set[trio.CancelScope] = set()
+        self._scopes: dict[trio.CancelScope, None] = {}
         # It outlives a cancellation of the caller, who may want to close in order; `stop` ends it in any case.
         self._scope = trio.CancelScope(shield=True)
         self.failure: Exception | None = None
-        self.done = trio.Event()
+        self.done = False
 
     def start_soon(self, function: Callable[..., Awaitable[Any]], *args: object, name: object = None) -> None:
         self._nursery.start_soon(self._run, function, args, name=name or "websocket reader")
@@ -68,9 +78,13 @@ class _Reader:
             failure = self.failure
             lost = "the connection was lost" if failure is None else f"{type(failure).__name__}: {failure}"
             self._tap.end(Ending(ABNORMAL, lost))
-            self.done.set()
+            self.done = True
             for scope in self._scopes:
                 scope.cancel("the connection ended")
+
+    def start_beside(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Run something in the same nursery, which must neither raise nor outlive the reader."""
+        self._nursery.start_soon(function)
 
     def stop(self) -> None:
         self._scope.cancel("the wire is closed")
@@ -79,17 +93,17 @@ class _Reader:
     def while_reading(self, timeout: float) -> Iterator[trio.CancelScope]:
         """Run the block until the connection ends, and no longer than ``timeout`` seconds."""
         with trio.move_on_after(timeout) as scope:
-            if self.done.is_set():
+            if self.done:
                 scope.cancel("the connection ended")
-            self._scopes.add(scope)
+            self._scopes[scope] = None
             try:
                 yield scope
             finally:
-                self._scopes.discard(scope)
+                del self._scopes[scope]
 
 
 class Wire:
-    """An open connection. Made by `open_wire`. One task may receive; any may send and ping."""
+    """An open connection. Made by `connect` and `open_wire`. One task may receive; any may send and ping."""
 
     def __init__(self, connection: WebSocketConnection, reader: _Reader, tap: Tap, close_timeout: float) -> None:
         self._connection = connection
@@ -99,6 +113,7 @@ class Wire:
         self._payloads = count(1)
         self._closed = False
         tap.while_paused = self._stay_in_touch
+        tap.when_violated(self._answer_violation)
 
     @property
     def last_heard(self) -> float:
@@ -157,7 +172,7 @@ class Wire:
             except (ConnectionClosed, ProtocolError):
                 raise SendTimeout(within) if self._tap.half_sent else self._ending() from None
         if scope.cancelled_caught:
-            raise self._ending() if self._reader.done.is_set() else SendTimeout(within)
+            raise self._ending() if self._reader.done else SendTimeout(within)
 
     async def ping(self, *, within: float) -> float:
         """Ping the peer and return the seconds until its pong.
@@ -176,7 +191,7 @@ class Wire:
             except (ConnectionClosed, ProtocolError):
                 raise self._ending() from None
         if scope.cancelled_caught:
-            raise self._ending() if self._reader.done.is_set() else PongTimeout(within)
+            raise self._ending() if self._reader.done else PongTimeout(within)
         return trio.current_time() - started
 
     async def aclose(self) -> None:
@@ -193,9 +208,13 @@ class Wire:
             # What the peer began, its close frame or its violation, is being answered where it was read.
             await self._close(Ending(1000, "") if began_here else None)
         finally:
+            self._reader.stop()
             await trio.aclose_forcefully(self._tap)
 
-    async def refuse_violation(self) -> None:
+    def _answer_violation(self) -> None:
+        self._reader.start_beside(self._refuse_violation)
+
+    async def _refuse_violation(self) -> None:
         """Send the close frame for what the peer did wrong, and close."""
         await self._close(self._tap.violation)
         await trio.aclose_forcefully(self._tap)
@@ -209,7 +228,7 @@ class Wire:
                     await self._connection.aclose(ending.code, ending.reason or None)
                 # The peer needs time to read the frame and to hang up: a socket that is closed with unread data in it
                 # is reset, and the frame may be lost with that.
-                await self._reader.done.wait()
+                await trio.sleep_forever()
             except (ConnectionClosed, ProtocolError, trio.BrokenResourceError):
                 # The peer ended it at the same time, which is what was wanted.
                 pass
@@ -240,9 +259,51 @@ async def open_wire(
     max_waiting_bytes: int = MAX_BYTES,
     max_waiting: int = MAX_MESSAGES,
 ) -> AsyncGenerator[Wire, None]:
-    """Connect, and close when the block is left, however it is left.
+    """Connect as `connect` does, and close when the block is left, however it is left."""
+    raised: BaseException | None = None
+    # What lives in this nursery does not raise. What the block raises is carried around the nursery, so that it comes
+    # out as itself and not as a group.
+    async with trio.open_nursery() as nursery:
+        try:
+            wire = await connect(
+                nursery,
+                url,
+                tls=tls,
+                dial=dial,
+                connect_timeout=connect_timeout,
+                close_timeout=close_timeout,
+                max_message=max_message,
+                max_waiting_bytes=max_waiting_bytes,
+                max_waiting=max_waiting,
+            )
+            try:
+                yield wire
+            finally:
+                await wire.aclose()
+        except BaseException as error:  # noqa: ASYNC103, BLE001 - raised again below
+            raised = error
+        finally:
+            nursery.cancel_scope.cancel("the wire is closed")
+    if raised is not None:
+        raise raised
+
+
+async def connect(
+    nursery: trio.Nursery,
+    url: str,
+    *,
+    tls: Tls = None,
+    dial: Dial | None = None,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    close_timeout: float = CLOSE_TIMEOUT,
+    max_message: int = MAX_MESSAGE,
+    max_waiting_bytes: int = MAX_BYTES,
+    max_waiting: int = MAX_MESSAGES,
+) -> Wire:
+    """Connect. The caller closes the wire with `Wire.aclose`, before the nursery is left.
 
     Args:
+        nursery: In which the wire's reader lives, which never raises, and ends when the wire is closed.
         url: ``wss://`` with certificate checks, or ``ws://``. Its query appears in no error.
         tls: Whom to trust for ``wss``: None, the system's certificates; a path, only the certificates there; or a
             context, which decides by itself what is checked.
@@ -261,27 +322,13 @@ async def open_wire(
     deadline = trio.current_time() + connect_timeout
     stream = await _connect(parts, tls, dial or system_dial, connect_timeout)
     tap = Tap(stream, max_message=max_message, max_bytes=max_waiting_bytes, max_messages=max_waiting)
-    raised: BaseException | None = None
-    # What lives in this nursery does not raise. What the block raises is carried around the nursery, so that it comes
-    # out as itself and not as a group.
-    async with trio.open_nursery() as nursery:
-        reader = _Reader(nursery, tap)
-        try:
-            connection = await _handshake(parts, tap, reader, deadline)
-            wire = Wire(connection, reader, tap, close_timeout)
-            tap.when_violated(lambda: nursery.start_soon(wire.refuse_violation))
-            try:
-                yield wire
-            finally:
-                await wire.aclose()
-        except BaseException as error:  # noqa: ASYNC103, BLE001 - raised again below
-            raised = error
-        finally:
-            reader.stop()
-            nursery.cancel_scope.cancel("the wire is closed")
-            await trio.aclose_forcefully(tap)
-    if raised is not None:
-        raise raised
+    reader = _Reader(nursery, tap)
+    try:
+        return Wire(await _handshake(parts, tap, reader, deadline), reader, tap, close_timeout)
+    except BaseException:
+        reader.stop()
+        await trio.aclose_forcefully(tap)
+        raise
 
 
 async def _connect(parts: SplitResult, tls: Tls, dial: Dial, within: float) -> trio.abc.Stream:
@@ -322,7 +369,7 @@ async def _handshake(parts: SplitResult, tap: Tap, reader: _Reader, deadline: fl
     failure = reader.failure
     if failure is not None:
         raise ConnectFailed(_public(parts), f"the handshake failed: {type(failure).__name__}: {failure}")
-    if reader.done.is_set():
+    if reader.done:
         raise ConnectFailed(_public(parts), "the connection was closed during the handshake")
     raise ConnectFailed(_public(parts), "the handshake was not answered in time")
 
