@@ -15,7 +15,7 @@ leave the choice of what to drop to a mailbox. Memory: the bound, one read, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import attrs
@@ -96,8 +96,12 @@ class Tap(trio.abc.Stream):
         self._head: bytes | None = b""
         """What has come of the handshake's answer; None behind it."""
         self._untaken = 0
-        self._arrival = trio.lowlevel.ParkingLot()
-        self._room = trio.lowlevel.ParkingLot()
+        self._control: Iterator[bytes] = iter(())
+        """Control frames that are taken, and that the library has not seen yet."""
+        self._receiver: trio.lowlevel.Task | None = None
+        """Who waits for messages. A `trio.lowlevel.ParkingLot` would take 600 bytes, and connections are many."""
+        self._room: trio.Event | None = None
+        """While reading is paused: set when messages are taken."""
         self._left = self._closing = False
         self._messages = self._bytes = self._pauses = self.unsolicited_pongs = 0
         self._paused_seconds = 0.0
@@ -113,6 +117,7 @@ class Tap(trio.abc.Stream):
 
     # For the wire.
 
+    @trio.lowlevel.enable_ki_protection
     async def take(self) -> list[bytes]:
         """Return all messages that have arrived, in their order; none, when the connection is over. Takes one caller.
 
@@ -121,8 +126,19 @@ class Tap(trio.abc.Stream):
         if self._frames.messages or self.ending is not None:
             await trio.lowlevel.checkpoint()
         while not self._frames.messages and self.ending is None:
-            await self._arrival.park()
+            self._receiver = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._give_up)
         return self._taken()
+
+    def _give_up(self, _: object) -> trio.lowlevel.Abort:
+        self._receiver = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    @trio.lowlevel.enable_ki_protection
+    def _wake(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            trio.lowlevel.reschedule(receiver)
 
     def hand_to(self, taker: Callable[[list[bytes]], bool]) -> None:
         """Have this called with all messages that wait, in the task that reads, whenever more have come.
@@ -135,14 +151,18 @@ class Tap(trio.abc.Stream):
         messages, self._frames.messages = self._frames.messages, []
         self._messages += len(messages)
         self._untaken = 0
-        self._room.unpark_all()
+        self._make_room()
         return messages
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
 
     def leave(self) -> None:
         """Keep no messages from now on; and if the connection still lasts, it is ended here, with code 1000."""
         self._left = True
         self._frames.messages.clear()
-        self._room.unpark_all()
+        self._make_room()
         self._closing = self.ending is None
         self.end(Ending(1000, "closed on this side"))
 
@@ -150,7 +170,7 @@ class Tap(trio.abc.Stream):
         """Say how the connection ended. What was said first stays."""
         if self.ending is None:
             self.ending = ending
-        self._arrival.unpark_all()
+        self._wake()
 
     @property
     def violation(self) -> Ending | None:
@@ -182,12 +202,11 @@ class Tap(trio.abc.Stream):
         """Return what the library has to see: a piece of the handshake, one control frame, or nothing at the end."""
         just_read = False
         while True:
-            while self._frames.control:
+            while (frame := self._next_control()) is not None:
                 if not just_read:
                     await trio.lowlevel.checkpoint()
                 # Otherwise without one: the pong goes out before an answer to the messages that came behind the ping.
                 just_read = False
-                frame = self._frames.control.popleft()
                 if frame[0] == CLOSE:
                     return frame[:2] + frame[2:4].replace(_BAD_GATEWAY, _INTERNAL_ERROR) + frame[4:]
                 # Behind our close frame the library fails on a ping, because no pong may be sent any more.
@@ -240,6 +259,13 @@ class Tap(trio.abc.Stream):
 
     # Inside.
 
+    def _next_control(self) -> bytes | None:
+        frame = next(self._control, None)
+        if frame is None and self._frames.control:
+            self._control, self._frames.control = iter(self._frames.control), []
+            frame = next(self._control)
+        return frame
+
     async def _read(self, max_bytes: int | None) -> bytes:
         try:
             data = bytes(await self._stream.receive_some(max_bytes))
@@ -282,7 +308,7 @@ class Tap(trio.abc.Stream):
         if (ending := frames.violation or frames.closed) is not None:
             self.end(ending)
         elif frames.messages:
-            self._arrival.unpark_all()
+            self._wake()
 
     def _refuse(self) -> None:
         if not self._violated:
@@ -302,10 +328,11 @@ class Tap(trio.abc.Stream):
         started = trio.current_time()
         try:
             while self._full():
+                self._room = trio.Event()
                 with trio.move_on_after(PONG_EVERY) as scope:
-                    await self._room.park()
+                    await self._room.wait()
                 if scope.cancelled_caught and self.while_paused is not None:
                     await self.while_paused()
         finally:
-            self.paused = False
+            self.paused, self._room = False, None
             self._paused_seconds += trio.current_time() - started

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import codecs
 import struct
-from collections import deque
 from typing import Final
 
 import attrs
@@ -69,14 +68,14 @@ class FrameSplitter:
 
     Attributes:
         messages: Complete messages, in their order. Whoever takes them puts an empty list in place.
-        control: Complete control frames, in their order, as they came.
+        control: Complete control frames, in their order, as they came; to be taken in the same way.
         violation: What was wrong with the byte that ended the splitting. What came before it is in the lists.
         closed: Code and reason of the peer's close frame. Whatever comes behind that frame is ignored.
     """
 
     def __init__(self, max_message: int) -> None:
         self.messages: list[bytes] = []
-        self.control: deque[bytes] = deque()
+        self.control: list[bytes] = []
         self.violation: Ending | None = None
         self.closed: Ending | None = None
         self._max_message = max_message
