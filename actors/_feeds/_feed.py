@@ -14,7 +14,9 @@ Theory of operation
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import attrs
 import trio
@@ -60,6 +62,7 @@ REMIND: Final = 10.0
 """Seconds after which the order to reconnect is given again to a session that does not end."""
 
 _FAR: Final = float("inf")
+T = TypeVar("T")
 
 
 @actor(ready_within=15.0, first_start="retry", max_failures=None, backoff=Backoff(floor=0.25, base=0.5, cap=60.0))
@@ -175,19 +178,19 @@ class _Run:
         for track in self._tracks.values():
             track.cursor.state("starting", live=False)
             await self._filler.flush(track)
-        nursery.start_soon(self._watch)
         if self._feed.changes is not None:
             nursery.start_soon(self._follow, self._feed.changes)
         with self._feed.inflow.handed_to(self._arrived):
             while True:
-                messages = await self._feed.inflow.receive_many()
+                messages = await self._while_watching(self._feed.inflow.receive_many)
                 self._under_way += 1
                 for message in messages:
-                    if isinstance(message, Batch):
-                        await self._flush(self._batch(message))
-                    else:
-                        await self._heard(message)
+                    behind = self._batch(message) if isinstance(message, Batch) else self._heard(message)
+                    if behind:
+                        await self._while_watching(partial(self._flush, behind))
                 self._under_way -= 1
+                if self._watch_at() <= trio.current_time():
+                    self._look_round()
 
     def _arrived(self, message: Inflow[Trade]) -> bool:
         """Deliver a batch at once, in the task of the connection, unless what came before it is still under way."""
@@ -199,10 +202,13 @@ class _Run:
             self._under_way += 1
             self._nursery.start_soon(_fail, error)
             return True
+        self._flush_beside(behind)
+        return True
+
+    def _flush_beside(self, behind: list[Track]) -> None:
         if behind:
             self._under_way += 1
             self._nursery.start_soon(self._catch_up, behind)
-        return True
 
     async def _catch_up(self, behind: list[Track]) -> None:
         await self._flush(behind)
@@ -258,7 +264,8 @@ class _Run:
             self._me.note("not_wanted", symbol=str(symbol)[:40])
         self._strays += count
 
-    async def _heard(self, message: Opened | Subscribed | Rejected | Lost) -> None:
+    def _heard(self, message: Opened | Subscribed | Rejected | Lost) -> list[Track]:
+        """Take news of a session; return the tracks that may have something ready."""
         now = trio.current_time()
         heard = self._lines.hear(message)
         session = message.session
@@ -271,11 +278,13 @@ class _Run:
         else:
             self._given_up.pop(session, None)
             self._end(session, heard.lost)
-        for symbol in heard.gained | heard.lost:
-            await self._shown(symbol, heard.reason or "caught up")
+        told = [track for symbol in heard.gained | heard.lost if (track := self._tracks.get(symbol)) is not None]
+        for track in told:
+            self._look(track.cursor.symbol, heard.reason or "caught up")
         if isinstance(message, Rejected):
-            await self._filler.refused(message.symbol, message.reason)
+            told += self._filler.refused(message.symbol, message.reason)
         self._wake(self._silence.next_at)
+        return told
 
     def _end(self, session: Session, symbols: frozenset[str]) -> None:
         self._silence.lost(session, symbols)
@@ -284,12 +293,6 @@ class _Run:
             track = self._tracks.get(symbol)
             if track is not None:
                 track.lost(session)
-
-    async def _shown(self, symbol: str, reason: str) -> None:
-        track = self._tracks.get(symbol)
-        if track is not None:
-            self._look(symbol, reason)
-            await self._filler.flush(track)
 
     # How a symbol is -------------------------------------------------------------------------------------------
 
@@ -338,20 +341,35 @@ class _Run:
         if self._nap is not None and at < self._nap.deadline:
             self._nap.deadline = at
 
-    async def _watch(self) -> None:
+    def _watch_at(self) -> float:
+        return min(self._silence.next_at, self._remind_at, *self._look_at.values(), _FAR)
+
+    async def _while_watching(self, wait: Callable[[], Awaitable[T]]) -> T:
+        """Wait for something that a cancellation does not lose, and look round meanwhile whenever it is time.
+
+        So neither silence nor a slow consumer keeps the watch from its work, and it needs no task of its own.
+        """
         while True:
-            at = min(self._silence.next_at, self._remind_at, *self._look_at.values(), _FAR)
             # Never in the past: what already waits in the mailbox comes first.
-            with trio.CancelScope(deadline=max(at, trio.current_time() + 0.01)) as self._nap:
-                await trio.sleep_forever()
-            self._nap = None
-            now = trio.current_time()
-            self._act(self._silence.due(now))
-            if self._remind_at <= now:
-                self._remind(now)
-            for symbol in [symbol for symbol, due in self._look_at.items() if due <= now]:
-                del self._look_at[symbol]
-                await self._shown(symbol, "complete again")
+            with trio.CancelScope(deadline=max(self._watch_at(), trio.current_time() + 0.01)) as self._nap:
+                return await wait()
+            self._look_round()
+
+    def _look_round(self) -> None:
+        """See to all that is due."""
+        now = trio.current_time()
+        self._act(self._silence.due(now))
+        if self._remind_at <= now:
+            self._remind(now)
+        behind = list[Track]()
+        for symbol in [symbol for symbol, at in self._look_at.items() if at <= now]:
+            del self._look_at[symbol]
+            track = self._tracks.get(symbol)
+            if track is not None:
+                self._look(symbol, "complete again")
+                if not self._filler.flush_nowait(track):
+                    behind.append(track)
+        self._flush_beside(behind)
 
     def _act(self, actions: list[Action]) -> None:
         for action in actions:

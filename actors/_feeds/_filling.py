@@ -114,14 +114,15 @@ class Filler:
         cursor.delivered(self._desk.out.send_many_nowait(cursor.ready))
         return not cursor.ready
 
-    async def refused(self, symbol: str, reason: str) -> None:
-        """Say that the venue does not bring a symbol; once, unless the reason changes."""
+    def refused(self, symbol: str, reason: str) -> list[Track]:
+        """Say that the venue does not bring a symbol; once, unless the reason changes. Returns the tracks to flush."""
         track = self._desk.tracks.get(symbol)
         if track is not None and self._reasons.get(symbol) != reason:
             self._reasons[symbol] = reason
             self._desk.me.note("refused", symbol=symbol, reason=reason)
             track.cursor.state(f"refused: {reason}", live=False, again=True)
-            await self.flush(track)
+            return [track]
+        return []
 
     # One symbol ------------------------------------------------------------------------------------------------
 
@@ -163,7 +164,8 @@ class Filler:
                 rows = await self._ask(symbol, question, until)
             except UnknownSymbol as problem:
                 self._refused[symbol] = None
-                await self.refused(symbol, str(problem))
+                for told in self.refused(symbol, str(problem)):
+                    await self.flush(told)
                 return False
             except Unavailable as problem:
                 if self._desk.tracks.get(symbol) is not track:
