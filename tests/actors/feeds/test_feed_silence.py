@@ -2,7 +2,10 @@
 
 import httpx  # noqa: ASYNC127 - see actors/_net/_http.py
 
-from .feed_world import World, play
+from actors._messages import Batch, Opened
+from actors._session import Session
+
+from .feed_world import World, play, trade
 
 
 def test_a_mute_connection_is_replaced_and_what_it_kept_is_delivered() -> None:
@@ -67,5 +70,21 @@ def test_without_a_connection_nobody_asks() -> None:
     async def script(world: World) -> None:
         await world.settle(600)
         assert len(world.asked) == 1
+
+    play(script)
+
+
+def test_a_consumer_that_takes_nothing_keeps_the_feed_from_no_question() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await world.settle()
+        world.busy = 1000.0
+        batch = Batch([trade(each) for each in world.publish(8)], world.session)
+        await world.tell(Opened(Session(), frozenset({"BTCUSDT"})), batch)
+        await world.settle(5)
+        asked, told = len(world.asked), len(world.out)
+        await world.settle(60)
+        assert len(world.asked) > asked
+        assert len(world.out) == told
 
     play(script)
