@@ -126,8 +126,8 @@ class _Run:
         self._audits = None if feed.source.dense else Audits(feed.source.page, _pace(feed))
         desk = Desk(feed.source, feed.out, feed.patience, me, http, self._tracks, self._look, self._found)
         self._filler = Filler(desk, nursery)
-        self._mute: set[str] = set()
-        """Symbols of which REST has news that no session brings."""
+        self._mute: dict[str, None] = {}
+        """Symbols of which REST has news that no session brings. Mostly none, and then a dict takes a third of a set."""
         self._look_at: dict[str, float] = {}
         """When to look at a symbol again."""
         self._unwell: dict[str, float] = {}
@@ -234,7 +234,7 @@ class _Run:
                 self._silence.heard(session, symbol, fresh, now, message.waited)
             if fresh:
                 self._lags[symbol] = trades[-1].received - trades[-1].time
-                self._mute.discard(symbol)
+                self._mute.pop(symbol, None)
                 self._filler.forget(symbol)
                 self._audited(symbol, track, fresh, now)
             self._look(symbol, "in order")
@@ -272,7 +272,7 @@ class _Run:
         if isinstance(message, (Opened, Subscribed)):
             self._silence.opened(session, heard.gained, now)
             for symbol in heard.gained:
-                self._mute.discard(symbol)
+                self._mute.pop(symbol, None)
                 self._filler.forget(symbol)
                 self._tracks[symbol].opened(session, now)
         else:
@@ -389,7 +389,7 @@ class _Run:
             for symbol in symbols:
                 if symbol in self._tracks:
                     self._tracks[symbol].lost(action.session)
-            self._mute |= {symbol for symbol in symbols if len(self._lines.having(symbol)) <= 1}
+            self._mute |= {symbol: None for symbol in symbols if len(self._lines.having(symbol)) <= 1}
             self._me.note("mute", symbols=sorted(symbols)[:5], count=len(symbols), reason=reason)
             self._lines.order(action)
             for symbol in symbols:
@@ -417,7 +417,7 @@ class _Run:
                     self._audits.forget(symbol)
                 for kept_for in (self._look_at, self._unwell):
                     kept_for.pop(symbol, None)
-                self._mute.discard(symbol)
+                self._mute.pop(symbol, None)
             for symbol in added:
                 self._tracks[symbol] = self._feed.track(symbol)
             for symbol in dropped:

@@ -85,7 +85,8 @@ class FrameSplitter:
         self._open = False
         self._text = False
         self._parts = bytearray()
-        self._utf8 = Utf8()
+        self._utf8: codecs.IncrementalDecoder | None = None
+        """Made for the first text in fragments that is not ASCII: connections are many, and most never see one."""
         self._in_character = False
         # The frame under way.
         self._left = 0
@@ -205,6 +206,7 @@ class FrameSplitter:
     def _payload(self, data: bytes, position: int) -> int:
         chunk = data[position : position + self._left]
         if self._text and (self._in_character or not chunk.isascii()):
+            self._utf8 = Utf8() if self._utf8 is None else self._utf8
             try:
                 self._utf8.decode(chunk)
             except UnicodeDecodeError as error:
