@@ -1,0 +1,61 @@
+"""From when to when an account's stream loses things without a word, as only the exchange knows."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import attrs
+
+from actors.simulator import AppliedFault, Exchange, Fault
+
+LASTING: Final = ("drop_events", "expire_key", "lost_subscription", "revoke_key")
+"""Kinds without a duration whose harm goes on: as long as the connections that were hit, or until so many are lost."""
+
+
+@attrs.define
+class _Loss:
+    fault: Fault
+    applied: AppliedFault
+    used_up: float = math.inf
+    """When nothing was left to be left out, for `drop_events`."""
+
+
+class Losses:
+    """The silent losses of one run.
+
+    A loss is not the moment at which it begins: a connection whose key has died stays deaf until it is replaced, also
+    while the account is degraded and live again in between.
+
+    Args:
+        exchange: Where they are made.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._losses: list[_Loss] = []
+
+    def began(self, fault: Fault, applied: AppliedFault) -> None:
+        """Take note of a fault that takes things from the stream silently."""
+        self._losses.append(_Loss(fault, applied))
+
+    def look(self) -> None:
+        """Take note of what is used up by now; whoever lets something happen calls it before that and after."""
+        subscribers = self._exchange.hub.subscribers
+        for loss in self._losses:
+            if loss.fault.kind == "drop_events" and math.isinf(loss.used_up):
+                living = [subscribers[number] for number in loss.applied.hit if number in subscribers]
+                if not any(connection.dropping for connection in living):
+                    loss.used_up = self._exchange.clock.now()
+
+    def spans(self) -> list[tuple[float, float]]:
+        """Return from when to when, each; what hit nobody and does not last has lost nothing."""
+        closed = {one.id: math.inf if one.closed is None else one.closed for one in self._exchange.record.connections}
+        found = []
+        for loss in self._losses:
+            ended = loss.applied.at + loss.fault.duration
+            if loss.fault.kind in LASTING:
+                ended = min(max((closed[number] for number in loss.applied.hit), default=-math.inf), loss.used_up)
+            if ended >= loss.applied.at:
+                found.append((loss.applied.at, ended))
+        return found
