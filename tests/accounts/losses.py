@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from actors.simulator import AppliedFault, Exchange, Fault
+from actors.simulator._listen_keys import ListenKeys
 
 LASTING: Final = ("drop_events", "expire_key", "lost_subscription", "revoke_key")
 """Kinds without a duration whose harm goes on: as long as the connections that were hit, or until so many are lost."""
@@ -29,11 +30,15 @@ class Losses:
 
     Args:
         exchange: Where they are made.
+        venue: On which.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, venue: str) -> None:
         self._exchange = exchange
+        self._keys: Any = getattr(exchange.dialects[venue], "keys", None)
         self._losses: list[_Loss] = []
+        self._deaf: dict[int, float] = {}
+        """Connections that stand on a dead listen key, and when that was seen."""
 
     def began(self, fault: Fault, applied: AppliedFault) -> None:
         """Take note of a fault that takes things from the stream silently."""
@@ -47,6 +52,9 @@ class Losses:
                 living = [subscribers[number] for number in loss.applied.hit if number in subscribers]
                 if not any(connection.dropping for connection in living):
                     loss.used_up = self._exchange.clock.now()
+        for number, connection in subscribers.items():
+            if any(self._dead(credential) for credential in connection.session.credentials):
+                self._deaf.setdefault(number, self._exchange.clock.now())
 
     def spans(self) -> list[tuple[float, float]]:
         """Return from when to when, each; what hit nobody and does not last has lost nothing."""
@@ -58,4 +66,11 @@ class Losses:
                 ended = min(max((closed[number] for number in loss.applied.hit), default=-math.inf), loss.used_up)
             if ended >= loss.applied.at:
                 found.append((loss.applied.at, ended))
-        return found
+        return found + [(since, closed[number]) for number, since in self._deaf.items()]
+
+    def _dead(self, credential: str) -> bool:
+        """Whether it is a listen key that has died, maybe on its way to the connection: none of the others is accepted then."""
+        if not isinstance(self._keys, ListenKeys):
+            return False
+        key = self._keys.find(credential)
+        return key is None or not key.active(self._exchange.clock.now())

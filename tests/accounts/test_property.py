@@ -115,7 +115,7 @@ def play(name: str, script: Script) -> tuple[Exchange, Bot, list[tuple[float, fl
     one = ACCOUNTS[name]
     venue = one.venue.name
     exchange = Exchange(symbols={venue: [one.symbol]}, trades_per_second=0, keys={KEY: SECRET}, passphrase=PASSPHRASE)
-    losses = Losses(exchange)
+    losses = Losses(exchange, venue)
     bots: list[Bot] = []
 
     async def perform() -> None:
@@ -190,6 +190,13 @@ def test_live_means_true(name: str, script: Script) -> None:
 def test_a_loss_goes_on_over_an_outage_of_rest_and_is_found_in_time(name: str, loss: Harm) -> None:
     # Degraded for a while, and live again on the same connection: that everything was asked for then does not mend it.
     check(name, [(0.0, harm("http_5xx", surface="rest", duration=10.0)), (0.0, loss), (20.0, Do("place"))])
+
+
+@pytest.mark.parametrize("name", ["binance-usdm", "binance-coinm"])
+def test_a_key_that_dies_on_its_way_to_the_connection_is_a_silent_loss(name: str) -> None:
+    slow = harm("slow", surface="rest", duration=10.0, delay=0.7)
+    # The key that is asked for at the first end comes into a connection after the second.
+    check(name, [(0.0, slow), (0.0, KEYED[1]), (1.0, harm("reset")), (0.0, KEYED[0]), (1.0, Do("place"))])
 
 
 def _foreign(ended: Any) -> bool:
