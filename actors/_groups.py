@@ -193,6 +193,7 @@ def _line(
         inflow=inflow,
         control=control,
         hold=place.ws_hold,
+        unsaid=Mailbox(f"{control.name}: not yet handed over", capacity=1),
         attempts=attempts,
         lifetime=limits.lifetime,
         tls=place.tls,

@@ -196,8 +196,9 @@ class Mailbox(Generic[T]):
         the taker refuses goes into the mailbox, and while anything is in it, all that follows does. So the order is kept.
 
         Args:
-            taker: Called with each item, in the task of its sender. It must not wait and not raise. False: it does not
-                take the item, for instance because it still works on what was received before.
+            taker: Called with each item, in the task of its sender, who gets what it raises. It must not wait, and send
+                nothing to this mailbox. False: it does not take the item, for instance because what was received or
+                taken (`take`) before is still being worked on.
 
         Raises:
             MailboxError: There is a taker already.

@@ -105,13 +105,24 @@ class OpenMailbox(Mailbox[T]):
 
     def _put(self, items: Sequence[T]) -> int:
         """Hand over or put in as many of the first items as possible; return how many that were."""
-        done = 0
-        if self._taker is not None and not self._closed:
-            while done < len(items) and not len(self) and self._taker(items[done]):
-                done += 1
-            self._sent += done
-            self._received += done
+        done = self._hand_over(items)
+        if done and self._closed:
+            return done
         return self._put_prefix(items, done)
+
+    def _hand_over(self, items: Sequence[T]) -> int:
+        """Have the taker take the first items; return how many he took."""
+        taker = self._taker
+        # A mailbox that fails takes all or nothing, so all must have room if he refuses.
+        if taker is None or (self.overflow == "fail" and len(items) > self.capacity):
+            return 0
+        for done, item in enumerate(items):
+            # He may close it, or leave, while he takes.
+            if len(self) or self._closed or self._taker is not taker or not taker(item):
+                return done
+            self._sent += 1
+            self._received += 1
+        return len(items)
 
     def _put_prefix(self, items: Sequence[T], start: int = 0) -> int:
         """Put items in from ``start`` until there is no room; return the place of the first that is not in."""
@@ -175,6 +186,8 @@ class OpenMailbox(Mailbox[T]):
         if done == len(items):
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
+        if self._closed:
+            raise MailboxClosed(f"mailbox {self.name!r} was closed")
         waiting = _WaitingSender(items, done)
         await trio.lowlevel.wait_task_rescheduled(_queued(self._senders, waiting))
         if waiting.next < len(items):

@@ -71,6 +71,8 @@ class Connection:
     """Of `Inflow`, of private lines of `PrivateInflow`."""
     control: Mailbox[Order]
     hold: Mailbox[Hold]
+    unsaid: Mailbox[list[Any]]
+    """Keeps what the owner had no room for when an incarnation ended."""
     attempts: Budget | None = None
     """What each wire after the first is paid from; the first is paid by the start."""
     confirm_within: float = ANSWER_WITHIN
@@ -108,7 +110,7 @@ class _Run:
         self._settings = settings
         self._me = me
         self._hold = hold
-        self._outflow = Outflow(settings.inflow, me)
+        self._outflow = Outflow(settings.inflow, me, kept(settings.unsaid, list[Any]))
         self._links: list[Link] = []
         self._wait: trio.CancelScope | None = None
         """Around the one wait that there is at a time."""
@@ -117,16 +119,18 @@ class _Run:
 
     async def run(self) -> None:
         """Live until a wire ends and no other takes over."""
+        # What the last incarnation could not hand over comes first.
+        await self._outflow.flush()
         await self._wait_until_allowed()
         await self._wait_until_wanted()
         try:
             await with_helpers(self._until_the_last)
-        except REFUSED as refusal:
-            if self._settings.line.keyed is not None:
-                self._outflow.say(Denial(str(refusal)))
-                with self._me.cleanup():
-                    # Shielded, and bounded by the grace.
-                    await self._outflow.flush()  # noqa: ASYNC120
+        except Exception as failure:
+            if isinstance(failure, REFUSED) and self._settings.line.keyed is not None:
+                self._outflow.say(Denial(str(failure)))
+            with self._me.cleanup():
+                # Shielded, and bounded by the grace. The next incarnation may be a long time off.
+                await self._outflow.flush()  # noqa: ASYNC120
             raise
 
     async def _wait_until_allowed(self) -> None:

@@ -221,13 +221,15 @@ class Link:
             try:
                 if arrived is not None:
                     arrived()
-                if self._doom is None:
-                    await with_helpers(partial(self._flow_through, wire, door))
+                try:
+                    if self._doom is None:
+                        await with_helpers(partial(self._flow_through, wire, door))
+                except Exception as error:  # noqa: BLE001 - raised below
+                    # What was found to be wrong just before the wire ended counts more than that end.
+                    self._doom = self._doom or error
                 if self._doom is not None:
+                    self._reason = f"{type(self._doom).__name__}: {self._doom}"
                     raise self._doom
-            except Exception as error:
-                self._reason = f"{type(error).__name__}: {error}"
-                raise
             finally:
                 # Before the closing, which takes a while: the owner may be about to be stopped, too.
                 self._say_lost(self._reason)

@@ -20,13 +20,18 @@ class Outflow:
     """What the links of one connection say to the owner.
 
     Saying never waits; whoever reads from a wire calls `flush` before he reads on, so that what waits here is no more
-    than one batch of each link and the news of its subscriptions.
+    than two batches of each link and the news of its subscriptions.
+
+    Args:
+        inflow: The owner's.
+        me: For signs of life.
+        unsaid: What waits; kept in the tree, so that nothing is lost between one incarnation and the next.
     """
 
-    def __init__(self, inflow: Mailbox[PrivateInflow[Any]], me: Me) -> None:
+    def __init__(self, inflow: Mailbox[PrivateInflow[Any]], me: Me, unsaid: list[PrivateInflow[Any]]) -> None:
         self._inflow = inflow
         self._me = me
-        self._waiting: list[PrivateInflow[Any]] = []
+        self._waiting = unsaid
         self._released_at = -float("inf")
         self._next_note = -float("inf")
 

@@ -16,6 +16,7 @@ import httpcore
 import trio
 
 from ._dial import Dial, secured, why
+from ._prompt import PromptStream
 
 
 class DialBackend(httpcore.AsyncNetworkBackend):
@@ -93,7 +94,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         stream: Any = self._stream
         while isinstance(stream, trio.SSLStream):
             stream = stream.transport_stream
-        if not isinstance(stream, trio.SocketStream):
+        if not isinstance(stream, trio.SocketStream | PromptStream):
             return False
         if (descriptor := stream.socket.fileno()) < 0:
             return True

@@ -25,6 +25,11 @@ class PromptStream(trio.abc.HalfCloseableStream):
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
 
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        """What is below."""
+        return self._stream.socket
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Return what there is, waiting for the first byte; nothing at the end. Cancellation loses nothing.
 

@@ -59,6 +59,10 @@ class Subscriber(Connection, Protocol):
     def tick(self) -> None:
         """Let the session say what has become due."""
 
+    @property
+    def dropping(self) -> int:
+        """How many of the next frames of data are left out."""
+
     def drop(self, count: int) -> None:
         """Leave out the next frames of data, so many."""
 

@@ -31,6 +31,7 @@ class WsConnection:
     def __init__(self, hub: Hub, stream: trio.abc.Stream, session: Session, record: ConnectionRecord) -> None:
         self.session = session
         self.record = record
+        self.dropping = 0
         self._hub = hub
         self._stream = stream
         self._venue = record.venue
@@ -43,7 +44,6 @@ class WsConnection:
         self._frozen_until: float | None = None
         self._last: dict[str, bytes] = {}
         self._recent: deque[bytes] = deque(maxlen=_RECENT)
-        self._to_drop = 0
         self._held: bytes | None = None
         self._ends: tuple[float, Goodbye] | None = None
         self._pending: list[bytes] = []
@@ -69,8 +69,8 @@ class WsConnection:
         if self._swallows(now):
             self.record.messages_muted += 1
             return
-        if self._to_drop:
-            self._to_drop -= 1
+        if self.dropping:
+            self.dropping -= 1
             self.record.messages_muted += 1
             return
         self._recent.append(frame)
@@ -135,7 +135,7 @@ class WsConnection:
 
     def drop(self, count: int) -> None:
         """Leave out the next frames of data, so many."""
-        self._to_drop += count
+        self.dropping += count
 
     def replay(self, count: int) -> None:
         """Send the latest frames of data once more, so many, in their order."""

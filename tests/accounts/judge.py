@@ -19,6 +19,9 @@ from actors.simulator import TrueAccount, TrueFill
 
 LATE = 2.0
 """Seconds that news may be on its way: what is younger need not be in the view yet."""
+FOUND = 320.0
+"""Seconds after which what the stream lost without a word is held all the same, unless the account is not live: there are
+300 between two reconciliations, and one that brings no answer for ten has the account degraded."""
 LAST = 30.0
 """Seconds at the end of trading in which the stream must have told something."""
 
@@ -108,17 +111,23 @@ class View:
 
 
 class Truth:
-    """What is true at the exchange, as of a time that only goes on."""
+    """What is true at the exchange, as of a time that only goes on.
 
-    def __init__(self, happened: Sequence[Happening]) -> None:
+    Args:
+        happened: Everything that happened to the orders, in order.
+        late: Seconds that news may be on its way.
+    """
+
+    def __init__(self, happened: Sequence[Happening], late: float = LATE) -> None:
         self._happened = happened
+        self._late = late
         self._place = 0
         self._orders: dict[OrderKey, State] = {}
         self._fills: set[FillKey] = set()
 
     def agrees(self, view: View, at: float) -> bool:
-        """Whether a view is true at that second, `LATE` seconds of delay granted."""
-        self._go_on(at - LATE)
+        """Whether a view is true at that second, what is on its way granted."""
+        self._go_on(at - self._late)
         states = {key: {state} for key, state in self._orders.items()}
         fills = set(self._fills)
         for event in self._until(at):
@@ -211,18 +220,43 @@ def false_moments(
     """Return the seconds at which the account was live, and what the bot held was not true.
 
     Looked at are the moments a little later than anything happened. Left out are those at which nobody can know better:
-    since it became live the stream has lost something without a word.
+    since it became live, that is since everything was asked for, the stream was losing things without a word. For how
+    long nobody knows better has an end: see `overdue_moments`.
 
     Args:
         happened: Everything that happened to the orders, in order.
         items: When each thing came out of the mailbox, and the thing.
-        losses: From when to when the stream lost things silently.
+        losses: From when to when the stream lost things silently. What began before the account became live and is
+            not over then, as the death of a key under a connection that stays, is going on.
     """
-    view, truth = View(), Truth(happened)
+    truth = Truth(happened)
+    found = []
+    for at, view, since in _views(happened, items, LATE):
+        lost = since is None or any(began <= at and ended >= since for began, ended in losses)
+        if not lost and not truth.agrees(view, at):
+            found.append(at)
+    return found
+
+
+def overdue_moments(happened: Sequence[Happening], items: Sequence[tuple[float, Any]]) -> list[float]:
+    """Return the seconds at which the account was live, and the bot did not hold what had happened long before.
+
+    Whatever the stream has lost, with a word or without: `FOUND` seconds later the venue was asked.
+    """
+    truth = Truth(happened, FOUND)
+    return [
+        at for at, view, since in _views(happened, items, FOUND) if since is not None and not truth.agrees(view, at)
+    ]
+
+
+def _views(
+    happened: Sequence[Happening], items: Sequence[tuple[float, Any]], late: float
+) -> Iterator[tuple[float, View, float | None]]:
+    """Yield what the bot holds a little later than so long after each happening, and since when the account is live."""
+    view = View()
     waiting = list(reversed(items))
     live_since: float | None = None
-    found = []
-    for at in sorted({event.at + LATE + 0.5 for event in happened}):
+    for at in sorted({event.at + late + 0.5 for event in happened}):
         while waiting and waiting[-1][0] <= at:
             came, item = waiting.pop()
             if isinstance(item, OrderUpdate):
@@ -231,10 +265,7 @@ def false_moments(
                 live_since = None
             elif live_since is None:
                 live_since = came
-        lost = live_since is None or any(began <= at and ended >= live_since for began, ended in losses)
-        if not lost and not truth.agrees(view, at):
-            found.append(at)
-    return found
+        yield at, view, live_since
 
 
 def _same(true: TrueFill, fill: Fill) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from actors import AccountState, Fill, OrderUpdate
 from actors.simulator import TrueAccount, TrueFill, TrueOrder
 
-from .judge import LAST, LATE, Happening, Verdict, false_moments, judge
+from .judge import FOUND, LAST, LATE, Happening, Verdict, false_moments, judge, overdue_moments
 
 D = Decimal
 
@@ -126,3 +126,21 @@ def test_a_view_that_is_wrong_while_live_is_seen_where_it_could_have_been_right(
     assert false_moments(LIFE, [*without[:2], (15.0, state(live=False)), *without[2:]], []) == []
     again = [start, (10.0, NEW), (15.0, state(live=False)), (16.0, state(live=True)), *without[2:]]
     assert false_moments(LIFE, again, [(12.0, 12.0)]) == [20.0 + LATE + 0.5], "what was lost before has been made good"
+
+
+def test_what_began_before_the_account_was_live_again_may_be_going_on() -> None:
+    degraded = [(0.0, state(live=True)), (10.0, NEW), (15.0, state(live=False)), (16.0, state(live=True))]
+    items = [*degraded, (30.0, PART), (30.0, FULL), (30.0, SECOND)]
+    assert false_moments(LIFE, items, [(12.0, 25.0)]) == []
+    assert false_moments(LIFE, items, [(12.0, 15.9)]) == [20.0 + LATE + 0.5]
+
+
+def test_what_was_lost_long_ago_must_be_held_whatever_is_being_lost() -> None:
+    start = [(0.0, state(live=True)), (10.0, NEW)]
+    rest = [(30.0, FULL), (30.0, SECOND)]
+    assert overdue_moments(LIFE, [*start, (20.0, PART), *rest]) == []
+    assert overdue_moments(LIFE, [*start, (20.0 + FOUND, PART), (20.0 + FOUND, FULL), (20.0 + FOUND, SECOND)]) == []
+    at = 30.0 + FOUND + 1.0
+    assert overdue_moments(LIFE, [*start, (20.0, PART), (at, FULL), (at, SECOND)]) == [30.0 + FOUND + 0.5]
+    gone = (25.0, state(live=False))
+    assert overdue_moments(LIFE, [*start, (20.0, PART), gone, (at, FULL), (at, SECOND)]) == []

@@ -207,6 +207,7 @@ def perform(
                 inflow=inflow,
                 control=control,
                 hold=Mailbox[Hold]("hold", capacity=1),
+                unsaid=Mailbox("unsaid", capacity=1),
                 dial=peers.dial,
                 **changes,
             )

@@ -74,6 +74,17 @@ BUGS = (
         (_T + "accounts/test_private_stream.py::test_a_stream_that_keeps_updates_to_itself_is_found_out_and_replaced",),
     ),
     Bug(
+        "with no orders open, a stream is asked about after it was opened, and never again",
+        "a listen key dies without a word: what happens then is seen after the next reconnect",
+        "actors/_accounts/_private_stream.py",
+        "            self._due = trio.current_time() + min(SETTLE if first else math.inf, self._settings.reconcile_every)\n",
+        "            self._due = trio.current_time() + (SETTLE if first else math.inf)\n",
+        (
+            _T
+            + "accounts/test_private_stream_states.py::test_what_a_deaf_connection_loses_after_an_outage_of_rest_is_found_by_the_schedule",
+        ),
+    ),
+    Bug(
         "one of two channels is mute, and the connection is kept because the other one lives",
         "ccxt/node-binance-api#86: single streams of a connection go dead, the others live",
         "actors/_accounts/_live_events.py",

@@ -383,4 +383,15 @@ BUGS = (
         "            raise\n",
         (_T + "feeds/test_feed_failures.py::test_a_feed_that_crashes_repeats_nothing_and_loses_nothing",),
     ),
+    Bug(
+        "what waits for room ends with the connection",
+        "the end of a connection is lost on a full queue, and its feed stays live",
+        "actors/_connections/_connection.py",
+        "Outflow(settings.inflow, me, kept(settings.unsaid, list[Any]))",
+        "Outflow(settings.inflow, me, [])",
+        (
+            _T + "connections/test_connection.py::"
+            "test_what_the_owner_had_no_room_for_is_his_although_the_wire_has_ended",
+        ),
+    ),
 )

@@ -1,5 +1,6 @@
 """Mailboxes: order, bounds, overflow, counters, waiting and closing."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -254,6 +255,45 @@ async def test_what_a_taker_takes_is_with_him_before_the_sending_returns() -> No
 
     assert taken == [1, 2]
     assert conserved(box)
+
+
+async def test_a_failing_mailbox_hands_over_all_or_nothing_of_what_may_not_fit() -> None:
+    box = opened(2, "fail")
+    taken: list[int] = []
+
+    with box.handed_to(lambda item: item == 1 and not taken.append(item)):  # type: ignore[func-returns-value]
+        with pytest.raises(MailboxFull):
+            box.send_many_nowait([1, 2, 3])
+        assert taken == []
+        assert box.send_many_nowait([1, 2]) == 2
+
+    assert (taken, box.receive_many_nowait()) == ([1], [2])
+    assert conserved(box)
+
+
+async def test_a_taker_who_closes_or_leaves_gets_nothing_more_and_the_sender_knows_what_is_his() -> None:
+    box = opened(3)
+
+    def close(_: int) -> bool:
+        box.close()
+        return True
+
+    with box.handed_to(close):
+        assert box.send_many_nowait([1, 2]) == 1
+        with pytest.raises(MailboxClosed):
+            box.send_many_nowait([2])
+    assert conserved(box)
+
+    box = opened(3)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(box.handed_to(lambda _: not stack.close()))  # type: ignore[func-returns-value]
+        assert box.send_many_nowait([1, 2]) == 2
+    assert box.receive_many_nowait() == [2]
+    assert conserved(box)
+
+    box = opened(3)
+    with box.handed_to(close), pytest.raises(MailboxClosed):
+        await box.send_many([1, 2])
 
 
 async def test_there_is_one_taker_and_a_declaration_has_none() -> None:

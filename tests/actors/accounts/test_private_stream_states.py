@@ -103,6 +103,25 @@ def test_a_routine_question_without_an_answer_degrades_long_before_it_is_given_u
     assert world.phases == ["connecting", "reconciling", "live", "degraded", "live"]
 
 
+def test_what_a_deaf_connection_loses_after_an_outage_of_rest_is_found_by_the_schedule() -> None:
+    async def script(world: World) -> None:
+        await world.open()
+        await trio.sleep(1)
+        world.trouble = reply({}, 503)
+        await trio.sleep(20)
+        assert world.phases[-1] == "degraded"
+        world.trouble = None
+        await trio.sleep(20)
+        assert world.phases[-1] == "live", "on the same connection, and nobody knows that it is deaf"
+        world.happen("BTCUSDT", 1, "new")
+        await trio.sleep(300)
+        assert world.reconnects == 1
+
+    world = play(script)
+    assert [u.source for u in world.updates] == ["reconcile"]
+    check_complete(world.updates, world.truth)
+
+
 def test_a_limit_on_a_routine_question_does_not_hold_up_the_stream() -> None:
     async def script(world: World) -> None:
         await world.open()

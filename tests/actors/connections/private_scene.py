@@ -146,7 +146,10 @@ def perform(
                 rest_hold=hold,
                 transport=lambda: httpx.MockTransport(desk.rest),
             )
-            connection = Connection(line=line, inflow=inflow, control=control, hold=hold, dial=peers.dial)
+            unsaid: Mailbox[list[Any]] = Mailbox("unsaid", capacity=1)
+            connection = Connection(
+                line=line, inflow=inflow, control=control, hold=hold, unsaid=unsaid, dial=peers.dial
+            )
             park = {"on": dict.fromkeys(REFUSED, "park")}
             tree = Supervisor(
                 "t",

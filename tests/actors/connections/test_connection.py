@@ -17,6 +17,7 @@ from ..fake_source import FakeSource
 from ..scene import Market, Scene, a_moment, perform, trade
 from ..ws_peer import CLOSE, PING, PONG, TEXT, Peer, frame
 
+GRACE = 5.0
 LISTING = FakeSource(lists=True)
 
 
@@ -308,6 +309,40 @@ def test_what_the_owner_had_no_room_for_is_his_as_soon_as_he_has_although_nothin
 
     scene = perform([market.serve], act, capacity=2, reading=False)
     assert scene.ids == [0, 1]
+
+
+@pytest.mark.parametrize("after", [0.3, 20.0], ids=["soon", "after the grace"])
+@pytest.mark.parametrize("trades", [1, 2, 3])
+@pytest.mark.parametrize("end", ["close", "end of stream", "nonsense"])
+def test_what_the_owner_had_no_room_for_is_his_although_the_wire_has_ended(end: str, trades: int, after: float) -> None:
+    market = Market()
+
+    async def act(scene: Scene) -> None:
+        await trio.sleep(0.5)
+        peer = scene.peers.peers[0]
+        for number in range(trades):
+            await peer.send(trade("A", number))
+            await trio.sleep(0.1)
+        if end == "close":
+            await peer.send_frame(CLOSE, (1000).to_bytes(2, "big"))
+        elif end == "end of stream":
+            await peer.stream.aclose()
+        else:
+            await peer.send("nonsense")
+        await trio.sleep(after)
+        with trio.move_on_after(0.2):
+            await scene.read()
+        assert scene.of(Lost) or after > GRACE, "it does not wait for the next attempt to connect"
+        with trio.move_on_after(5):
+            await scene.read()
+
+    scene = perform([market.serve, Market().serve], act, capacity=2, reading=False)
+    assert scene.ids == list(range(trades))
+    [first, second, *_] = scene.of(Opened)
+    [lost, *_] = scene.of(Lost)
+    assert lost.session is first.session, "or the owner takes it for well for ever"
+    assert scene.told.index(lost) < scene.told.index(second)
+    assert scene.ended[0] == ("BadFrame" if end == "nonsense" else "WireClosed")
 
 
 def test_retry_after_is_obeyed_across_incarnations() -> None:

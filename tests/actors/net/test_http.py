@@ -255,6 +255,22 @@ async def test_a_connection_that_is_not_used_for_a_while_is_closed_and_the_next_
     assert served == [2, 1]
 
 
+async def test_a_connection_that_the_venue_has_closed_meanwhile_is_not_used_for_the_next_request() -> None:
+    served: list[int] = []
+
+    async def script(stream: trio.SocketStream) -> None:
+        served.append(0)
+        await stream.receive_some(4096)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with raw_server(script) as base, open_http(base, _binance.failure) as http:
+        for _ in range(2):
+            # With the old one, it would be lost on its way: an order without an answer.
+            await http.request(HttpRequest("POST", "/fapi/v1/order"))
+            await trio.sleep(0.2)
+    assert served == [0, 0]
+
+
 async def test_an_endless_answer_over_a_real_socket_is_cut_off() -> None:
     async def script(stream: trio.SocketStream) -> None:
         await stream.receive_some(4096)
