@@ -437,5 +437,5 @@ def _pace(feed: Feed) -> float:
     return limit.within * weight / (PROBES * limit.weight)
 
 
-async def _fail(error: Exception) -> None:
+async def _fail(error: Exception) -> None:  # noqa: ASYNC124 - asynchronous for the nursery; a wait could lose the error
     raise error
