@@ -20,21 +20,14 @@ from actors._messages import Batch, Hold, Lost, Opened, Order, PrivateInflow, Re
 from actors._records import CLOSED
 from actors._session import Session
 from actors.exchanges.binance_usdm import UsdmAccount
-from supervisor import Backoff, Ended, Event, Limit, Mailbox, Me, Note, Running, Supervisor, actor, child
+from supervisor import Ended, Event, Limit, Mailbox, Note, Running, Supervisor, child
 from supervisor.testing import run_virtually
 
 from ..in_memory import drain
+from ..owner_world import explode
 from .account_truth import Truth
 
 T0 = 1_700_000_000_000
-
-
-@actor(backoff=Backoff(0, 0, 0))
-async def explode(me: Me, bombs: Mailbox[int]) -> None:
-    """Fail when told, after so many checkpoints, and take the account along: cancelled wherever it is."""
-    for _ in range(await bombs.receive()):
-        await trio.lowlevel.checkpoint()
-    raise RuntimeError("told to")
 
 
 class World:

@@ -10,7 +10,7 @@ from actors._errors import WireClosed
 from supervisor.testing import run_virtually
 
 from ..ws_peer import CLOSE, TEXT, Peer, frame
-from .wired import wired
+from .wired import in_batches, wired
 
 Clock = trio.testing.MockClock
 
@@ -21,15 +21,7 @@ def test_what_is_handed_over_and_what_is_received_is_all_in_order_and_then_the_e
     sizes: list[int], willing: list[bool]
 ) -> None:
     answers = iter(willing)
-
-    async def script(peer: Peer) -> None:
-        await peer.handshake()
-        number = 0
-        for size in sizes:
-            await trio.sleep(2)
-            await peer.stream.send_all(b"".join(frame(TEXT, b"%d" % (number + each)) for each in range(size)))
-            number += size
-        await peer.stream.send_all(frame(TEXT, b"last") + frame(CLOSE, (1000).to_bytes(2, "big")))
+    script = in_batches(sizes, frame(TEXT, b"last") + frame(CLOSE, (1000).to_bytes(2, "big")))
 
     async def main() -> None:
         got: list[bytes] = []

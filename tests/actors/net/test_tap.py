@@ -15,7 +15,7 @@ from actors._net._wire import open_wire
 from supervisor.testing import run_virtually
 
 from ..ws_peer import CLOSE, PING, PONG, TEXT, Peer, frame
-from .wired import scripted, wired
+from .wired import in_batches, scripted, wired
 
 Clock = trio.testing.MockClock
 
@@ -199,18 +199,9 @@ async def test_last_heard_is_when_anything_came(nursery: trio.Nursery, autojump_
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=10), st.lists(st.integers(0, 6), max_size=20))
 @settings(max_examples=60, deadline=None)
 def test_a_cancelled_receive_loses_nothing(sizes: list[int], patience: list[int]) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.handshake()
-        number = 0
-        for size in sizes:
-            await trio.sleep(2)
-            await peer.stream.send_all(b"".join(frame(TEXT, b"%d" % (number + each)) for each in range(size)))
-            number += size
-        await peer.stream.send_all(frame(CLOSE))
-
     async def main() -> None:
         got: list[bytes] = []
-        async with trio.open_nursery() as nursery, wired(nursery, script) as wire:
+        async with trio.open_nursery() as nursery, wired(nursery, in_batches(sizes, frame(CLOSE))) as wire:
             with pytest.raises(WireClosed):
                 for seconds in itertools.chain(patience, itertools.repeat(float("inf"))):
                     with trio.move_on_after(seconds):

@@ -1,6 +1,6 @@
 """A wire to a peer in memory that follows a script."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ import trio.testing
 
 from actors._net._wire import Wire, open_wire
 
-from ..ws_peer import CLOSE, Peer, frame
+from ..ws_peer import CLOSE, TEXT, Peer, frame
 
 
 @asynccontextmanager
@@ -38,5 +38,20 @@ def scripted(*sent: bytes) -> Callable[[Peer], Awaitable[None]]:
         await peer.receive_until(CLOSE)
         await peer.stream.send_all(frame(CLOSE, (1000).to_bytes(2, "big")))
         await peer.stream.aclose()
+
+    return script
+
+
+def in_batches(sizes: Sequence[int], end: bytes) -> Callable[[Peer], Awaitable[None]]:
+    """Return a script that sends so many numbers at a time, counting on, every two seconds, and then the end."""
+
+    async def script(peer: Peer) -> None:
+        await peer.handshake()
+        number = 0
+        for size in sizes:
+            await trio.sleep(2)
+            await peer.stream.send_all(b"".join(frame(TEXT, b"%d" % (number + each)) for each in range(size)))
+            number += size
+        await peer.stream.send_all(end)
 
     return script
