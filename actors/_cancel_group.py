@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import attrs
 
-from supervisor import Budget, Child, Mailbox, child
+from supervisor import Child, Mailbox, child
 
 from ._account_source import AccountSource
 from ._accounts._cancel_after import Armed, AtStop, CancelAllAfter
 from ._accounts._cancel_line import GuardedConnection
 from ._cancel_rules import CancelRule, ConnectionRule, CountdownRule
 from ._connections._venue_clock import VenueClock
-from ._groups import Place
+from ._groups import Place, attempts_at
 
 
 def wrong_rule(rule: CancelRule, venue: str, seconds: object, symbols: Sequence[str], at_stop: str) -> list[str]:
@@ -61,7 +61,7 @@ def cancel_child(
         )
         return child(name, countdown)
     limits = source.limits
-    attempts = Budget(f"connections to {place.ws}", limits.attempts, limits.attempts_within)
+    attempts = attempts_at(place.ws, limits.attempts, limits.attempts_within)
     connection = GuardedConnection(
         source=source,
         rule=rule,

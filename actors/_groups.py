@@ -162,7 +162,7 @@ def feed_group(
 
 
 @lru_cache(maxsize=64)
-def _attempts(ws: str, most: int, within: float) -> Budget:
+def attempts_at(ws: str, most: int, within: float) -> Budget:
     """Return what all connections to an address draw from: a venue counts what comes from one, whoever it is for."""
     return Budget(f"connections to {ws}", most, within)
 
@@ -187,7 +187,7 @@ def _line(
     ping_every: float,
     **policy: Any,
 ) -> list[Child]:
-    attempts = _attempts(place.ws, limits.attempts, limits.attempts_within)
+    attempts = attempts_at(place.ws, limits.attempts, limits.attempts_within)
     connection = Connection(
         line=line,
         inflow=inflow,

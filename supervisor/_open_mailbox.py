@@ -105,16 +105,15 @@ class OpenMailbox(Mailbox[T]):
 
     def _put(self, items: Sequence[T]) -> int:
         """Hand over or put in as many of the first items as possible; return how many that were."""
-        done = self._hand_over(items)
+        done = 0 if self._taker is None else self._hand_over(items, self._taker)
         if done and self._closed:
             return done
         return self._put_prefix(items, done)
 
-    def _hand_over(self, items: Sequence[T]) -> int:
+    def _hand_over(self, items: Sequence[T], taker: Callable[[T], bool]) -> int:
         """Have the taker take the first items; return how many he took."""
-        taker = self._taker
         # A mailbox that fails takes all or nothing, so all must have room if he refuses.
-        if taker is None or (self.overflow == "fail" and len(items) > self.capacity):
+        if self.overflow == "fail" and len(items) > self.capacity:
             return 0
         for done, item in enumerate(items):
             # He may close it, or leave, while he takes.

@@ -134,8 +134,8 @@ class Link:
         """While the wire is open."""
         self._asking = True
         """Whether somebody sees to what is to be asked; before the wire is open nobody has to."""
-        self._news: trio.Event | None = None
-        """Set when something has happened that whoever asks has to know; None: nothing has, and nobody waits for it."""
+        self._news = trio.Event()
+        """Something has happened that whoever asks has to know."""
         self._open_by = float("inf")
         """When it counts as open, whatever is still to come."""
         self._unknown: dict[str, int] = {}
@@ -359,7 +359,6 @@ class Link:
 
     def _go_on_asking(self) -> None:
         """Tell whoever asks that there is news; if nobody does any more, somebody does again."""
-        self._news = trio.Event() if self._news is None else self._news
         self._news.set()
         if self._flow is not None and self._subscriptions is not None and not self._asking:
             self._asking = True
@@ -375,19 +374,18 @@ class Link:
                 text = None if scope.cancelled_caught else subscriptions.next(trio.current_time())
                 if text is not None:
                     await wire.send(text)
-            elif (self._news is not None and self._news.is_set()) or due < float("inf"):
+            elif self._news.is_set() or due < float("inf"):
                 with trio.move_on_at(due):
                     await self._until_news()
             else:
-                self._asking, self._news = False, None
+                self._asking = False
                 return
             self._see_to_answers(subscriptions)
             await self._outflow.flush()
 
     async def _until_news(self) -> None:
-        self._news = trio.Event() if self._news is None else self._news
         await self._news.wait()
-        self._news = None
+        self._news = trio.Event()
 
     async def _log_in(self, wire: Wire) -> None:
         assert self._talk is not None, "without subscriptions there is a login, if only an empty one"

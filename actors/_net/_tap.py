@@ -109,7 +109,6 @@ class Tap(trio.abc.Stream):
         self._on_violation: Callable[[], None] | None = None
         self._taker: Callable[[list[bytes]], bool] | None = None
         self.while_paused: Callable[[], Awaitable[None]] | None = None
-        self.paused = False
         self.last_heard = trio.current_time()
         self.ending: Ending | None = None
         self.refusal: bytes | None = None
@@ -190,7 +189,7 @@ class Tap(trio.abc.Stream):
             messages=self._messages + waiting,
             bytes=self._bytes,
             waiting=waiting,
-            paused=self.paused,
+            paused=self._room is not None,
             pauses=self._pauses,
             paused_seconds=self._paused_seconds,
             unsolicited_pongs=self.unsolicited_pongs,
@@ -324,7 +323,6 @@ class Tap(trio.abc.Stream):
 
     async def _wait_for_room(self) -> None:
         self._pauses += 1
-        self.paused = True
         started = trio.current_time()
         try:
             while self._full():
@@ -334,5 +332,5 @@ class Tap(trio.abc.Stream):
                 if scope.cancelled_caught and self.while_paused is not None:
                     await self.while_paused()
         finally:
-            self.paused, self._room = False, None
+            self._room = None
             self._paused_seconds += trio.current_time() - started
